@@ -1,0 +1,155 @@
+//! The layer: a setup and how its contexts stand to those around them.
+
+use std::{any::type_name, fmt};
+
+use http::request::Parts;
+use tower_layer::Layer;
+
+use crate::{RequestContextService, Store};
+
+/// Gives each request a context of its own, seeded by a setup closure.
+///
+/// The closure gets the new [`Store`] and the head of the request, and returns `()`, or `Result<(), Response>` where
+/// `Err` refuses the request: that response is the answer, and the inner service is not called. It runs once a request,
+/// before the inner service's `call`, in whatever context was current before; so it seeds through `store`, not through
+/// `RequestContext::set`. It is `Fn`: services are cloned, and state behind `FnMut` would fork with each clone; share
+/// state through an `Arc`. To wait for something, set what you found from async middleware below this layer.
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use http::{Request, Response};
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tower_request_context::{RequestContext, RequestContextLayer};
+///
+/// #[derive(Clone)]
+/// struct UserId(String);
+///
+/// let layer = RequestContextLayer::new(|store, request| {
+///     if let Some(Ok(user)) = request.headers.get("x-user-id").map(|id| id.to_str()) {
+///         store.insert(UserId(user.to_owned()));
+///     }
+/// });
+/// let service = layer.layer(service_fn(async |_: Request<()>| {
+///     let user = RequestContext::get::<UserId>(); // nothing was passed
+///     Ok::<_, Infallible>(Response::new(user.map_or_else(String::new, |user| user.0)))
+/// }));
+///
+/// let request = Request::builder().header("x-user-id", "7").body(()).unwrap();
+/// let response = service.oneshot(request).await.unwrap();
+/// assert_eq!(http_body_util::BodyExt::collect(response).await.unwrap().to_bytes(), "7");
+/// # }
+/// ```
+///
+/// A panic in the setup unwinds to the caller of the service and leaves nothing behind.
+#[derive(Clone, Copy)]
+#[must_use = "a layer does nothing until it wraps a service"]
+pub struct RequestContextLayer<F> {
+    pub(crate) setup: F,
+    pub(crate) nesting: Nesting,
+    pub(crate) insert_extension: bool,
+}
+
+impl<F> RequestContextLayer<F> {
+    /// Makes a layer that runs `setup` on each request.
+    ///
+    /// ```
+    /// # use axum::Router;
+    /// # use tower_request_context::RequestContextLayer;
+    /// let app: Router = Router::new().layer(RequestContextLayer::new(|store, request| {
+    ///     store.insert(request.uri.clone());
+    /// }));
+    /// ```
+    ///
+    /// With a response to refuse by:
+    ///
+    /// ```
+    /// # use axum::{Router, response::IntoResponse};
+    /// # use http::{StatusCode, header::HOST};
+    /// # use tower_request_context::RequestContextLayer;
+    /// let app: Router = Router::new().layer(RequestContextLayer::new(|store, request| {
+    ///     let host = request.headers.get(HOST).ok_or_else(|| StatusCode::BAD_REQUEST.into_response())?;
+    ///     store.insert(host.clone());
+    ///     Ok(())
+    /// }));
+    /// ```
+    pub const fn new<R>(setup: F) -> Self
+    where
+        F: Fn(&mut Store, &mut Parts) -> R,
+    {
+        Self { setup, nesting: Nesting::Override, insert_extension: false }
+    }
+
+    /// Says how this layer's contexts stand to those of a layer outside of it.
+    ///
+    /// ```
+    /// # use tower_request_context::{Nesting, RequestContextLayer};
+    /// let layer = RequestContextLayer::default().nesting(Nesting::Inherit);
+    /// assert!(format!("{layer:?}").contains("Inherit"));
+    /// ```
+    pub fn nesting(mut self, nesting: Nesting) -> Self {
+        self.nesting = nesting;
+        self
+    }
+
+    /// Also puts a [`WeakRequestContext`](crate::WeakRequestContext) into the request's extensions.
+    ///
+    /// It reaches where the current context does not: a task that a middleware moved the request to, such as that of
+    /// `tower::buffer`. There, code upgrades and enters it by hand, or a layer with [`Nesting::Reuse`] does.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContextLayer;
+    /// let layer = RequestContextLayer::default().insert_extension();
+    /// assert!(format!("{layer:?}").contains("insert_extension: true"));
+    /// ```
+    pub fn insert_extension(mut self) -> Self {
+        self.insert_extension = true;
+        self
+    }
+}
+
+/// An empty context for each request, for what is set later.
+impl Default for RequestContextLayer<fn(&mut Store, &mut Parts)> {
+    fn default() -> Self {
+        Self::new(|_, _| {})
+    }
+}
+
+impl<S, F: Clone> Layer<S> for RequestContextLayer<F> {
+    type Service = RequestContextService<S, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequestContextService::with_layer(inner, self.clone())
+    }
+}
+
+impl<F> fmt::Debug for RequestContextLayer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContextLayer")
+            .field("setup", &format_args!("{}", type_name::<F>()))
+            .field("nesting", &self.nesting)
+            .field("insert_extension", &self.insert_extension)
+            .finish()
+    }
+}
+
+/// How a layer's contexts stand to the context around them.
+///
+/// ```
+/// # use tower_request_context::Nesting;
+/// assert!(matches!(Nesting::default(), Nesting::Override));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Nesting {
+    /// Each request starts from its own store, whatever is current. A request that is made within another one, and
+    /// carries no identity, is anonymous.
+    #[default]
+    Override,
+    /// For a layer inside a layer: what its store lacks is read from the current context; what is written stays in its
+    /// store. See [`RequestContext::inherit`](crate::RequestContext::inherit).
+    Inherit,
+    /// For a layer that is mounted twice, or below a middleware that moves requests to another task: the context in the
+    /// request's extensions, else the current one, is kept, and setup is skipped. Where there is neither, a new one.
+    Reuse,
+}

@@ -1,0 +1,272 @@
+//! The current context: where it is kept, how it is entered and left, and the carrier that takes it along.
+//!
+//! A context is current for the time of a call: swapped into a thread-local by [`enter`], swapped out by the guard that
+//! `enter` returns, also when the call unwinds. That is what [`tokio::task_local!`] does, and [`Scoped`] is its
+//! `TaskLocalFuture`. The thread-local is the crate's own for two reasons, both measured (`benches/carrier.rs`):
+//!
+//! * **It lends.** Readers run their users' code (a value's `Clone`, a closure) on the context in place, without
+//!   counting a reference. That code may enter a scope, or drop something that does, such as another request's future.
+//!   `LocalKey` panics then. Here the entered context goes into a second slot, the overlay, which readers ask first. It
+//!   is empty again when the loan ends, because whatever entered inside the loan has left inside it. So code never runs
+//!   under an identity that is not its own, whatever a value does while it is read.
+//! * **It has no destructor.** What enters always leaves, so there is nothing to drop at thread exit, and a body that was
+//!   parked in another thread-local can still be dropped in its context then. `LocalKey` is gone by that time, and
+//!   entering it in `Drop` aborts the process.
+//!
+//! There is no public guard to hold across an await or to drop in the wrong order: only calls, futures and bodies.
+
+use std::{
+    any::type_name,
+    cell::{Cell, RefCell},
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    mem::{self, ManuallyDrop},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::RequestContext;
+
+thread_local! {
+    static CURRENT: Carrier = const {
+        Carrier {
+            base: RefCell::new(ManuallyDrop::new(None)),
+            overlay: RefCell::new(ManuallyDrop::new(None)),
+            overlaid: Cell::new(false),
+        }
+    };
+}
+
+/// A context that may be none. `ManuallyDrop` is what keeps the thread-local free of a destructor.
+type Slot = RefCell<ManuallyDrop<Option<RequestContext>>>;
+
+struct Carrier {
+    /// The current context, unless there is an overlay. Borrowed for as long as a reader uses it.
+    base: Slot,
+    /// The context entered while the base is lent. Borrowed only to swap or to clone it.
+    overlay: Slot,
+    overlaid: Cell<bool>,
+}
+
+/// Calls `f` with the current context.
+#[inline]
+pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R {
+    CURRENT.with(|carrier| {
+        if carrier.overlaid.get() {
+            return carrier.with_overlay(f);
+        }
+        let lent = carrier.base.borrow();
+        f(lent.as_ref())
+    })
+}
+
+/// Makes `context` the current one, or none, until the guard is dropped; meanwhile `context` holds the outer one.
+#[inline]
+pub(crate) fn enter(context: &mut Option<RequestContext>) -> Entered<'_> {
+    CURRENT.with(|carrier| Entered { place: carrier.swap_in(context), context, not_send: PhantomData })
+}
+
+/// Calls `f` in a context, or in none.
+#[inline]
+pub(crate) fn sync_scope<R>(mut context: Option<RequestContext>, f: impl FnOnce() -> R) -> R {
+    let _entered = enter(&mut context);
+    f()
+}
+
+/// Leaves what [`enter`] entered. Guards of one thread are dropped in the reverse order of their making, since each
+/// lives on the stack of one call.
+pub(crate) struct Entered<'a> {
+    context: &'a mut Option<RequestContext>,
+    place: Place,
+    not_send: PhantomData<*const ()>,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Base,
+    /// The first scope that was entered during a loan; leaving it uncovers the base.
+    FirstOverlay,
+    Overlay,
+}
+
+impl Carrier {
+    #[inline]
+    fn swap_in(&self, context: &mut Option<RequestContext>) -> Place {
+        if !self.overlaid.get() {
+            if let Ok(mut base) = self.base.try_borrow_mut() {
+                mem::swap(&mut **base, context);
+                return Place::Base;
+            }
+        }
+        self.swap_overlay(context);
+        if self.overlaid.replace(true) { Place::Overlay } else { Place::FirstOverlay }
+    }
+
+    #[inline]
+    fn swap_out(&self, place: Place, context: &mut Option<RequestContext>) {
+        match place {
+            Place::Base => {
+                // Every loan made inside has ended inside.
+                if let Ok(mut base) = self.base.try_borrow_mut() {
+                    mem::swap(&mut **base, context);
+                }
+            }
+            Place::FirstOverlay => {
+                self.swap_overlay(context);
+                self.overlaid.set(false);
+            }
+            Place::Overlay => self.swap_overlay(context),
+        }
+    }
+
+    #[cold]
+    fn swap_overlay(&self, context: &mut Option<RequestContext>) {
+        mem::swap(&mut **self.overlay.borrow_mut(), context);
+    }
+
+    #[cold]
+    fn with_overlay<R>(&self, f: impl FnOnce(Option<&RequestContext>) -> R) -> R {
+        let context = (*self.overlay.borrow()).clone();
+        f(context.as_ref())
+    }
+}
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.with(|carrier| carrier.swap_out(self.place, self.context));
+    }
+}
+
+pin_project! {
+    /// A `T` that is polled and dropped in a context, or in none.
+    ///
+    /// It is a [`Future`] when `T` is one, and an [`http_body::Body`] when `T` is one. Made by [`RequestContext::scope`],
+    /// [`RequestContext::carry`] and [`RequestContext::exit`].
+    ///
+    /// The context is current during each poll and while the `T` is dropped, be it finished, cancelled, never polled or
+    /// unwinding; what was current before is restored after each. A future is dropped as soon as it is ready. A body's
+    /// `is_end_stream` and `size_hint` are asked outside.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let scoped = context.scope(async { RequestContext::get::<u8>() });
+    /// assert_eq!(scoped.await, Some(7));
+    /// assert!(!RequestContext::is_active());
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As a future, when it is polled after completion.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct Scoped<T> {
+        // While `inner` is polled or dropped, the outer context.
+        context: Option<RequestContext>,
+        // `None` once it is dropped: that has to happen in scope.
+        #[pin]
+        inner: Option<T>,
+    }
+
+    impl<T> PinnedDrop for Scoped<T> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.inner.is_some() {
+                let _entered = enter(this.context);
+                this.inner.set(None);
+            }
+        }
+    }
+}
+
+impl<T> Scoped<T> {
+    #[inline]
+    pub(crate) fn new(context: Option<RequestContext>, inner: T) -> Self {
+        Self { context, inner: Some(inner) }
+    }
+
+    /// Makes the inner `T` in the context that it is to live in.
+    #[inline]
+    pub(crate) fn made(context: RequestContext, make: impl FnOnce() -> T) -> Self {
+        let mut context = Some(context);
+        let entered = enter(&mut context);
+        let inner = make();
+        drop(entered);
+        Self::new(context, inner)
+    }
+
+    /// Takes out a `T` that was never pinned, and the context it lived in.
+    pub(crate) fn take(&mut self) -> Option<(Option<RequestContext>, T)> {
+        let inner = self.inner.take()?;
+        Some((self.context.take(), inner))
+    }
+
+    /// Takes the context from a future that is ready, for what comes after it.
+    #[inline]
+    pub(crate) fn take_context(self: Pin<&mut Self>) -> Option<RequestContext> {
+        debug_assert!(self.inner.is_none(), "the inner future still needs its context");
+        self.project().context.take()
+    }
+}
+
+impl<T: FnOnce() -> R, R> Scoped<T> {
+    /// Calls the inner closure in its context.
+    pub(crate) fn call(mut self) -> R {
+        let (context, f) = self.take().expect("a new `Scoped` is full, and this call consumes it");
+        sync_scope(context, f)
+    }
+}
+
+impl<T: Future> Future for Scoped<T> {
+    type Output = T::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let _entered = enter(this.context);
+        let future = this.inner.as_mut().as_pin_mut().expect("`Scoped` polled after completion");
+        let output = ready!(future.poll(cx));
+        this.inner.set(None);
+        Poll::Ready(output)
+    }
+}
+
+impl<T: Body> Body for Scoped<T> {
+    type Data = T::Data;
+    type Error = T::Error;
+
+    #[inline]
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.project();
+        let _entered = enter(this.context);
+        match this.inner.as_pin_mut() {
+            Some(body) => body.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl<T> fmt::Debug for Scoped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scoped")
+            .field("context", &self.context)
+            .field("inner", &format_args!("{}", type_name::<T>()))
+            .finish()
+    }
+}

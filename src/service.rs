@@ -1,0 +1,160 @@
+//! The service: what happens when a request comes in.
+
+use std::{
+    any::type_name,
+    fmt,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, request::Parts};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::{
+    Nesting, RequestContext, RequestContextLayer, ResponseBody, SetupOutcome, Store, WeakRequestContext,
+    future::ResponseFuture,
+};
+
+/// Wraps a service so that each request is served in a context of its own. Made by [`RequestContextLayer`].
+///
+/// The context is current in the synchronous part of the inner `call`, at each poll of its future, at each frame of the
+/// response body, and while all of them are dropped. `poll_ready` runs outside: there is no request yet.
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower::{ServiceExt, service_fn};
+/// use tower_request_context::{RequestContext, RequestContextService};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let inner = service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(RequestContext::expect::<String>())));
+/// let service = RequestContextService::new(inner, |store, request| {
+///     store.insert(request.uri.to_string());
+/// });
+/// assert!(service.oneshot(Request::new(())).await.is_ok());
+/// # }
+/// ```
+#[derive(Clone, Copy)]
+pub struct RequestContextService<S, F> {
+    inner: S,
+    layer: RequestContextLayer<F>,
+}
+
+impl<S, F> RequestContextService<S, F> {
+    /// Wraps a service, as a [`RequestContextLayer`] with this setup does.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContextService;
+    /// let service = RequestContextService::new("the inner service", |_, _| {});
+    /// assert_eq!(service.into_inner(), "the inner service");
+    /// ```
+    pub const fn new<R>(inner: S, setup: F) -> Self
+    where
+        F: Fn(&mut Store, &mut Parts) -> R,
+    {
+        Self::with_layer(inner, RequestContextLayer::new(setup))
+    }
+
+    /// Returns the inner service.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContextService;
+    /// let service = RequestContextService::new(7, |_, _| {});
+    /// assert_eq!(*service.get_ref(), 7);
+    /// ```
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the inner service to change it.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContextService;
+    /// let mut service = RequestContextService::new(7, |_, _| {});
+    /// *service.get_mut() += 1;
+    /// assert_eq!(*service.get_ref(), 8);
+    /// ```
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Unwraps the inner service.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContextService;
+    /// let service = RequestContextService::new(7, |_, _| {});
+    /// assert_eq!(service.into_inner(), 7);
+    /// ```
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+
+    pub(crate) const fn with_layer(inner: S, layer: RequestContextLayer<F>) -> Self {
+        Self { inner, layer }
+    }
+}
+
+impl<S, F, R, ReqBody, ResBody> Service<Request<ReqBody>> for RequestContextService<S, F>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    F: Fn(&mut Store, &mut Parts) -> R,
+    R: SetupOutcome<ResBody>,
+    ResBody: Body,
+{
+    type Response = Response<ResponseBody<ResBody, R::Body>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R::Body>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let (context, refusal) = self.layer.open(&mut head);
+        if let Some(response) = refusal {
+            return ResponseFuture::refused(context, response);
+        }
+        if self.layer.insert_extension {
+            head.extensions.insert(context.downgrade());
+        }
+        ResponseFuture::called(context, || self.inner.call(Request::from_parts(head, body)))
+    }
+}
+
+impl<F> RequestContextLayer<F> {
+    /// Finds or makes the context of a request, and runs the setup on a new one.
+    #[inline]
+    fn open<R, B>(&self, head: &mut Parts) -> (RequestContext, Option<Response<R::Body>>)
+    where
+        F: Fn(&mut Store, &mut Parts) -> R,
+        R: SetupOutcome<B>,
+    {
+        if let Nesting::Reuse = self.nesting {
+            if let Some(context) = reused(head) {
+                return (context, None);
+            }
+        }
+        let mut store = Store::new();
+        let refusal = (self.setup)(&mut store, head).into_refusal();
+        let context = match self.nesting {
+            Nesting::Inherit => RequestContext::inherit(store),
+            Nesting::Override | Nesting::Reuse => RequestContext::new(store),
+        };
+        (context, refusal)
+    }
+}
+
+fn reused(head: &Parts) -> Option<RequestContext> {
+    let carried = head.extensions.get().and_then(WeakRequestContext::upgrade);
+    carried.or_else(RequestContext::current)
+}
+
+impl<S, F> fmt::Debug for RequestContextService<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContextService")
+            .field("inner", &format_args!("{}", type_name::<S>()))
+            .field("layer", &self.layer)
+            .finish()
+    }
+}

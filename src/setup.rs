@@ -1,0 +1,62 @@
+//! What a setup may answer.
+
+use http::Response;
+
+/// What the setup of a [`RequestContextLayer`](crate::RequestContextLayer) returns, for an inner service that answers
+/// with bodies of type `B`.
+///
+/// It is `()`, to go on, or `Result<(), http::Response<R>>`, where `Err` refuses the request with that response. The
+/// body `R` of a refusal may differ from `B`, as long as its data is the same and its error converts into `B`'s.
+/// This trait is sealed: there are no other answers.
+///
+/// ```
+/// # use tower_request_context::SetupOutcome;
+/// fn body_of_refusal<B, O: SetupOutcome<B>>() -> &'static str {
+///     std::any::type_name::<O::Body>()
+/// }
+/// assert_eq!(body_of_refusal::<&str, ()>(), "&str");
+/// assert_eq!(body_of_refusal::<&str, Result<(), http::Response<u8>>>(), "u8");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the setup of a `RequestContextLayer` returned `{Self}`",
+    label = "this setup returns `{Self}`, not `()` or `Result<(), http::Response<_>>`",
+    note = "a setup returns `()`, or `Result<(), http::Response<_>>` to refuse requests",
+    note = "is a `;` missing after its last expression, such as `store.insert(value)`, which returns the value replaced?",
+    note = "is `Ok(())` missing at its end, or is there a value in the `Ok`?",
+    note = "a bare `StatusCode` is not a response: return `Err(response)`, in axum `Err(status.into_response())`",
+    note = "a setup cannot be async: set what you awaited from async middleware below this layer"
+)]
+pub trait SetupOutcome<B>: sealed::Sealed {
+    /// The body of a refusal.
+    type Body;
+
+    #[doc(hidden)]
+    fn into_refusal(self) -> Option<Response<Self::Body>>;
+}
+
+impl<B> SetupOutcome<B> for () {
+    type Body = B;
+
+    #[inline]
+    fn into_refusal(self) -> Option<Response<B>> {
+        None
+    }
+}
+
+impl<B, R> SetupOutcome<B> for Result<(), Response<R>> {
+    type Body = R;
+
+    #[inline]
+    fn into_refusal(self) -> Option<Response<R>> {
+        self.err()
+    }
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "what cannot be named cannot be implemented")]
+    pub trait Sealed {}
+
+    impl Sealed for () {}
+
+    impl<R> Sealed for Result<(), http::Response<R>> {}
+}

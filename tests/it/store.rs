@@ -1,0 +1,285 @@
+//! The values of a store, by type.
+
+use std::{
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use tower_request_context::{RequestContext, Store};
+
+#[derive(Clone, Debug, PartialEq)]
+struct Name(&'static str);
+
+/// Twenty types, to go past what the list of seeds holds.
+#[derive(Clone, Debug, PartialEq)]
+struct Numbered<const N: usize>(usize);
+
+macro_rules! for_twenty {
+    ($do:ident) => {
+        $do!(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)
+    };
+}
+
+/// Counts how often it was dropped.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn values_of_different_types_do_not_meet() {
+    let store = Store::new().with_value(Name("seed")).with_value(7_u8).with_value(7_u16);
+    assert_eq!(store.get(), Some(Name("seed")));
+    assert_eq!(store.get(), Some(7_u8));
+    assert_eq!(store.get(), Some(7_u16));
+    assert_eq!(store.get::<u32>(), None);
+}
+
+#[test]
+fn twenty_values_are_read_replaced_and_listed_as_three_are() {
+    let mut store = Store::new();
+    macro_rules! check {
+        ($($n:literal),*) => {
+            $(assert_eq!(store.insert(Numbered::<$n>($n)), None);)*
+            $(assert_eq!(store.get(), Some(Numbered::<$n>($n)));)*
+            $(assert_eq!(store.insert(Numbered::<$n>(100 + $n)), Some(Numbered::<$n>($n)));)*
+            $(assert_eq!(store.get(), Some(Numbered::<$n>(100 + $n)));)*
+            $(assert!(format!("{store:?}").contains(concat!("Numbered<", $n, ">")));)*
+        };
+    }
+    for_twenty!(check);
+    assert!(!store.contains::<Numbered<20>>());
+}
+
+#[test]
+fn every_value_is_dropped_once_though_some_panic() {
+    struct Panics<const N: usize>(Counted);
+
+    impl<const N: usize> Drop for Panics<N> {
+        fn drop(&mut self) {
+            panic!("value {N} panics in its drop");
+        }
+    }
+
+    let drops = Arc::new(AtomicUsize::new(0));
+    let mut store = Store::new();
+    macro_rules! fill {
+        ($($n:literal),*) => {
+            $(store.insert(Panics::<$n>(Counted(drops.clone())));)*
+            $(store.set(Panics::<{ 100 + $n }>(Counted(drops.clone())));)*
+        };
+    }
+    for_twenty!(fill);
+    drop(store);
+    assert_eq!(drops.load(Ordering::SeqCst), 40);
+}
+
+#[test]
+fn a_value_that_panics_in_its_drop_does_not_abort_a_panicking_request() {
+    struct Panics;
+
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("in a drop");
+        }
+    }
+
+    let unwound = std::panic::catch_unwind(|| {
+        let _store = Store::new().with_value(Panics);
+        panic!("in the handler");
+    });
+    assert_eq!(*unwound.unwrap_err().downcast::<&str>().unwrap(), "in the handler");
+}
+
+#[test]
+fn insert_gives_back_what_the_store_held_late_values_included() {
+    let mut store = Store::new().with_value(1_u8);
+    store.set(2_u8);
+    assert_eq!(store.insert(3_u8), Some(2));
+    assert_eq!(store.get::<u8>(), Some(3));
+
+    assert!(store.remove::<u8>());
+    assert_eq!(store.insert(4_u8), None);
+    assert_eq!(store.get::<u8>(), Some(4));
+}
+
+#[test]
+fn with_reads_what_is_not_clone() {
+    let store = Store::new().with_value(Counted(Arc::default()));
+    assert_eq!(store.with(|value: &Counted| value.0.load(Ordering::SeqCst)), Some(0));
+    store.set(Counted(Arc::new(AtomicUsize::new(5))));
+    assert_eq!(store.with(|value: &Counted| value.0.load(Ordering::SeqCst)), Some(5));
+    assert_eq!(store.with(|_: &Name| ()), None);
+}
+
+#[test]
+fn a_replaced_late_value_is_dropped_at_once_and_a_seed_at_the_end() {
+    let (seed, late, last) = (Arc::default(), Arc::default(), Arc::default());
+    let dropped = |count: &Arc<AtomicUsize>| count.load(Ordering::SeqCst);
+
+    let store = Store::new().with_value(Counted(Arc::clone(&seed)));
+    store.set(Counted(Arc::clone(&late)));
+    assert_eq!((dropped(&seed), dropped(&late)), (0, 0));
+    store.set(Counted(Arc::clone(&last)));
+    assert_eq!((dropped(&seed), dropped(&late)), (0, 1));
+    assert!(store.remove::<Counted>());
+    assert_eq!((dropped(&seed), dropped(&last)), (0, 1));
+    drop(store);
+    assert_eq!((dropped(&seed), dropped(&late), dropped(&last)), (1, 1, 1));
+}
+
+#[test]
+fn set_if_absent_keeps_what_is_there_and_fills_what_was_removed() {
+    let parent = RequestContext::new(Store::new().with_value(Name("inherited")));
+    let child = parent.child(Store::new().with_value(1_u8));
+    assert!(!child.set_if_absent(Name("new")));
+    assert!(!child.set_if_absent(2_u8));
+    assert!(child.set_if_absent(2_u16));
+    assert!(!child.set_if_absent(3_u16));
+    assert_eq!((child.get(), child.get(), child.get()), (Some(Name("inherited")), Some(1_u8), Some(2_u16)));
+
+    assert!(child.remove::<Name>());
+    assert!(child.set_if_absent(Name("new")));
+    assert_eq!((child.get(), parent.get()), (Some(Name("new")), Some(Name("inherited"))));
+}
+
+#[test]
+fn remove_says_whether_there_was_a_value() {
+    let parent = RequestContext::new(Store::new().with_value(Name("inherited")));
+    let child = parent.child(Store::new().with_value(1_u8));
+    child.set(2_u16);
+    assert!(child.remove::<Name>() && child.remove::<u8>() && child.remove::<u16>());
+    assert!(!child.remove::<Name>() && !child.remove::<u8>() && !child.remove::<u16>() && !child.remove::<u32>());
+    assert_eq!((child.get::<Name>(), child.get::<u8>(), child.get::<u16>()), (None, None, None));
+    assert_eq!(parent.get(), Some(Name("inherited")));
+    child.set(3_u8);
+    assert_eq!(child.get::<u8>(), Some(3));
+}
+
+#[test]
+fn a_child_reads_its_parent_as_it_is_now_and_writes_to_itself() {
+    let parent = RequestContext::new(Store::new().with_value(1_u8));
+    let child = parent.child(Store::new());
+    let grandchild = child.child(Store::new());
+    parent.set(2_u8);
+    assert_eq!(grandchild.get::<u8>(), Some(2));
+    assert_eq!(grandchild.update(|n: &mut u8| *n += 1), Some(()));
+    child.set(10_u8);
+    assert_eq!((parent.get(), child.get(), grandchild.get()), (Some(2_u8), Some(10_u8), Some(3_u8)));
+}
+
+#[test]
+fn update_returns_what_its_closure_returned_and_nothing_for_an_absent_value() {
+    let store = Store::new().with_value(1_u8);
+    assert_eq!(store.update(|n: &mut u8| std::mem::replace(n, 2)), Some(1));
+    assert_eq!(store.update(|n: &mut u8| std::mem::replace(n, 3)), Some(2));
+    assert_eq!(store.update(|_: &mut u16| ()), None);
+    store.remove::<u8>();
+    assert_eq!(store.update(|_: &mut u8| ()), None);
+}
+
+#[test]
+fn update_runs_again_when_another_writer_was_quicker() {
+    let store = Store::new().with_value(1_u32);
+    let mut runs = 0;
+    store.update(|n: &mut u32| {
+        runs += 1;
+        if runs == 1 {
+            store.set(10_u32);
+        }
+        *n += 1;
+    });
+    assert_eq!((runs, store.get::<u32>()), (2, Some(11)));
+}
+
+#[test]
+fn no_update_of_many_threads_is_lost() {
+    let store = Store::new().with_value(0_u32);
+    let start = Barrier::new(4);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                start.wait();
+                for _ in 0..5_000 {
+                    store.update(|n: &mut u32| *n += 1);
+                }
+            });
+        }
+    });
+    assert_eq!(store.get::<u32>(), Some(20_000));
+}
+
+#[test]
+fn of_many_inserters_the_first_wins_and_all_see_its_value() {
+    for _ in 0..200 {
+        let store = Store::new();
+        let start = Barrier::new(4);
+        let seen: Vec<usize> = thread::scope(|scope| {
+            let callers: Vec<_> = (0..4)
+                .map(|caller| {
+                    let (store, start) = (&store, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        store.get_or_insert_with(|| caller)
+                    })
+                })
+                .collect();
+            callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+        });
+        assert!(seen.iter().all(|value| Some(*value) == store.get()), "{seen:?}");
+    }
+}
+
+#[test]
+fn get_or_insert_with_lets_a_value_set_meanwhile_win() {
+    let store = Store::new();
+    let value = store.get_or_insert_with(|| {
+        store.set(1_u8);
+        2_u8
+    });
+    assert_eq!((value, store.get::<u8>()), (1, Some(1)));
+}
+
+#[test]
+fn debug_prints_sorted_type_names_and_no_value() {
+    let parent = RequestContext::new(Store::new().with_value("inherited secret").with_value(4711_u64));
+    let child = parent.child(Store::new().with_value(4711_u32));
+    child.set(4711_u16);
+    child.set(47_u8);
+    child.remove::<u64>();
+    child.remove::<u8>();
+    assert_eq!(format!("{child:?}"), "RequestContext { values: {&str, u16, u32} }");
+    assert_eq!(format!("{:?}", *child), "Store { values: {&str, u16, u32} }");
+    assert_eq!(format!("{:?}", Store::default()), "Store { values: {} }");
+}
+
+#[test]
+fn a_million_nested_children_are_read_and_dropped_without_overflow() {
+    let mut context = RequestContext::new(Store::new().with_value(Name("root")));
+    for _ in 0..1_000_000 {
+        context = context.child(Store::new());
+    }
+    assert_eq!(context.get(), Some(Name("root")));
+    assert_eq!(format!("{context:?}"), "RequestContext { values: {it::store::Name} }");
+    drop(context);
+}
+
+#[test]
+fn a_chain_is_dropped_as_far_as_nobody_else_holds_it() {
+    let drops = Arc::default();
+    let root = RequestContext::new(Store::new().with_value(Counted(Arc::clone(&drops))));
+    let middle = root.child(Store::new().with_value(Counted(Arc::clone(&drops))));
+    let leaf = middle.child(Store::new()).child(Store::new());
+    drop(middle);
+    assert_eq!(drops.load(Ordering::SeqCst), 0);
+    drop(leaf);
+    assert_eq!(drops.load(Ordering::SeqCst), 1);
+    drop(root);
+    assert_eq!(drops.load(Ordering::SeqCst), 2);
+}

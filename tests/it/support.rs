@@ -1,0 +1,73 @@
+//! What the modules share: an identity, the layer that seeds it, real servers and clients on loopback.
+
+use std::net::SocketAddr;
+
+use axum::{Router, body::Body};
+use http::{Request, Response, Uri, Version, request::Parts};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::net::TcpListener;
+use tower_request_context::{RequestContext, RequestContextLayer, Store};
+
+/// The identity that must not be lost or mixed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct User(pub(crate) u32);
+
+impl User {
+    pub(crate) const HEADER: &str = "x-user-id";
+
+    pub(crate) fn of(head: &Parts) -> Option<Self> {
+        head.headers.get(Self::HEADER)?.to_str().ok()?.parse().ok().map(Self)
+    }
+
+    /// The user of the current context, as text; `nobody` where there is none.
+    pub(crate) fn name() -> String {
+        RequestContext::get::<Self>().map_or_else(|| String::from("nobody"), |user| format!("user {}", user.0))
+    }
+}
+
+pub(crate) type Setup = fn(&mut Store, &mut Parts);
+
+/// The layer under test: seeds the user that the header names, if it names one.
+pub(crate) fn layer() -> RequestContextLayer<Setup> {
+    RequestContextLayer::new(|store, head| {
+        if let Some(user) = User::of(head) {
+            store.insert(user);
+        }
+    })
+}
+
+/// Serves an axum application, HTTP/1.1 and HTTP/2 alike, until the test's runtime ends.
+pub(crate) async fn serve(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async { axum::serve(listener, app).await });
+    address
+}
+
+/// A client that keeps its connections, for the protocol version that each request gets.
+pub(crate) fn client(version: Version) -> Client<HttpConnector, Body> {
+    Client::builder(TokioExecutor::new()).http2_only(version == Version::HTTP_2).build_http()
+}
+
+pub(crate) const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
+
+/// A GET as a user, or as nobody.
+pub(crate) fn request(address: SocketAddr, path: &str, user: Option<User>) -> Request<Body> {
+    let uri = Uri::builder().scheme("http").authority(address.to_string()).path_and_query(path).build().unwrap();
+    let mut request = Request::builder().uri(uri);
+    if let Some(User(id)) = user {
+        request = request.header(User::HEADER, id);
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+/// The whole body, as text.
+pub(crate) async fn text(response: Response<Incoming>) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.into()).unwrap()
+}
