@@ -1,4 +1,7 @@
 //! The promises of the crate, a module for each.
 
+mod reentrancy;
+mod scope;
 mod store;
 mod support;
+mod ui;

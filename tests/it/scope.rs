@@ -1,0 +1,254 @@
+//! Entering and leaving: futures, bodies, closures, tasks and threads.
+
+use std::{
+    cell::RefCell,
+    panic::{RefUnwindSafe, UnwindSafe, catch_unwind},
+    sync::mpsc,
+    thread,
+};
+
+use futures_util::{FutureExt, future::Shared};
+use http_body_util::{BodyExt, Full};
+use tokio_test::{assert_pending, assert_ready_eq, task};
+use tower_request_context::{ContextError, RequestContext, Scoped, Store, WeakRequestContext};
+
+use crate::support::User;
+
+fn context(id: u32) -> RequestContext {
+    RequestContext::new(Store::new().with_value(User(id)))
+}
+
+fn current() -> Option<User> {
+    RequestContext::get()
+}
+
+/// Sends who was current when it was dropped.
+struct Witness(mpsc::Sender<Option<User>>);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.0.send(current()).unwrap();
+    }
+}
+
+#[test]
+fn a_scope_ends_with_its_closure_also_when_that_panics() {
+    let outer = context(1);
+    outer.sync_scope(|| {
+        assert!(catch_unwind(|| context(2).sync_scope(|| panic!("inside"))).is_err());
+        assert_eq!(current(), Some(User(1)));
+        RequestContext::sync_exit(|| assert_eq!(current(), None));
+        assert_eq!(current(), Some(User(1)));
+    });
+    assert_eq!(current(), None);
+}
+
+#[test]
+fn a_future_is_current_at_each_poll_and_only_then() {
+    let mut future = task::spawn(context(1).scope(async {
+        let before = current();
+        tokio::task::yield_now().await;
+        (before, current())
+    }));
+    context(2).sync_scope(|| assert_pending!(future.poll()));
+    assert_eq!(current(), None);
+    assert_ready_eq!(future.poll(), (Some(User(1)), Some(User(1))));
+}
+
+#[test]
+fn carry_takes_what_is_current_when_it_is_called_and_be_it_nothing() {
+    let carried = context(1).sync_scope(|| RequestContext::carry(async { current() }));
+    let nothing = RequestContext::carry(async { current() });
+    context(2).sync_scope(|| {
+        assert_eq!(carried.now_or_never(), Some(Some(User(1))));
+        assert_eq!(nothing.now_or_never(), Some(None));
+    });
+}
+
+#[test]
+fn a_future_is_dropped_as_soon_as_it_is_ready_and_in_its_context() {
+    let (sender, dropped) = mpsc::channel();
+    let witness = Witness(sender);
+    let mut future = task::spawn(context(1).scope(std::future::poll_fn(move |_| {
+        let _held = &witness;
+        std::task::Poll::Ready(())
+    })));
+    assert_ready_eq!(future.poll(), ());
+    assert_eq!(dropped.try_recv(), Ok(Some(User(1))));
+}
+
+#[test]
+#[should_panic(expected = "`Scoped` polled after completion")]
+fn a_future_polled_after_completion_panics() {
+    let mut future = task::spawn(context(1).scope(async {}));
+    assert_ready_eq!(future.poll(), ());
+    _ = future.poll();
+}
+
+#[tokio::test]
+async fn a_body_passes_through_a_scope_unchanged() {
+    use http_body::Body;
+
+    let body = context(1).scope(Full::new(bytes("text")));
+    assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(4), false));
+    assert_eq!(body.collect().await.unwrap().to_bytes(), "text");
+}
+
+fn bytes(text: &'static str) -> hyper::body::Bytes {
+    hyper::body::Bytes::from_static(text.as_bytes())
+}
+
+/// E4: a shared future is polled by whichever request comes along.
+#[test]
+fn a_shared_future_runs_as_its_pollers_unless_it_exits() {
+    async fn look_twice() -> [Option<User>; 2] {
+        let first = current();
+        tokio::task::yield_now().await;
+        [first, current()]
+    }
+
+    fn polled_in_two_requests<F: Future<Output = [Option<User>; 2]>>(future: F) -> [Option<User>; 2] {
+        let shared: Shared<F> = future.shared();
+        let mut one = task::spawn(context(1).scope(shared.clone()));
+        let mut two = task::spawn(context(2).scope(shared));
+        assert_pending!(one.poll());
+        let seen = tokio_test::assert_ready!(two.poll());
+        assert_ready_eq!(one.poll(), seen);
+        seen
+    }
+
+    assert_eq!(polled_in_two_requests(look_twice()), [Some(User(1)), Some(User(2))]);
+    assert_eq!(polled_in_two_requests(RequestContext::exit(look_twice())), [None, None]);
+}
+
+/// E5: a bare spawn carries nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_and_threads_have_the_context_only_if_it_is_carried_to_them() {
+    let seen = context(1).scope(async {
+        let bare = tokio::spawn(async { current() }).await.unwrap();
+        let bare_blocking = tokio::task::spawn_blocking(current).await.unwrap();
+        let spawned = RequestContext::spawn(async {
+            tokio::task::yield_now().await;
+            current()
+        });
+        let blocking = RequestContext::spawn_blocking(current);
+        let carried = tokio::spawn(RequestContext::carry(async { current() }));
+        [bare, bare_blocking, spawned.await.unwrap(), blocking.await.unwrap(), carried.await.unwrap()]
+    });
+    assert_eq!(seen.await, [None, None, Some(User(1)), Some(User(1)), Some(User(1))]);
+}
+
+#[tokio::test]
+async fn an_aborted_task_is_dropped_in_its_context() {
+    let (sender, dropped) = mpsc::channel();
+    let task = context(1).sync_scope(|| {
+        let witness = Witness(sender);
+        RequestContext::spawn(async move {
+            let _held = witness;
+            std::future::pending::<()>().await;
+        })
+    });
+    tokio::task::yield_now().await;
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    assert_eq!(dropped.try_recv(), Ok(Some(User(1))));
+}
+
+#[test]
+fn a_blocking_closure_that_never_runs_is_dropped_in_its_context() {
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    let (release, blocked) = mpsc::channel::<()>();
+    let (running, started) = mpsc::channel();
+    let (sender, dropped) = mpsc::channel();
+    runtime.spawn_blocking(move || {
+        running.send(()).unwrap();
+        _ = blocked.recv();
+    });
+    started.recv().unwrap();
+    let _entered = runtime.enter();
+    let witness = Witness(sender);
+    let task = context(1).sync_scope(|| RequestContext::spawn_blocking(move || drop(witness)));
+    task.abort();
+    drop(release);
+    assert!(task.now_or_never().is_none_or(|result| result.is_err()));
+    assert_eq!(dropped.recv(), Ok(Some(User(1))));
+}
+
+/// A destructor that runs at thread exit, after the thread-locals of most libraries are gone.
+#[test]
+fn a_body_parked_in_a_thread_local_is_dropped_in_its_context_at_thread_exit() {
+    thread_local! {
+        static PARKED: RefCell<Vec<Scoped<Witness>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    let (sender, dropped) = mpsc::channel();
+    thread::spawn(move || {
+        PARKED.with_borrow_mut(|parked| parked.push(context(1).scope(Witness(sender.clone()))));
+        context(2).sync_scope(|| assert_eq!(current(), Some(User(2))));
+        PARKED.with_borrow_mut(|parked| parked.push(context(3).scope(Witness(sender))));
+    })
+    .join()
+    .unwrap();
+    assert_eq!([dropped.recv(), dropped.recv()], [Ok(Some(User(1))), Ok(Some(User(3)))]);
+}
+
+#[test]
+fn a_handle_that_outlives_everything_still_reads_and_a_weak_one_keeps_nothing() {
+    let (handle, weak) = context(1).sync_scope(|| {
+        let current = RequestContext::current().unwrap();
+        let weak = current.downgrade();
+        (current, weak)
+    });
+    assert_eq!(handle.get(), Some(User(1)));
+    assert_eq!(weak.upgrade().unwrap().get(), Some(User(1)));
+    assert_eq!(format!("{weak:?}"), "WeakRequestContext { values: {it::support::User} }");
+    drop(handle);
+    assert!(weak.upgrade().is_none());
+    assert_eq!(format!("{weak:?}"), "WeakRequestContext { dropped }");
+}
+
+#[test]
+fn outside_a_context_reads_are_absent_and_writes_are_errors() {
+    assert!(!RequestContext::is_active() && !RequestContext::contains::<User>());
+    assert_eq!(current(), None);
+    assert_eq!(RequestContext::with(|_: &User| ()), None);
+    assert_eq!(RequestContext::try_get::<User>(), Err(ContextError::Inactive));
+    assert_eq!(RequestContext::set(User(1)), Err(ContextError::Inactive));
+    assert_eq!(RequestContext::update(|_: &mut User| ()), Err(ContextError::Inactive));
+    assert_eq!(RequestContext::try_current().unwrap_err(), ContextError::Inactive);
+    assert_eq!(current(), None);
+}
+
+#[test]
+fn errors_name_the_thing_the_cause_and_the_cure() {
+    let inactive = ContextError::Inactive.to_string();
+    for part in ["no request context", "RequestContextLayer", "RequestContext::spawn", "incompatible version"] {
+        assert!(inactive.contains(part), "{inactive}");
+    }
+    let missing = context(1).try_get::<String>().unwrap_err().to_string();
+    for part in ["no `alloc::string::String`", "setup", "nothing has set it", "Nesting::Inherit"] {
+        assert!(missing.contains(part), "{missing}");
+    }
+    assert_eq!(http::StatusCode::from(ContextError::Inactive), 500);
+}
+
+#[test]
+fn expect_panics_with_the_error_where_it_was_called() {
+    let panic = catch_unwind(|| context(1).sync_scope(RequestContext::expect::<u8>)).unwrap_err();
+    assert!(panic.downcast_ref::<String>().unwrap().starts_with("no `u8` in the request context"));
+    assert_eq!(context(1).sync_scope(RequestContext::expect::<User>), User(1));
+}
+
+#[test]
+fn handles_and_carriers_can_go_where_their_users_need_them() {
+    fn handle<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + Clone + 'static>() {}
+    fn carrier<T: Send + Sync + Unpin>() {}
+
+    handle::<RequestContext>();
+    handle::<WeakRequestContext>();
+    carrier::<Store>();
+    carrier::<Scoped<String>>();
+    carrier::<tower_request_context::ResponseBody<String, Vec<u8>>>();
+    carrier::<tower_request_context::future::ResponseFuture<std::future::Ready<()>, String>>();
+    assert!(std::mem::size_of::<Option<RequestContext>>() == std::mem::size_of::<usize>());
+}
