@@ -92,7 +92,8 @@ impl<F> RequestContextLayer<F> {
         self
     }
 
-    /// Also puts a [`WeakRequestContext`](crate::WeakRequestContext) into the request's extensions.
+    /// Also puts a [`WeakRequestContext`](crate::WeakRequestContext) into the request's extensions. (One that an outer
+    /// layer put there is replaced in any case, so that it always leads to the innermost context.)
     ///
     /// It reaches where the current context does not: a task that a middleware moved the request to, such as that of
     /// `tower::buffer`. There, code upgrades and enters it by hand, or a layer with [`Nesting::Reuse`] does.

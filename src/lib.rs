@@ -1,4 +1,120 @@
-//! A request context for tower.
+//! A request context for [tower], axum, hyper and tonic: typed values that are there wherever a request's code runs.
+//!
+//! A [`RequestContextLayer`] runs a setup closure on each [`http::Request`], which seeds a [`Store`] with a user id, a
+//! tenant, whatever the code below wants to know. It keeps that store current while the inner service is called, its
+//! future polled, its response body streamed, and all of it dropped. Code at any depth asks [`RequestContext::get`] by
+//! type; nothing is passed.
+//!
+//! # Example
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use axum::{Router, routing::get};
+//! use tower_request_context::{RequestContext, RequestContextLayer};
+//!
+//! #[derive(Clone)]
+//! struct UserId(String);
+//!
+//! async fn cat() -> String {
+//!     favourite_cat().await
+//! }
+//!
+//! async fn favourite_cat() -> String {
+//!     match RequestContext::get() {
+//!         Some(UserId(id)) => format!("the cat of {id}"),
+//!         None => String::from("a stray cat"),
+//!     }
+//! }
+//!
+//! let app: Router = Router::new().route("/cat", get(cat)).layer(RequestContextLayer::new(|store, request| {
+//!     if let Some(Ok(id)) = request.headers.get("x-user-id").map(|id| id.to_str()) {
+//!         store.insert(UserId(id.to_owned())); // for real identities see "Identity and trust"
+//!     }
+//! }));
+//! # use tower::ServiceExt;
+//! # let request = http::Request::builder().uri("/cat").header("x-user-id", "ada").body(axum::body::Body::empty());
+//! # let response = app.oneshot(request.unwrap()).await.unwrap();
+//! # let text = http_body_util::BodyExt::collect(response).await.unwrap().to_bytes();
+//! # assert_eq!(text, "the cat of ada");
+//! # }
+//! ```
+//!
+//! A setup may also refuse a request, by returning `Err(response)`. What it cannot do is wait. To await something, such
+//! as a session look-up, put async middleware *below* the layer (`axum::middleware::from_fn`, or tower-http's
+//! `AsyncRequireAuthorizationLayer` in any stack) and let it [`set`](RequestContext::set) what it found: it runs inside
+//! the context, and all that runs after it sees the value.
+//!
+//! # Where it reaches
+//!
+//! | place                                                  | in the request's context |
+//! |--------------------------------------------------------|--------------------------|
+//! | the synchronous part of the inner service's `call`     | yes                      |
+//! | each poll of its future                                | yes                      |
+//! | each frame of the response body, trailers too          | yes                      |
+//! | the `Drop` of that future and body: finished, cancelled, never polled, unwinding | yes |
+//! | the body of a refusal                                  | yes                      |
+//! | the setup closure                                      | it makes the context: it reads and writes its `store` |
+//! | `poll_ready`                                           | no: there is no request yet |
+//! | a body's `size_hint` and `is_end_stream`               | no                       |
+//! | layers outside of this one, and the errors they answer with | no                  |
+//! | a task that a layer in between moved the request to, as `tower::buffer` does | no, see [`insert_extension`](RequestContextLayer::insert_extension) |
+//! | a bare `tokio::spawn`, `spawn_blocking` or thread      | no, see below            |
+//!
+//! So the layer belongs outside of everything that wants to read the context (authentication, tracing of your own, the
+//! handlers), and inside of what should still work when it refuses or panics (compression, a catch-panic layer):
+//!
+//! ```text
+//!   request ──▶ CatchPanic ─▶ Timeout ─▶ Compression ─▶ ┃ RequestContext ┃ ─▶ Trace ─▶ Authentication ─▶ routes
+//!                  no context here, before or after     ┃ makes it       ┃        context current from here on
+//!   response ◀─────────────────────────────────────────── ┃ each frame is polled, and dropped, in the context ┃
+//! ```
+//!
+//! # Spawned tasks
+//!
+//! A task is not part of the request unless you say so. [`RequestContext::spawn`] and
+//! [`spawn_blocking`](RequestContext::spawn_blocking) are tokio's with the context carried along;
+//! [`carry`](RequestContext::carry) does it for any future that something else will poll (`JoinSet`, `TaskTracker`,
+//! `spawn_local`); [`scope`](RequestContext::scope) and [`sync_scope`](RequestContext::sync_scope) enter a context that
+//! you hold. [`exit`](RequestContext::exit) is the opposite, for what several requests share: filling a cache, opening a
+//! pooled connection, a `Shared` future, which would else run as whoever polls it.
+//!
+//! A task that carries a context keeps its values alive. What may outlive the request by far (a cache entry, a timer)
+//! should hold a [`WeakRequestContext`].
+//!
+//! # Layers inside layers
+//!
+//! **Every request starts from its own store.** A request that is made within another one, in the same process or even
+//! on the same task, is anonymous unless it says who it is. A layer inside a layer can do otherwise when it is told so,
+//! by [`Nesting`]: `Inherit` lets reads fall through to the outer context and keeps writes inside; `Reuse` keeps the
+//! outer context as it is, also below a `Buffer`. In code, [`RequestContext::child`] and
+//! [`inherit`](RequestContext::inherit) make such a context for a part of the work.
+//!
+//! # Identity and trust
+//!
+//! The context holds what your setup puts there, and hands it to everyone below. A header is whatever a client sent:
+//! take an identity from one only if a proxy that you control sets it, removes what the client sent under that name
+//! *and* under its aliases (`x_user_id` and `X-User-Id` become one in many CGI-style servers), and is the only way in.
+//! Otherwise verify a token or look up a session. Require exactly one value (`get_all`), never repair a bad one, never
+//! log it. The examples here read `x-user-id` because they are examples.
+//!
+//! Absence is `None` or an error, never a default user. Nothing in this crate prints a value: `Debug` shows the names of
+//! types.
+//!
+//! # Compared with
+//!
+//! * **Arguments, `State`, extractors, [`http::Extensions`]**: clearer, where they reach; a signature that says what it
+//!   needs is worth more than one that does not. Extensions stop at the first function that is not handed the request.
+//!   The context is for what crosses every layer and concerns few of them: identity, tenant, ids, a transaction. Do not
+//!   let it become the object that everything lives in.
+//! * **`tokio::task_local!`**: what this crate does for a future, for a future only. The body is polled after it, `call`
+//!   runs before it; and a value whose `Clone` enters a scope makes it panic.
+//! * **Spans** (`tracing`): made to be written, not read. Keep a span *in* the context, if you like, to record on it later.
+//!
+//! # Feature flags
+//!
+//! There are none yet.
+//!
+//! [tower]: https://docs.rs/tower
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -22,3 +138,7 @@ pub use self::{
     setup::SetupOutcome,
     store::Store,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

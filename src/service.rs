@@ -115,7 +115,8 @@ where
         if let Some(response) = refusal {
             return ResponseFuture::refused(context, response);
         }
-        if self.layer.insert_extension {
+        // An extension that an outer layer left there would lead a reusing layer below past this context.
+        if self.layer.insert_extension || head.extensions.get::<WeakRequestContext>().is_some() {
             head.extensions.insert(context.downgrade());
         }
         ResponseFuture::called(context, || self.inner.call(Request::from_parts(head, body)))

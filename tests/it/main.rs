@@ -1,5 +1,7 @@
 //! The promises of the crate, a module for each.
 
+mod layer;
+mod nesting;
 mod reentrancy;
 mod scope;
 mod store;

@@ -250,5 +250,5 @@ fn handles_and_carriers_can_go_where_their_users_need_them() {
     carrier::<Scoped<String>>();
     carrier::<tower_request_context::ResponseBody<String, Vec<u8>>>();
     carrier::<tower_request_context::future::ResponseFuture<std::future::Ready<()>, String>>();
-    assert!(std::mem::size_of::<Option<RequestContext>>() == std::mem::size_of::<usize>());
+    assert_eq!(size_of::<Option<RequestContext>>(), size_of::<usize>());
 }

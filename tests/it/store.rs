@@ -59,7 +59,9 @@ fn twenty_values_are_read_replaced_and_listed_as_three_are() {
 
 #[test]
 fn every_value_is_dropped_once_though_some_panic() {
-    struct Panics<const N: usize>(Counted);
+    struct Panics<const N: usize> {
+        _counted: Counted,
+    }
 
     impl<const N: usize> Drop for Panics<N> {
         fn drop(&mut self) {
@@ -71,8 +73,8 @@ fn every_value_is_dropped_once_though_some_panic() {
     let mut store = Store::new();
     macro_rules! fill {
         ($($n:literal),*) => {
-            $(store.insert(Panics::<$n>(Counted(drops.clone())));)*
-            $(store.set(Panics::<{ 100 + $n }>(Counted(drops.clone())));)*
+            $(store.insert(Panics::<$n> { _counted: Counted(drops.clone()) });)*
+            $(store.set(Panics::<{ 100 + $n }> { _counted: Counted(drops.clone()) });)*
         };
     }
     for_twenty!(fill);

@@ -1,0 +1,259 @@
+//! The layer and its service: when the setup runs, what passes unchanged, what is printed.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode, request::Parts};
+use http_body::Body;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Bytes;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_request_context::{
+    RequestContext, RequestContextLayer, RequestContextService, ResponseBody, Store, WeakRequestContext,
+};
+
+use crate::support::{User, layer};
+
+type Reply = Response<Full<Bytes>>;
+
+/// Answers with the name of the current user.
+async fn answer(_: Request<()>) -> Result<Reply, StatusCode> {
+    Ok(Response::new(Full::from(User::name())))
+}
+
+fn request(user: Option<u32>) -> Request<()> {
+    let mut request = Request::builder();
+    if let Some(id) = user {
+        request = request.header(User::HEADER, id);
+    }
+    request.body(()).unwrap()
+}
+
+async fn text<B: Body<Error: std::fmt::Debug>>(response: Response<B>) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
+}
+
+fn outer(id: u32) -> RequestContext {
+    RequestContext::new(Store::new().with_value(User(id)))
+}
+
+#[tokio::test]
+async fn the_setup_runs_once_a_request_before_the_call_and_in_the_context_around_it() {
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let called = Arc::clone(&runs);
+    let layer = RequestContextLayer::new(move |store, _| {
+        store.insert(counted.fetch_add(1, Ordering::SeqCst));
+        store.insert(User::name());
+    });
+    let mut service = layer.layer(service_fn(move |_: Request<()>| {
+        let before_call = called.load(Ordering::SeqCst);
+        async move { Ok::<_, ()>(Response::new(format!("{before_call} {}", RequestContext::expect::<String>()))) }
+    }));
+    let first = outer(1).sync_scope(|| service.call(request(None)));
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    assert_eq!(text(first.await.unwrap()).await, "1 user 1");
+    assert_eq!(text(service.call(request(None)).await.unwrap()).await, "2 nobody");
+}
+
+#[tokio::test]
+async fn the_setup_sees_and_may_change_the_request() {
+    let layer = RequestContextLayer::new(|store, head| {
+        store.insert(head.uri.clone());
+        head.headers.remove(User::HEADER);
+    });
+    let service = layer.layer(service_fn(async |request: Request<()>| {
+        assert!(!request.headers().contains_key(User::HEADER));
+        Ok::<_, ()>(Response::new(RequestContext::expect::<http::Uri>().to_string()))
+    }));
+    let request = Request::builder().uri("/cats?n=1").header(User::HEADER, 1).body(()).unwrap();
+    assert_eq!(text(service.oneshot(request).await.unwrap()).await, "/cats?n=1");
+}
+
+#[tokio::test]
+async fn a_refusal_is_the_answer_and_the_inner_service_is_never_called() {
+    let layer = RequestContextLayer::new(|store, head| {
+        let user = User::of(head).ok_or_else(|| {
+            let mut refusal = Response::new(String::from("who are you?"));
+            *refusal.status_mut() = StatusCode::UNAUTHORIZED;
+            refusal
+        })?;
+        store.insert(user);
+        Ok(())
+    });
+    let calls = AtomicU32::new(0);
+    let service = layer.layer(service_fn(|request| {
+        calls.fetch_add(1, Ordering::SeqCst);
+        answer(request)
+    }));
+    let response = (&service).clone().oneshot(request(None)).await.unwrap();
+    assert_eq!((response.status(), calls.load(Ordering::SeqCst)), (StatusCode::UNAUTHORIZED, 0));
+    assert_eq!(response.body().size_hint().exact(), Some(12));
+    assert_eq!(text(response).await, "who are you?");
+    assert_eq!(text(service.oneshot(request(Some(1))).await.unwrap()).await, "user 1");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_panicking_setup_leaves_nothing_behind() {
+    let service = RequestContextService::new(service_fn(answer), |store, head| {
+        store.insert(User(1));
+        assert!(head.headers.contains_key(User::HEADER), "nobody is there");
+        store.insert(User(2));
+    });
+    outer(9).sync_scope(|| {
+        let panic = catch_unwind(AssertUnwindSafe(|| service.clone().call(request(None))));
+        assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "nobody is there");
+        assert_eq!(User::name(), "user 9");
+    });
+    assert_eq!(text(service.oneshot(request(Some(1))).await.unwrap()).await, "user 2");
+    assert!(!RequestContext::is_active());
+}
+
+#[tokio::test]
+async fn errors_of_the_inner_service_pass_unchanged() {
+    let service = layer().layer(service_fn(async |_: Request<()>| Err::<Reply, _>(format!("no, {}", User::name()))));
+    assert_eq!(service.oneshot(request(Some(1))).await.unwrap_err(), "no, user 1");
+}
+
+#[test]
+fn readiness_passes_unchanged_and_is_asked_outside_of_the_context() {
+    struct Unready(Vec<Poll<Result<(), &'static str>>>);
+
+    impl Service<Request<()>> for Unready {
+        type Response = Reply;
+        type Error = &'static str;
+        type Future = std::future::Ready<Result<Reply, &'static str>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+            assert!(!RequestContext::is_active());
+            self.0.pop().unwrap()
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            unreachable!("nobody calls")
+        }
+    }
+
+    let mut service = layer().layer(Unready(vec![Poll::Ready(Err("broken")), Poll::Ready(Ok(())), Poll::Pending]));
+    let cx = &mut Context::from_waker(std::task::Waker::noop());
+    assert_eq!(service.poll_ready(cx), Poll::Pending);
+    assert_eq!(service.poll_ready(cx), Poll::Ready(Ok(())));
+    assert_eq!(service.poll_ready(cx), Poll::Ready(Err("broken")));
+}
+
+#[tokio::test]
+async fn a_body_passes_unchanged() {
+    let frames =
+        [Ok("one"), Err("two"), Ok("three")].map(|frame| frame.map(|data| http_body::Frame::data(Bytes::from(data))));
+    let mut body = Some(http_body_util::StreamBody::new(futures_util::stream::iter(frames)));
+    let service = layer().layer(service_fn(move |_: Request<()>| {
+        let response = Response::new(body.take().unwrap());
+        async { Ok::<_, ()>(response) }
+    }));
+    let mut body = service.oneshot(request(None)).await.unwrap().into_body();
+    assert_eq!((body.size_hint().lower(), body.size_hint().upper(), body.is_end_stream()), (0, None, false));
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
+    assert_eq!(body.frame().await.unwrap().unwrap_err(), "two");
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "three");
+    assert!(body.frame().await.is_none());
+
+    let empty = layer().layer(service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(Empty::<Bytes>::new()))));
+    let body = empty.oneshot(request(None)).await.unwrap().into_body();
+    assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
+}
+
+#[tokio::test]
+async fn a_default_body_is_the_default_of_the_inner_one() {
+    let body = ResponseBody::<Full<Bytes>, String>::default();
+    assert!(body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), Some(0));
+    assert_eq!(body.collect().await.unwrap().to_bytes(), "");
+}
+
+#[tokio::test]
+async fn the_default_layer_opens_an_empty_context_for_what_is_set_later() {
+    let service = RequestContextLayer::default().layer(service_fn(async |request| {
+        assert_eq!(RequestContext::get::<User>(), None);
+        RequestContext::set(User(7)).unwrap();
+        answer(request).await
+    }));
+    assert_eq!(text(service.oneshot(request(Some(1))).await.unwrap()).await, "user 7");
+}
+
+#[tokio::test]
+async fn the_extension_leads_to_the_same_context_and_keeps_nothing_alive() {
+    async fn hand_out(request: Request<()>) -> Result<Response<Full<Bytes>>, StatusCode> {
+        let mut response = answer(Request::new(())).await?;
+        if let Some(weak) = request.extensions().get::<WeakRequestContext>() {
+            RequestContext::set("late").unwrap();
+            assert_eq!(weak.upgrade().unwrap().get(), Some("late"));
+            response.extensions_mut().insert(weak.clone());
+        }
+        Ok(response)
+    }
+
+    let response = layer().insert_extension().layer(service_fn(hand_out)).oneshot(request(Some(1))).await.unwrap();
+    let weak = response.extensions().get::<WeakRequestContext>().unwrap().clone();
+    assert_eq!(weak.upgrade().unwrap().get(), Some(User(1)), "the body keeps the context");
+    drop(response);
+    assert!(weak.upgrade().is_none());
+
+    let without = layer().layer(service_fn(hand_out)).oneshot(request(Some(1))).await.unwrap();
+    assert!(without.extensions().is_empty());
+}
+
+#[test]
+fn nothing_printed_shows_a_value() {
+    fn setup(store: &mut Store, _: &mut Parts) {
+        store.insert(User(4711));
+    }
+
+    let layer = RequestContextLayer::new(setup);
+    let layer_text = format!("{layer:?}");
+    let name = std::any::type_name_of_val(&setup);
+    assert_eq!(
+        layer_text,
+        format!("RequestContextLayer {{ setup: {name}, nesting: Override, insert_extension: false }}")
+    );
+
+    let mut service = layer.layer(service_fn(answer));
+    let service_text = format!("{service:?}");
+    assert!(service_text.contains("inner: tower::util::service_fn::ServiceFn<"), "{service_text}");
+    assert!(service_text.contains(&layer_text), "{service_text}");
+
+    let future = service.call(request(None));
+    let future_text = format!("{future:?}");
+    let context = "context: Some(RequestContext { values: {it::support::User} })";
+    assert!(
+        future_text.starts_with(&format!("ResponseFuture {{ called: Scoped {{ {context}, inner: ")),
+        "{future_text}"
+    );
+
+    let body = future.now_or_never().unwrap().unwrap().into_body();
+    let body_text = format!("{body:?}");
+    assert!(body_text.starts_with(&format!("ResponseBody {{ inner: Scoped {{ {context}, inner: ")), "{body_text}");
+    for text in [layer_text, service_text, future_text, body_text] {
+        assert!(!text.contains("4711"), "{text}");
+    }
+}
+
+#[test]
+fn services_and_layers_are_what_servers_ask_for() {
+    fn server<T: Clone + Send + Sync + Unpin + 'static>(_: &T) {}
+
+    let layer = RequestContextLayer::new(|_, _| {});
+    let copy = layer;
+    server(&layer);
+    let mut service = copy.layer(7);
+    server(&service);
+    *service.get_mut() += 1;
+    assert_eq!((*service.get_ref(), service.into_inner()), (8, 8));
+}
