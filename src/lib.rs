@@ -64,9 +64,8 @@
 //! handlers), and inside of what should still work when it refuses or panics (compression, a catch-panic layer):
 //!
 //! ```text
-//!   request ──▶ CatchPanic ─▶ Timeout ─▶ Compression ─▶ ┃ RequestContext ┃ ─▶ Trace ─▶ Authentication ─▶ routes
-//!                  no context here, before or after     ┃ makes it       ┃        context current from here on
-//!   response ◀─────────────────────────────────────────── ┃ each frame is polled, and dropped, in the context ┃
+//! request ─▶ CatchPanic ─▶ Timeout ─▶ Compression ─▶ RequestContextLayer ─▶ Trace ─▶ Authentication ─▶ routes
+//!            └───────────── no context ─────────────┘                       └──────── its context ────────┘
 //! ```
 //!
 //! # Spawned tasks
