@@ -62,7 +62,7 @@ where
                 Poll::Ready(result.map(|response| response.map(|body| ResponseBody::inner(context, body))))
             }
             StateProjection::Refused { response } => {
-                let (context, response) = response.take().expect("`ResponseFuture` polled after completion");
+                let (context, response) = response.take().expect("future polled after completion");
                 Poll::Ready(Ok(response.map(|body| ResponseBody::refusal(context, body))))
             }
         }

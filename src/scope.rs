@@ -230,7 +230,7 @@ impl<T: Future> Future for Scoped<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let _entered = enter(this.context);
-        let future = this.inner.as_mut().as_pin_mut().expect("`Scoped` polled after completion");
+        let future = this.inner.as_mut().as_pin_mut().expect("future polled after completion");
         let output = ready!(future.poll(cx));
         this.inner.set(None);
         Poll::Ready(output)

@@ -78,7 +78,7 @@ fn a_future_is_dropped_as_soon_as_it_is_ready_and_in_its_context() {
 }
 
 #[test]
-#[should_panic(expected = "`Scoped` polled after completion")]
+#[should_panic(expected = "future polled after completion")]
 fn a_future_polled_after_completion_panics() {
     let mut future = task::spawn(context(1).scope(async {}));
     assert_ready_eq!(future.poll(), ());

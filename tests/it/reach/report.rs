@@ -1,0 +1,129 @@
+//! Runs the table through a service and reports which cells failed.
+
+use std::{convert::Infallible, fmt, panic::resume_unwind, thread};
+
+use http::{Request, Response};
+use hyper::body::Body;
+use tower::Service;
+use tower_request_context::{RequestContext, Store};
+
+use super::{
+    Cell, INNER, Manner, Place, Visits, cells,
+    drive::drive,
+    log::Log,
+    probe::{Probe, Script},
+};
+use crate::support::User;
+
+/// How the service under test keeps its user current.
+pub(super) trait Carrier: Copy + Sync {
+    fn current() -> Option<User>;
+
+    fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R;
+}
+
+/// As this crate does it.
+#[derive(Clone, Copy)]
+pub(super) struct Real;
+
+impl Carrier for Real {
+    fn current() -> Option<User> {
+        // A context that is left behind without a user is one too many all the same.
+        const NAMELESS: User = User(0);
+        RequestContext::is_active().then(|| RequestContext::get().unwrap_or(NAMELESS))
+    }
+
+    fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
+        RequestContext::new(Store::new().with_value(user)).sync_scope(f)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) ran: Vec<Cell>,
+    pub(super) failed: Vec<(Cell, String)>,
+    pub(super) cannot_be: Vec<(Cell, &'static str)>,
+}
+
+impl Report {
+    /// Runs each cell on a thread of its own, so that what one leaks no other finds.
+    pub(super) fn of<C, S, B>(carrier: C, serving: impl Fn(Probe) -> S + Sync) -> Self
+    where
+        C: Carrier,
+        S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+        B: Body<Error = Infallible>,
+    {
+        let mut report = Self::default();
+        for (cell, visits) in cells() {
+            match visits {
+                Visits::Cannot(reason) => report.cannot_be.push((cell, reason)),
+                Visits::Times(times) => {
+                    let run = || cell.scripts().into_iter().try_for_each(|it| cell.run(it, times, carrier, &serving));
+                    let result = thread::scope(|scope| scope.spawn(run).join());
+                    let result = result.unwrap_or_else(|payload| resume_unwind(payload));
+                    report.failed.extend(result.err().map(|why| (cell, why)));
+                    report.ran.push(cell);
+                }
+            }
+        }
+        report
+    }
+
+    pub(super) fn failed(&self) -> Vec<Cell> {
+        self.failed.iter().map(|(cell, _)| *cell).collect()
+    }
+
+    pub(super) fn ran_with(&self, property: impl Fn(&Cell) -> bool) -> Vec<Cell> {
+        self.ran.iter().copied().filter(property).collect()
+    }
+}
+
+impl Cell {
+    /// A drop meets a panic in two ways: it is part of the unwinding, or the destructor is what panics.
+    fn scripts(self) -> Vec<Script> {
+        let Self { place, manner, .. } = self;
+        let mut scripts = vec![Script { place, manner, panics_in_drop: false }];
+        if let (Place::DropOfFuture | Place::DropOfBody, Manner::Panic) = (place, manner) {
+            let before = [Manner::Ready, Manner::Cancelled];
+            scripts.extend(before.map(|manner| Script { place, manner, panics_in_drop: true }));
+        }
+        scripts
+    }
+
+    fn run<C, S, B>(self, script: Script, times: usize, carrier: C, serving: impl Fn(Probe) -> S) -> Result<(), String>
+    where
+        C: Carrier,
+        S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+        B: Body<Error = Infallible>,
+    {
+        let log = Log::new(C::current);
+        let service = serving(Probe::new(script, &log));
+        match self.outer {
+            None => drive(service, script, &log),
+            Some(outer) => carrier.scope(outer, || drive(service, script, &log)),
+        }
+
+        let inside = log.inside();
+        let visits: Vec<_> = inside.iter().filter(|(place, _)| *place == self.place).collect();
+        if visits.len() != times {
+            return Err(format!("{} visits instead of {times}, in {script:?}", visits.len()));
+        }
+        if let Some((_, user)) = visits.iter().find(|(_, user)| *user != Some(INNER)) {
+            return Err(format!("saw {user:?}, in {script:?}"));
+        }
+        match log.outside().iter().find(|(_, user)| *user != self.outer) {
+            Some((place, user)) => Err(format!("{user:?} was current after {place:?}, in {script:?}")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} cells ran, {} failed", self.ran.len(), self.failed.len())?;
+        for (Cell { place, manner, outer }, why) in &self.failed {
+            writeln!(f, "  {place:?} / {manner:?} / outer {outer:?}: {why}")?;
+        }
+        Ok(())
+    }
+}
