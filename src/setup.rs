@@ -9,6 +9,9 @@ use http::Response;
 /// body `R` of a refusal may differ from `B`, as long as its data is the same and its error converts into `B`'s.
 /// This trait is sealed: there are no other answers.
 ///
+/// In axum a refusal is built with `into_response()`, whose body fails as axum's own does. Clippy's `result_large_err`
+/// may remark that a response is large; it is, and moved once: allow the lint on such a closure.
+///
 /// ```
 /// # use tower_request_context::SetupOutcome;
 /// fn body_of_refusal<B, O: SetupOutcome<B>>() -> &'static str {

@@ -42,6 +42,13 @@ use crate::{ContextError, RequestContext, scope};
 /// assert_eq!(store.get(), Some(UserId(7)));
 /// ```
 ///
+/// What is asked for is checked by the compiler:
+///
+/// ```compile_fail,E0308
+/// # use tower_request_context::Store;
+/// let name: Option<String> = Store::new().with_value(7_u64).get::<u64>();
+/// ```
+///
 /// `Debug` prints the names of the types, never a value:
 ///
 /// ```

@@ -7,6 +7,7 @@ mod nesting;
 mod reach;
 mod reentrancy;
 mod scope;
+mod seeds;
 mod store;
 mod support;
 mod ui;

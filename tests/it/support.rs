@@ -1,6 +1,6 @@
 //! What the modules share: an identity, the layer that seeds it, real servers and clients on loopback.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body};
 use http::{Request, Response, Uri, Version, request::Parts};
@@ -10,7 +10,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
 /// The identity that must not be lost or mixed up.
@@ -70,4 +70,9 @@ pub(crate) fn request(address: SocketAddr, path: &str, user: Option<User>) -> Re
 pub(crate) async fn text(response: Response<Incoming>) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.into()).unwrap()
+}
+
+/// What `work` returns, unless it hangs: then the test fails and not the patience of its reader.
+pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(30), work).await.expect("the test hangs")
 }

@@ -1,0 +1,214 @@
+//! nestjs-cls: the store, runs inside runs, and work that is no HTTP request.
+
+mod ids;
+mod setup;
+
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use futures_util::join;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tokio::task::yield_now;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_request_context::{ContextError, Nesting, RequestContext, RequestContextLayer, Store};
+
+#[derive(Clone, Debug, PartialEq)]
+struct UserId(u64);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Name(&'static str);
+
+/// What the peer's `getId` returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Id(u64);
+
+impl Id {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn get() -> Option<Self> {
+        RequestContext::get()
+    }
+
+    /// The current id as text, `none` where there is none.
+    fn text() -> String {
+        Self::get().map_or_else(|| String::from("none"), |Self(id)| id.to_string())
+    }
+}
+
+// N03, N18
+#[test]
+fn what_is_set_is_read_and_what_was_never_set_is_absent() {
+    run(Store::new(), || {
+        assert_eq!(RequestContext::get::<UserId>(), None);
+        RequestContext::set(UserId(42)).unwrap();
+        assert_eq!(RequestContext::get(), Some(UserId(42)));
+        assert_eq!(RequestContext::get::<Name>(), None);
+    });
+}
+
+// N04
+#[test]
+fn a_value_of_one_run_is_not_visible_in_the_next() {
+    run(Store::new(), || RequestContext::set(UserId(42)).unwrap());
+    run(Store::new(), || assert_eq!(RequestContext::get::<UserId>(), None));
+}
+
+// N09
+#[test]
+fn set_if_absent_sets_and_says_so_or_leaves_and_says_so() {
+    run(Store::new(), || {
+        let context = RequestContext::current().unwrap();
+        assert!(context.set_if_absent(UserId(1)));
+        assert!(!context.set_if_absent(UserId(2)));
+        assert_eq!(RequestContext::get(), Some(UserId(1)));
+    });
+}
+
+// N10, N11, N12
+#[test]
+fn contains_speaks_of_presence_and_not_of_the_value() {
+    run(Store::new().with_value(UserId(42)), || {
+        RequestContext::set(false).unwrap();
+        RequestContext::set(None::<Name>).unwrap();
+        assert!(RequestContext::contains::<UserId>());
+        assert!(RequestContext::contains::<bool>() && RequestContext::contains::<Option<Name>>());
+        assert!(!RequestContext::contains::<Name>());
+    });
+}
+
+// N16, N19, N21, N22
+#[test]
+fn outside_a_context_nothing_is_there_and_set_is_an_error() {
+    assert!(!RequestContext::contains::<UserId>());
+    assert_eq!(RequestContext::get::<UserId>(), None);
+    assert_eq!(Id::get(), None);
+    assert_eq!(RequestContext::set(UserId(42)), Err(ContextError::Inactive));
+    assert_eq!(RequestContext::get::<UserId>(), None);
+}
+
+// N26, N28
+#[tokio::test]
+async fn inherit_reads_the_parent_and_keeps_its_writes() {
+    let parent = RequestContext::new(Store::new().with_value(Name("parent")));
+    assert_eq!(parent.scope(rename_below(Nesting::Inherit)).await, "parent, then child");
+    assert_eq!(parent.get(), Some(Name("parent")));
+}
+
+// N28
+#[tokio::test]
+async fn inherit_keeps_a_change_deep_inside_a_value() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct Basket {
+        cats: Vec<String>,
+    }
+
+    let basket = Basket { cats: vec!["Tom".into()] };
+    let parent = RequestContext::new(Store::new().with_value(basket.clone()));
+    let child = parent.sync_scope(|| RequestContext::inherit(Store::new()));
+    child.scope(async { RequestContext::update(|basket: &mut Basket| basket.cats[0].push_str("my")) }).await.unwrap();
+    assert_eq!(child.get(), Some(Basket { cats: vec!["Tommy".into()] }));
+    assert_eq!(parent.get(), Some(basket));
+}
+
+// N27
+#[tokio::test]
+async fn override_starts_empty_and_leaves_the_parent_unchanged() {
+    let parent = RequestContext::new(Store::new().with_value(Name("parent")));
+    assert_eq!(parent.scope(rename_below(Nesting::Override)).await, "nothing, then child");
+    assert_eq!(parent.get(), Some(Name("parent")));
+}
+
+// N29
+#[tokio::test]
+async fn reuse_writes_to_the_parent() {
+    let parent = RequestContext::new(Store::new().with_value(Name("parent")));
+    assert_eq!(parent.scope(rename_below(Nesting::Reuse)).await, "parent, then child");
+    assert_eq!(parent.get(), Some(Name("child")));
+}
+
+// N30
+#[tokio::test]
+async fn reuse_without_a_parent_makes_a_context_that_is_gone_afterwards() {
+    assert_eq!(rename_below(Nesting::Reuse).await, "nothing, then child");
+    assert!(!RequestContext::is_active());
+    assert_eq!(rename_below(Nesting::Reuse).await, "nothing, then child");
+}
+
+// N33
+#[tokio::test]
+async fn work_without_http_runs_with_a_context() {
+    let cron_job = async {
+        yield_now().await;
+        RequestContext::expect::<Name>()
+    };
+    let context = RequestContext::inherit(Store::new().with_value(Name("nightly")));
+    assert_eq!(tokio::spawn(context.scope(cron_job)).await.unwrap(), Name("nightly"));
+}
+
+// N34
+#[tokio::test]
+async fn work_within_work_inherits() {
+    let send_mail = async |user| {
+        let context = RequestContext::inherit(Store::new().with_value(UserId(user)));
+        let seen = async {
+            yield_now().await;
+            RequestContext::set(Id(user)).unwrap();
+            (RequestContext::expect(), RequestContext::expect(), RequestContext::expect())
+        };
+        context.scope(seen).await
+    };
+    let queue = RequestContext::new(Store::new().with_value(Name("mail")));
+    let sent = queue.scope(async { join!(send_mail(1), send_mail(2)) }).await;
+    assert_eq!(sent, ((Name("mail"), UserId(1), Id(1)), (Name("mail"), UserId(2), Id(2))));
+    assert_eq!((queue.get::<UserId>(), queue.get::<Id>()), (None, None));
+}
+
+// N120
+#[test]
+fn what_is_not_there_is_an_absence_and_not_a_fallback_that_requests_share() {
+    let (one, two) = (RequestContext::new(Store::new()), RequestContext::new(Store::new()));
+    one.sync_scope(|| {
+        assert!(matches!(RequestContext::update(|_: &mut UserId| ()), Err(ContextError::Missing { .. })));
+        RequestContext::set(UserId(1)).unwrap();
+    });
+    assert!(matches!(two.sync_scope(RequestContext::try_get::<UserId>), Err(ContextError::Missing { .. })));
+}
+
+// Testing: `runWith({ userId: 42 }, ...)`
+#[tokio::test]
+async fn a_unit_test_has_its_context_in_one_line() {
+    async fn cats_for_user() -> Option<String> {
+        let UserId(id) = RequestContext::get()?;
+        yield_now().await;
+        Some(format!("the cats of {id}"))
+    }
+
+    let cats = RequestContext::new(Store::new().with_value(UserId(42))).scope(cats_for_user()).await;
+    assert_eq!(cats.unwrap(), "the cats of 42");
+    assert_eq!(cats_for_user().await, None);
+}
+
+/// The peer's `cls.run`.
+fn run<R>(store: Store, f: impl FnOnce() -> R) -> R {
+    RequestContext::inherit(store).sync_scope(f)
+}
+
+/// Sets `Name("child")` in a layer inside of what is current, and tells what the name was there before and after.
+async fn rename_below(nesting: Nesting) -> String {
+    let name = || RequestContext::get().map_or("nothing", |Name(name)| name);
+    let service = RequestContextLayer::default().nesting(nesting).layer(service_fn(async |_: Request<()>| {
+        let before = name();
+        yield_now().await;
+        RequestContext::set(Name("child")).expect("the layer is around this");
+        Ok::<_, Infallible>(Response::new(format!("{before}, then {}", name())))
+    }));
+    let response = service.oneshot(Request::new(())).await.expect("infallible");
+    let body = response.collect().await.expect("infallible").to_bytes();
+    String::from_utf8_lossy(&body).into_owned()
+}

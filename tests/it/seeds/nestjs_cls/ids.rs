@@ -1,0 +1,222 @@
+//! nestjs-cls's `getId`: one id wherever code runs for a request, and another one in each request.
+
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{FromRequestParts, Request, State},
+    middleware::{Next, from_fn, map_response},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures_util::{StreamExt, future::join_all, join, stream::FuturesUnordered};
+use http::{StatusCode, Version, request::Parts};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use tokio::{sync::Barrier, task::yield_now};
+use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store};
+
+use super::Id;
+use crate::support::{client, in_time, request, serve, text};
+
+/// Where code of any request runs, in the order in which it does, with the id that it found there.
+static LOG: Mutex<Vec<(Option<Id>, &'static str)>> = Mutex::new(Vec::new());
+
+const OK: [&str; 7] =
+    ["outer middleware", "inner middleware", "extractor", "handler", "service", "response mapping", "outer middleware"];
+const ERROR: [&str; 8] = [
+    "outer middleware",
+    "inner middleware",
+    "extractor",
+    "handler",
+    "service",
+    "error mapping",
+    "response mapping",
+    "outer middleware",
+];
+
+fn log(place: &'static str) {
+    LOG.lock().unwrap_or_else(PoisonError::into_inner).push((Id::get(), place));
+}
+
+fn places_of(id: Id) -> Vec<&'static str> {
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    log.iter().filter(|(seen, _)| *seen == Some(id)).map(|(_, place)| *place).collect()
+}
+
+/// Finds a cat once as many look for one as the test wants.
+#[derive(Clone)]
+struct CatsService(Arc<Barrier>);
+
+impl CatsService {
+    async fn find(&self) -> Result<String, NoSuchCat> {
+        self.0.wait().await;
+        log("service");
+        Ok(Id::text())
+    }
+
+    async fn find_none(&self) -> Result<String, NoSuchCat> {
+        self.find().await?;
+        Err(NoSuchCat)
+    }
+}
+
+struct NoSuchCat;
+
+impl IntoResponse for NoSuchCat {
+    fn into_response(self) -> Response {
+        log("error mapping");
+        (StatusCode::NOT_FOUND, Id::text()).into_response()
+    }
+}
+
+struct Caller;
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        yield_now().await;
+        log("extractor");
+        Ok(Self)
+    }
+}
+
+/// Answers with the id that the service saw, or the error mapping, and in a header the one of the response mapping.
+fn app(at_once: usize) -> Router {
+    Router::new()
+        .route("/", get(find))
+        .route("/cats", get(find))
+        .route("/error", get(find_none))
+        .with_state(CatsService(Arc::new(Barrier::new(at_once))))
+        .layer(from_fn(inner))
+        .layer(map_response(stamp))
+        .layer(from_fn(outer))
+        .layer(ids())
+}
+
+fn ids() -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Copy> {
+    RequestContextLayer::new(|store, _| {
+        store.insert(Id::next());
+    })
+}
+
+async fn find(_: Caller, State(cats): State<CatsService>) -> Result<String, NoSuchCat> {
+    log("handler");
+    cats.find().await
+}
+
+async fn find_none(_: Caller, State(cats): State<CatsService>) -> Result<String, NoSuchCat> {
+    log("handler");
+    cats.find_none().await
+}
+
+async fn inner(request: Request, next: Next) -> Response {
+    log("inner middleware");
+    next.run(request).await
+}
+
+async fn outer(request: Request, next: Next) -> Response {
+    log("outer middleware");
+    let response = next.run(request).await;
+    log("outer middleware");
+    response
+}
+
+async fn stamp(mut response: Response) -> Response {
+    log("response mapping");
+    response.headers_mut().insert("x-request-id", Id::text().parse().expect("digits or `none`"));
+    response
+}
+
+// N08, N50
+#[tokio::test]
+async fn one_id_is_seen_in_all_that_runs_for_a_request() {
+    let address = serve(app(1)).await;
+    let client = client(Version::HTTP_11);
+    let ok = check(&client, address, "/cats").await;
+    let error = check(&client, address, "/error").await;
+    assert_ne!(ok, error);
+}
+
+// N51
+#[tokio::test]
+async fn one_id_is_seen_under_a_prefix_and_on_the_root_path() {
+    let address = serve(app(1).nest("/api/v1", app(1))).await;
+    let client = client(Version::HTTP_11);
+    for path in ["/", "/error", "/api/v1", "/api/v1/cats", "/api/v1/error"] {
+        check(&client, address, path).await;
+    }
+}
+
+// N57
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ten_requests_at_once_have_ten_ids_each_seen_in_all_that_runs_for_it() {
+    let address = serve(app(10)).await;
+    let client = client(Version::HTTP_11);
+    let paths = ["/", "/cats", "/error", "/cats", "/error", "/", "/error", "/error", "/cats", "/error"];
+    let ids = in_time(join_all(paths.map(|path| check(&client, address, path)))).await;
+    assert_eq!(HashSet::<Id>::from_iter(ids).len(), 10);
+}
+
+// N60
+#[tokio::test]
+async fn mounted_in_several_places_the_first_id_is_seen_everywhere() {
+    let mount = |id| {
+        let layer = RequestContextLayer::new(move |store, _| {
+            store.insert(Id(id));
+        });
+        layer.nesting(Nesting::Reuse)
+    };
+    let cats = Router::new().route("/cats", get(async || Id::text()).route_layer(mount(3))).layer(mount(2));
+    let between = map_response(async |response: Response| ([("x-between", Id::text())], response));
+    let app = Router::new().nest("/api", cats).layer(between).layer(mount(1));
+    let response = client(Version::HTTP_11).request(request(serve(app).await, "/api/cats", None)).await.unwrap();
+    assert_eq!(response.headers()["x-between"], "1");
+    assert_eq!(text(response).await, "1");
+}
+
+// N72
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn all_sub_tasks_of_a_request_see_its_id() {
+    let met = Arc::new(Barrier::new(10));
+    let app = Router::new().fallback(async move || {
+        met.wait().await;
+        let sub_task = async || {
+            yield_now().await;
+            Id::text()
+        };
+        let (one, two) = join!(sub_task(), sub_task());
+        let mut seen = vec![Id::text(), one, two];
+        seen.extend((0..5).map(|_| sub_task()).collect::<FuturesUnordered<_>>().collect::<Vec<_>>().await);
+        seen.extend(join_all((0..5).map(|_| RequestContext::spawn(sub_task()))).await.into_iter().map(Result::unwrap));
+        seen.join(" ")
+    });
+    let address = serve(app.layer(ids())).await;
+    let client = client(Version::HTTP_11);
+    let ask = async |_| text(client.request(request(address, "/", None)).await.unwrap()).await;
+    let ids = in_time(join_all((0..10).map(ask))).await.into_iter().map(|answer| {
+        let seen: Vec<_> = answer.split(' ').collect();
+        assert_eq!(seen, [seen[0]; 13]);
+        seen[0].parse::<u64>().unwrap()
+    });
+    assert_eq!(ids.collect::<HashSet<_>>().len(), 10);
+}
+
+/// Asks once, compares the ids in body, header and log, and returns the one that they agree on.
+async fn check(client: &Client<HttpConnector, Body>, address: SocketAddr, path: &str) -> Id {
+    let response = client.request(request(address, path, None)).await.expect("the server answers");
+    let (status, places): (_, &[_]) =
+        if path.ends_with("/error") { (StatusCode::NOT_FOUND, &ERROR) } else { (StatusCode::OK, &OK) };
+    assert_eq!(response.status(), status);
+    let stamped = response.headers()["x-request-id"].clone();
+    let id = text(response).await;
+    assert_eq!(stamped, id);
+    let id = Id(id.parse().expect("an id, not `none`"));
+    assert_eq!(places_of(id), places);
+    id
+}

@@ -1,0 +1,155 @@
+//! nestjs-cls's `setup`: what it sees, how it is composed, what is awaited beside it, and how it fails.
+
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderMap, Method, StatusCode, Version, header::HOST, request::Parts};
+use tokio::task::yield_now;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_request_context::{RequestContext, RequestContextLayer, Store};
+
+use super::{Id, Name, UserId};
+use crate::support::{self, User, client, serve, text};
+
+// N02, N35
+#[tokio::test]
+async fn setup_and_the_id_generator_see_the_request_and_the_handler_reads_what_they_made() {
+    #[derive(Clone)]
+    struct Target(String);
+
+    fn generate_id(request: &Parts) -> Option<Id> {
+        request.headers.get("x-correlation-id")?.to_str().ok()?.parse().ok().map(Id)
+    }
+
+    let app = Router::new()
+        .route("/cats/{name}", get(|| async { format!("{}: {}", Id::text(), RequestContext::expect::<Target>().0) }));
+    let app = app.layer(RequestContextLayer::new(|store, request| {
+        store.insert(generate_id(request).unwrap_or_else(Id::next));
+        store.insert(Target(format!("{} {}", request.method, request.uri.path())));
+    }));
+    let mut request = support::request(serve(app).await, "/cats/tom", None);
+    request.headers_mut().insert("x-correlation-id", 4711.into());
+    assert_eq!(text(client(Version::HTTP_11).request(request).await.unwrap()).await, "4711: GET /cats/tom");
+}
+
+// N84
+#[tokio::test]
+async fn what_each_of_several_composed_setups_set_is_visible_in_the_handler() {
+    fn user(store: &mut Store, request: &mut Parts) {
+        store.insert(UserId(User::of(request).map_or(0, |User(id)| id.into())));
+    }
+
+    fn locale(store: &mut Store, _: &mut Parts) {
+        store.insert(Name("de-CH"));
+    }
+
+    /// A plugin that reads what another one set.
+    fn greeting(store: &mut Store, _: &mut Parts) {
+        let (UserId(user), Name(locale)) = (store.get().unwrap(), store.get().unwrap());
+        store.insert(format!("{user} in {locale}"));
+    }
+
+    let app = Router::new().fallback(|| async {
+        assert_eq!((RequestContext::get(), RequestContext::get()), (Some(UserId(7)), Some(Name("de-CH"))));
+        RequestContext::expect::<String>()
+    });
+    let app = app.layer(RequestContextLayer::new(|store, request| {
+        for plugin in [user, locale, greeting] {
+            plugin(store, request);
+        }
+    }));
+    assert_eq!(ask(app).await, (StatusCode::OK, "7 in de-CH".into()));
+}
+
+// N61
+#[tokio::test]
+async fn an_async_look_up_is_awaited_before_the_handler_runs() {
+    #[derive(Clone)]
+    struct Tenant(String);
+
+    async fn look_up(host: &str) -> Tenant {
+        yield_now().await;
+        Tenant(format!("the tenant at {}", host.split(':').next().unwrap()))
+    }
+
+    async fn tenant(headers: HeaderMap, request: Request, next: Next) -> Result<Response, StatusCode> {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).ok_or(StatusCode::BAD_REQUEST)?;
+        RequestContext::set(look_up(host).await)?;
+        Ok(next.run(request).await)
+    }
+
+    let app = Router::new().fallback(|| async { RequestContext::expect::<Tenant>().0 });
+    let app = app.layer(from_fn(tenant)).layer(RequestContextLayer::default());
+    assert_eq!(ask(app).await, (StatusCode::OK, "the tenant at 127.0.0.1".into()));
+}
+
+// N90
+#[tokio::test]
+async fn the_head_of_the_request_is_in_the_context_only_if_setup_stored_it() {
+    let handler = || async {
+        RequestContext::with(|head: &Parts| {
+            assert_eq!((&head.method, head.uri.path()), (&Method::GET, "/"));
+            head.headers[User::HEADER].to_str().unwrap().to_owned()
+        })
+        .unwrap_or_else(|| format!("{:?}", RequestContext::current().unwrap()))
+    };
+    let storing = RequestContextLayer::new(|store, request| {
+        store.insert(request.clone());
+    });
+    let app = Router::new().fallback(handler);
+    assert_eq!(ask(app.clone().layer(storing)).await, (StatusCode::OK, "7".into()));
+    let nothing = String::from("RequestContext { values: {} }");
+    assert_eq!(ask(app.layer(RequestContextLayer::default())).await, (StatusCode::OK, nothing));
+}
+
+// Setup failures: sync and async errors
+#[tokio::test]
+async fn an_error_of_the_setup_becomes_the_response_and_the_handler_is_not_called() {
+    async fn failing(_: Request, _: Next) -> Result<Response, StatusCode> {
+        yield_now().await;
+        Err(StatusCode::SERVICE_UNAVAILABLE)
+    }
+
+    let never = Router::new().fallback(async || -> StatusCode { panic!("the handler was called") });
+    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
+    let refusing = never.clone().layer(RequestContextLayer::new(|_, request| {
+        Err((StatusCode::UNAUTHORIZED, format!("{} is not for you", request.uri.path())).into_response())
+    }));
+    assert_eq!(ask(refusing).await, (StatusCode::UNAUTHORIZED, "/ is not for you".into()));
+
+    let failing = never.layer(from_fn(failing)).layer(RequestContextLayer::default());
+    assert_eq!(ask(failing).await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+// Setup failures: a panic
+#[tokio::test]
+async fn a_panic_of_the_setup_is_handled_as_the_server_handles_any_and_the_next_request_is_right() {
+    let app = Router::new().fallback(async || User::name()).layer(RequestContextLayer::new(|store, request| {
+        store.insert(User(1));
+        store.insert(User::of(request).expect("nobody may come in"));
+    }));
+    let caught = app.clone().layer(CatchPanicLayer::new());
+    let client = client(Version::HTTP_11);
+
+    let address = serve(app).await;
+    assert!(client.request(support::request(address, "/", None)).await.is_err());
+    let response = client.request(support::request(address, "/", Some(User(7)))).await.unwrap();
+    assert_eq!(text(response).await, "user 7");
+
+    let address = serve(caught).await;
+    let response = client.request(support::request(address, "/", None)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let response = client.request(support::request(address, "/", Some(User(7)))).await.unwrap();
+    assert_eq!(text(response).await, "user 7");
+}
+
+/// Asks the application as user 7.
+async fn ask(app: Router) -> (StatusCode, String) {
+    let request = support::request(serve(app).await, "/", Some(User(7)));
+    let response = client(Version::HTTP_11).request(request).await.expect("the server answers");
+    (response.status(), text(response).await)
+}
