@@ -33,7 +33,7 @@ use crate::{
 /// assert!(service.oneshot(Request::new(())).await.is_ok());
 /// # }
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct RequestContextService<S, F> {
     inner: S,
     layer: RequestContextLayer<F>,

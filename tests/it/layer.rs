@@ -79,6 +79,7 @@ async fn the_setup_sees_and_may_change_the_request() {
 
 #[tokio::test]
 async fn a_refusal_is_the_answer_and_the_inner_service_is_never_called() {
+    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
     let layer = RequestContextLayer::new(|store, head| {
         let user = User::of(head).ok_or_else(|| {
             let mut refusal = Response::new(String::from("who are you?"));
@@ -93,7 +94,7 @@ async fn a_refusal_is_the_answer_and_the_inner_service_is_never_called() {
         calls.fetch_add(1, Ordering::SeqCst);
         answer(request)
     }));
-    let response = (&service).clone().oneshot(request(None)).await.unwrap();
+    let response = service.clone().oneshot(request(None)).await.unwrap();
     assert_eq!((response.status(), calls.load(Ordering::SeqCst)), (StatusCode::UNAUTHORIZED, 0));
     assert_eq!(response.body().size_hint().exact(), Some(12));
     assert_eq!(text(response).await, "who are you?");
