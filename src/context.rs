@@ -149,7 +149,9 @@ impl RequestContext {
 
     /// Puts a future or a body into the context that is current now, wherever it will be polled and dropped.
     ///
-    /// This is for what [`spawn`](Self::spawn) does not spawn: a `JoinSet`, a `TaskTracker`, `spawn_local`. Where no
+    /// This is for what [`spawn`](Self::spawn) does not spawn: a `JoinSet`, a `TaskTracker`, `spawn_local`. Call it where
+    /// the context is: a callback that some library runs in a task of its own, as axum does with that of a WebSocket, has
+    /// nothing to carry, so give it a handle from [`current`](Self::current) to [`scope`](Self::scope) with. Where no
     /// context is current now, none will be inside, as with [`exit`](Self::exit).
     ///
     /// ```

@@ -1,6 +1,6 @@
 //! The promises of the crate, a module for each.
 
-#![allow(clippy::unwrap_used, reason = "a test, and what helps it, may panic")]
+#![cfg(test)]
 
 mod layer;
 mod nesting;
@@ -11,3 +11,5 @@ mod seeds;
 mod store;
 mod support;
 mod ui;
+mod with_axum;
+mod with_hyper;

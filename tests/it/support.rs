@@ -5,12 +5,18 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{Router, body::Body};
 use http::{Request, Response, Uri, Version, request::Parts};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioIo},
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
 /// The identity that must not be lost or mixed up.
@@ -70,6 +76,46 @@ pub(crate) fn request(address: SocketAddr, path: &str, user: Option<User>) -> Re
 pub(crate) async fn text(response: Response<Incoming>) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.into()).unwrap()
+}
+
+/// One connection, without a pool that might open another.
+pub(crate) enum Connection {
+    Http1(http1::SendRequest<Body>),
+    Http2(http2::SendRequest<Body>),
+}
+
+impl Connection {
+    pub(crate) async fn open(address: SocketAddr, version: Version) -> Self {
+        if version == Version::HTTP_2 {
+            return Self::Http2(http2_connection(address).await);
+        }
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self::Http1(sender)
+    }
+
+    /// Sends a request after the last one is done; an error where the connection is gone.
+    pub(crate) async fn send(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
+        in_time(async {
+            match self {
+                Self::Http1(sender) => {
+                    sender.ready().await?;
+                    sender.send_request(request).await
+                }
+                Self::Http2(sender) => sender.send_request(request).await,
+            }
+        })
+        .await
+    }
+}
+
+/// One connection for many requests at once: clone the sender.
+pub(crate) async fn http2_connection(address: SocketAddr) -> http2::SendRequest<Body> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
 }
 
 /// What `work` returns, unless it hangs: then the test fails and not the patience of its reader.

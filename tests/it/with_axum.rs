@@ -1,0 +1,56 @@
+//! axum over real sockets, on HTTP/1.1 with keep-alive and on HTTP/2.
+
+mod bodies;
+mod disconnects;
+mod extractors;
+mod isolation;
+mod middleware;
+mod panics;
+mod routing;
+mod tasks;
+mod websockets;
+
+use std::net::SocketAddr;
+
+use axum::{Router, body::Body};
+use http::{Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::support::{User, client, in_time, request, serve, text};
+
+/// An application on a socket, and a client for one version of the protocol.
+struct Site {
+    address: SocketAddr,
+    client: Client<HttpConnector, Body>,
+}
+
+impl Site {
+    async fn open(app: Router, version: Version) -> Self {
+        Self { address: serve(app).await, client: client(version) }
+    }
+
+    /// The head; the body is still to come.
+    async fn send(&self, path: &str, user: Option<User>) -> Response<Incoming> {
+        in_time(self.client.request(request(self.address, path, user))).await.unwrap()
+    }
+
+    async fn get(&self, path: &str, user: Option<User>) -> (StatusCode, String) {
+        let response = self.send(path, user).await;
+        (response.status(), in_time(text(response)).await)
+    }
+
+    async fn text(&self, path: &str, user: Option<User>) -> String {
+        self.get(path, user).await.1
+    }
+}
+
+/// Tells, when it is dropped, whom the current context is of.
+struct Farewell(UnboundedSender<String>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.send(User::name()).ok();
+    }
+}
