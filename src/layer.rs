@@ -95,8 +95,8 @@ impl<F> RequestContextLayer<F> {
     /// Also puts a [`WeakRequestContext`](crate::WeakRequestContext) into the request's extensions. (One that an outer
     /// layer put there is replaced in any case, so that it always leads to the innermost context.)
     ///
-    /// It reaches where the current context does not: a task that a middleware moved the request to, such as that of
-    /// `tower::buffer`. There, code upgrades and enters it by hand, or a layer with [`Nesting::Reuse`] does.
+    /// It reaches where the current context does not: a `call` that a middleware makes on a task of its own, as that of
+    /// `tower::buffer` does. There, code upgrades and enters it by hand, or a layer with [`Nesting::Reuse`] does.
     ///
     /// ```
     /// # use tower_request_context::RequestContextLayer;
@@ -150,7 +150,7 @@ pub enum Nesting {
     /// For a layer inside a layer: what its store lacks is read from the current context; what is written stays in its
     /// store. See [`RequestContext::inherit`](crate::RequestContext::inherit).
     Inherit,
-    /// For a layer that is mounted twice, or below a middleware that moves requests to another task: the context in the
+    /// For a layer that is mounted twice, or below a middleware that makes calls on another task: the context in the
     /// request's extensions, else the current one, is kept, and setup is skipped. Where there is neither, a new one.
     Reuse,
 }

@@ -57,7 +57,7 @@
 //! | `poll_ready`                                           | no: there is no request yet |
 //! | a body's `size_hint` and `is_end_stream`               | no                       |
 //! | layers outside of this one, and the errors they answer with | no                  |
-//! | a task that a layer in between moved the request to, as `tower::buffer` does | no, see [`insert_extension`](RequestContextLayer::insert_extension) |
+//! | a `call` that a layer in between makes on a task of its own, as `tower::buffer` does | no, see [`insert_extension`](RequestContextLayer::insert_extension) |
 //! | a bare `tokio::spawn`, `spawn_blocking` or thread      | no, see below            |
 //!
 //! So the layer belongs outside of everything that wants to read the context (authentication, tracing of your own, the

@@ -9,8 +9,9 @@ use http::Response;
 /// body `R` of a refusal may differ from `B`, as long as its data is the same and its error converts into `B`'s.
 /// This trait is sealed: there are no other answers.
 ///
-/// In axum a refusal is built with `into_response()`, whose body fails as axum's own does. Clippy's `result_large_err`
-/// may remark that a response is large; it is, and moved once: allow the lint on such a closure.
+/// In axum a refusal is built with `into_response()`, in tonic with `Status::into_http::<tonic::body::Body>()`: their
+/// bodies fail as the inner ones do. Clippy's `result_large_err` may remark that a response is large; it is, and it is
+/// moved once: allow the lint on such a closure.
 ///
 /// ```
 /// # use tower_request_context::SetupOutcome;

@@ -12,4 +12,8 @@ mod store;
 mod support;
 mod ui;
 mod with_axum;
+mod with_buffer;
 mod with_hyper;
+mod with_tonic;
+mod with_tower_http;
+mod witness;

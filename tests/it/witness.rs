@@ -1,0 +1,60 @@
+//! Who was current where no response can tell: in a frame, in a callback, in a drop.
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::support::{User, in_time};
+
+/// Reports what happens, and as which user.
+#[derive(Clone)]
+pub(crate) struct Witness(UnboundedSender<String>);
+
+/// What a [`Witness`] and its clones reported, in order.
+pub(crate) struct Reports(UnboundedReceiver<String>);
+
+/// Reports its own drop.
+pub(crate) struct DropWitness {
+    what: &'static str,
+    witness: Witness,
+}
+
+pub(crate) fn witness() -> (Witness, Reports) {
+    let (sender, receiver) = unbounded_channel();
+    (Witness(sender), Reports(receiver))
+}
+
+impl Witness {
+    pub(crate) fn saw(&self, what: &str) {
+        // A test that has seen enough no longer listens.
+        let _ = self.0.send(format!("{what}: {}", User::name()));
+    }
+
+    pub(crate) fn drop_of(&self, what: &'static str) -> DropWitness {
+        DropWitness { what, witness: self.clone() }
+    }
+}
+
+impl Drop for DropWitness {
+    fn drop(&mut self) {
+        self.witness.saw(self.what);
+    }
+}
+
+impl Reports {
+    /// The next report, which may still have to happen.
+    pub(crate) async fn next(&mut self) -> String {
+        in_time(self.0.recv()).await.expect("every witness is gone")
+    }
+
+    /// The reports up to and with the one that begins so.
+    pub(crate) async fn until(&mut self, last: &str) -> Vec<String> {
+        let mut reports = Vec::new();
+        while !reports.last().is_some_and(|report: &String| report.starts_with(last)) {
+            reports.push(self.next().await);
+        }
+        reports
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
