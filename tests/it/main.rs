@@ -4,6 +4,7 @@
 
 mod layer;
 mod nesting;
+mod quickstart;
 mod reach;
 mod reentrancy;
 mod scope;
