@@ -2,7 +2,8 @@
 //!
 //! A context is current for the time of a call: swapped into a thread-local by [`enter`], swapped out by the guard that
 //! `enter` returns, also when the call unwinds. That is what [`tokio::task_local!`] does, and [`Scoped`] is its
-//! `TaskLocalFuture`. The thread-local is the crate's own for two reasons, both measured (`benches/carrier.rs`):
+//! `TaskLocalFuture`. The thread-local is the crate's own for two reasons; what that costs and gains is measured in
+//! `benches/carrier.rs`:
 //!
 //! * **It lends.** Readers run their users' code (a value's `Clone`, a closure) on the context in place, without
 //!   counting a reference. That code may enter a scope, or drop something that does, such as another request's future.
@@ -52,10 +53,16 @@ struct Carrier {
     overlaid: Cell<bool>,
 }
 
+/// Calls `f` with this thread's carrier. `try_with` is inlined where `LocalKey::with` is not: a call the less for each read.
+#[inline]
+fn carrier<R>(f: impl FnOnce(&Carrier) -> R) -> R {
+    CURRENT.try_with(f).expect("a thread-local without a destructor is there as long as its thread")
+}
+
 /// Calls `f` with the current context.
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R {
-    CURRENT.with(|carrier| {
+    carrier(|carrier| {
         if carrier.overlaid.get() {
             return carrier.with_overlay(f);
         }
@@ -67,7 +74,7 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
 /// Makes `context` the current one, or none, until the guard is dropped; meanwhile `context` holds the outer one.
 #[inline]
 pub(crate) fn enter(context: &mut Option<RequestContext>) -> Entered<'_> {
-    CURRENT.with(|carrier| Entered { place: carrier.swap_in(context), context, not_send: PhantomData })
+    carrier(|carrier| Entered { place: carrier.swap_in(context), context, not_send: PhantomData })
 }
 
 /// Calls `f` in a context, or in none.
@@ -138,7 +145,7 @@ impl Carrier {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        CURRENT.with(|carrier| carrier.swap_out(self.place, self.context));
+        carrier(|carrier| carrier.swap_out(self.place, self.context));
     }
 }
 
