@@ -9,13 +9,15 @@ use std::{
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{RequestContext, Scoped};
+use crate::delivery::Delivery;
 
 pin_project! {
     /// The body of the inner service's response, or that of a refusal, polled and dropped in the request's context.
     ///
-    /// Frames, trailers, errors, `size_hint` and `is_end_stream` pass unchanged. It is `Send`, `Sync`, `Unpin` and
-    /// `Default` where the inner body is; by default it is in no context.
+    /// Frames, trailers, errors, `size_hint` and `is_end_stream` pass unchanged, up to the first error: nothing comes after
+    /// it. It is `Send`, `Sync`, `Unpin` and `Default` where the inner body is; by default it is in no context.
+    ///
+    /// The request ends with it: see [`End`](crate::End).
     ///
     /// ```
     /// use http_body::Body;
@@ -33,20 +35,18 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     enum Kind<B, R> {
-        Inner { #[pin] body: Scoped<B> },
-        Refusal { #[pin] body: Scoped<R> },
+        Inner { #[pin] body: Delivery<B> },
+        Refusal { #[pin] body: Delivery<R> },
     }
 }
 
 impl<B, R> ResponseBody<B, R> {
     #[inline]
-    pub(crate) fn inner(context: Option<RequestContext>, body: B) -> Self {
-        let body = Scoped::new(context, body);
+    pub(crate) fn inner(body: Delivery<B>) -> Self {
         Self { kind: Kind::Inner { body } }
     }
 
-    pub(crate) fn refusal(context: Option<RequestContext>, body: R) -> Self {
-        let body = Scoped::new(context, body);
+    pub(crate) fn refusal(body: Delivery<R>) -> Self {
         Self { kind: Kind::Refusal { body } }
     }
 }
@@ -87,7 +87,7 @@ where
 
 impl<B: Default, R> Default for ResponseBody<B, R> {
     fn default() -> Self {
-        Self::inner(None, B::default())
+        Self::inner(Delivery::detached(B::default()))
     }
 }
 
@@ -95,8 +95,8 @@ impl<B, R> fmt::Debug for ResponseBody<B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("ResponseBody");
         match &self.kind {
-            Kind::Inner { body } => fields.field("inner", body),
-            Kind::Refusal { body } => fields.field("refusal", body),
+            Kind::Inner { body } => fields.field("inner", body.get_ref()),
+            Kind::Refusal { body } => fields.field("refusal", body.get_ref()),
         };
         fields.finish()
     }

@@ -8,7 +8,9 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use crate::{ContextError, Scoped, Store, scope, store::fmt_types};
+use http::response::Parts;
+
+use crate::{CallbackError, ContextError, End, Scoped, Store, end::Role, scope, store::fmt_types};
 
 /// A shared pointer to the [`Store`] of a request, and the way to the one that is current.
 ///
@@ -43,7 +45,7 @@ impl RequestContext {
     /// ```
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self(Arc::new(store))
+        store.into_context(Role::Scoped, None)
     }
 
     /// Makes a child of the current context, or a context that inherits from none where none is current.
@@ -59,10 +61,7 @@ impl RequestContext {
     /// ```
     #[must_use]
     pub fn inherit(store: Store) -> Self {
-        match Self::current() {
-            Some(parent) => parent.child(store),
-            None => Self::new(store),
-        }
+        store.into_context(Role::Scoped, Self::current())
     }
 
     /// Makes a child of this context.
@@ -75,9 +74,8 @@ impl RequestContext {
     /// assert_eq!((parent.get::<u8>(), child.get::<u8>()), (Some(1), Some(2)));
     /// ```
     #[must_use]
-    pub fn child(&self, mut store: Store) -> Self {
-        store.link(self.clone());
-        Self::new(store)
+    pub fn child(&self, store: Store) -> Self {
+        store.into_context(Role::Scoped, Some(self.clone()))
     }
 
     /// Returns the current context.
@@ -244,6 +242,10 @@ impl RequestContext {
         tokio::task::spawn_blocking(|| carried.call())
     }
 
+    pub(crate) fn share(store: Store) -> Self {
+        Self(Arc::new(store))
+    }
+
     pub(crate) fn into_store(self) -> Option<Store> {
         Arc::into_inner(self.0)
     }
@@ -402,6 +404,91 @@ impl RequestContext {
             let context = context.ok_or(ContextError::Inactive)?;
             context.0.update(f).ok_or_else(ContextError::missing::<T>)
         })
+    }
+
+    /// Returns a clone of the value of a type, which is made by `f` if there is none, and made once a request.
+    ///
+    /// Outside of a context it just calls `f`. See [`Store::get_or_init`].
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new());
+    /// assert_eq!(context.scope(RequestContext::get_or_init(async || 1_u8)).await, 1);
+    /// assert_eq!(context.scope(RequestContext::get_or_init(async || 2_u8)).await, 1);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When `f` waits for the value that it is to make.
+    pub async fn get_or_init<T>(f: impl AsyncFnOnce() -> T) -> T
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        match Self::current() {
+            Some(context) => context.0.get_or_init(f).await,
+            None => f().await,
+        }
+    }
+
+    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail; after an error the next caller tries.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContext;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// assert_eq!(RequestContext::get_or_try_init::<u8, _>(async || Err("no")).await, Err("no"));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `f`.
+    ///
+    /// # Panics
+    ///
+    /// When `f` waits for the value that it is to make.
+    pub async fn get_or_try_init<T, E>(f: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        match Self::current() {
+            Some(context) => context.0.get_or_try_init(f).await,
+            None => f().await,
+        }
+    }
+
+    /// Calls `f` with the head of the current request's response when it is ready. See [`Store::on_response`].
+    ///
+    /// ```
+    /// # use tower_request_context::{CallbackError, RequestContext, Store};
+    /// let in_vain = RequestContext::new(Store::new()).sync_scope(|| RequestContext::on_response(|_| {}));
+    /// assert_eq!(in_vain, Err(CallbackError::NoRequest));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`CallbackError`] that says why `f` will not be called; it is dropped then.
+    pub fn on_response(f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
+        scope::with_current(|context| context.ok_or(CallbackError::Inactive)?.0.try_on_response(f))
+    }
+
+    /// Calls `f` when the current request is over, with how it came to that. See [`Store::on_end`].
+    ///
+    /// ```
+    /// # use tower_request_context::{CallbackError, End, RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let job = Store::new().run(async { RequestContext::on_end(|end| assert_eq!(end, End::Completed)) });
+    /// assert_eq!(job.await, Ok(()));
+    /// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::Inactive));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`CallbackError`] that says why `f` will not be called; it is dropped then.
+    pub fn on_end(f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
+        scope::with_current(|context| context.ok_or(CallbackError::Inactive)?.0.try_on_end(f))
     }
 }
 

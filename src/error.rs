@@ -1,4 +1,4 @@
-//! Why a value could not be had from the current context.
+//! Why a value could not be had from a context, or a callback not be left with it.
 
 use std::{error::Error, fmt};
 
@@ -58,6 +58,57 @@ impl Error for ContextError {}
 
 impl From<ContextError> for StatusCode {
     fn from(_: ContextError) -> Self {
+        Self::INTERNAL_SERVER_ERROR
+    }
+}
+
+/// Says why a callback was not registered: it will not be called, and was dropped.
+///
+/// Its text names the likely cause and the cure. It is written for logs: do not send it to clients.
+///
+/// ```
+/// use tower_request_context::{CallbackError, RequestContext};
+///
+/// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::Inactive));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallbackError {
+    /// No context is current where the call was made.
+    Inactive,
+    /// The head of the response has been sent already.
+    ResponseSent,
+    /// The request is over already.
+    Ended,
+    /// The context belongs to no request, and to no run that would end.
+    NoRequest,
+}
+
+impl fmt::Display for CallbackError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inactive => ContextError::Inactive.fmt(f),
+            Self::ResponseSent => f.write_str(
+                "the head of the response has been sent: a response callback came from the response body or from a task \
+                 that was spawned; register it before the handler returns",
+            ),
+            Self::Ended => f.write_str(
+                "the request is over: a callback came from a task that outlived it, or from another end callback; \
+                 register it while the response body is still being sent",
+            ),
+            Self::NoRequest => f.write_str(
+                "the request context has no end to wait for, or no response: it was made by hand and is only scoped, or \
+                 is that of a `Store::run` outside of any request; enter it with `Store::run`, or register the callback \
+                 below a `RequestContextLayer`",
+            ),
+        }
+    }
+}
+
+impl Error for CallbackError {}
+
+impl From<CallbackError> for StatusCode {
+    fn from(_: CallbackError) -> Self {
         Self::INTERNAL_SERVER_ERROR
     }
 }

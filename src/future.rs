@@ -1,15 +1,22 @@
 //! The future of a [`RequestContextService`](crate::RequestContextService).
 
 use std::{
+    convert::Infallible,
     fmt,
+    future::{Ready, ready},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use http::Response;
+use http_body::Body;
 use pin_project_lite::pin_project;
 
-use crate::{RequestContext, ResponseBody, Scoped};
+use crate::{
+    RequestContext, ResponseBody,
+    delivery::{Asked, Delivery, Unsent},
+    end::{End, Ending, respond},
+};
 
 pin_project! {
     /// The inner service's future in the request's context, or the response of a setup that refused.
@@ -23,59 +30,88 @@ pin_project! {
     pub struct ResponseFuture<F, R> {
         #[pin]
         state: State<F, R>,
+        asked: Asked,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
     enum State<F, R> {
-        Called { #[pin] future: Scoped<F> },
-        Refused { response: Scoped<Response<R>> },
+        Called { #[pin] future: Ending<F> },
+        Refused { #[pin] future: Ending<Ready<Result<Response<R>, Infallible>>> },
     }
 }
 
 impl<F, R> ResponseFuture<F, R> {
     #[inline]
-    pub(crate) fn called(context: RequestContext, call: impl FnOnce() -> F) -> Self {
-        let future = Scoped::made(context, call);
-        Self { state: State::Called { future } }
+    pub(crate) fn called(future: Ending<F>, asked: Asked) -> Self {
+        Self { state: State::Called { future }, asked }
     }
 
-    pub(crate) fn refused(context: RequestContext, response: Response<R>) -> Self {
-        let response = Scoped::new(Some(context), response);
-        Self { state: State::Refused { response } }
+    pub(crate) fn refused(context: RequestContext, response: Response<R>, asked: Asked) -> Self {
+        let future = Ending::made(context, true, || ready(Ok(response)));
+        Self { state: State::Refused { future }, asked }
     }
 }
 
 impl<F, B, E, R> Future for ResponseFuture<F, R>
 where
     F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+    R: Body,
 {
     type Output = Result<Response<ResponseBody<B, R>>, E>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Called { mut future } => {
-                let result = ready!(future.as_mut().poll(cx));
-                let context = future.take_context();
-                Poll::Ready(result.map(|response| response.map(|body| ResponseBody::inner(context, body))))
+        let this = self.project();
+        match this.state.project() {
+            StateProjection::Called { future } => {
+                let response = ready!(poll_response(future, *this.asked, cx))?;
+                Poll::Ready(Ok(response.map(ResponseBody::inner)))
             }
-            StateProjection::Refused { response } => {
-                let (context, response) = response.take().expect("future polled after completion");
-                Poll::Ready(Ok(response.map(|body| ResponseBody::refusal(context, body))))
+            StateProjection::Refused { future } => {
+                let Ok(response) = ready!(poll_response(future, *this.asked, cx));
+                Poll::Ready(Ok(response.map(ResponseBody::refusal)))
             }
         }
     }
+}
+
+/// Polls for the response, shows its head to those who wait for it, and leaves the end to its body.
+#[inline]
+fn poll_response<F, B, E>(
+    mut future: Pin<&mut Ending<F>>,
+    asked: Asked,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<Delivery<B>>, E>>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    let response = ready!(future.as_mut().run(|mut inner, owed| {
+        let polled = inner.as_mut().as_pin_mut().expect("future polled after completion").poll(cx);
+        let Poll::Ready(result) = polled else {
+            return (Poll::Pending, None);
+        };
+        inner.set(None);
+        match result {
+            Ok(response) if owed => (Poll::Ready(Ok(respond(response))), None),
+            Ok(response) => (Poll::Ready(Ok(response)), None),
+            Err(error) => (Poll::Ready(Err(error)), Some(End::Failed)),
+        }
+    }))?;
+    let unsent = Unsent::of(&response, asked);
+    Poll::Ready(Ok(response.map(|body| Delivery::new(future, body, unsent))))
 }
 
 impl<F, R> fmt::Debug for ResponseFuture<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("ResponseFuture");
         match &self.state {
-            State::Called { future } => fields.field("called", future),
-            State::Refused { response } => fields.field("refused", response),
+            State::Called { future } => fields.field("called", future.get_ref()),
+            State::Refused { future } => fields.field("refused", future.get_ref()),
         };
-        fields.finish()
+        fields.finish_non_exhaustive()
     }
 }

@@ -119,6 +119,8 @@
 
 mod body;
 mod context;
+mod delivery;
+mod end;
 mod error;
 pub mod future;
 mod layer;
@@ -126,11 +128,13 @@ mod scope;
 mod service;
 mod setup;
 mod store;
+mod unwind;
 
 pub use self::{
     body::ResponseBody,
     context::{RequestContext, WeakRequestContext},
-    error::ContextError,
+    end::{End, Run},
+    error::{CallbackError, ContextError},
     layer::{Nesting, RequestContextLayer},
     scope::Scoped,
     service::RequestContextService,

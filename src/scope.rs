@@ -183,10 +183,8 @@ pin_project! {
 
     impl<T> PinnedDrop for Scoped<T> {
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
             if this.inner.is_some() {
-                let _entered = enter(this.context);
-                this.inner.set(None);
+                this.in_scope(|mut inner| inner.set(None));
             }
         }
     }
@@ -198,20 +196,25 @@ impl<T> Scoped<T> {
         Self { context, inner: Some(inner) }
     }
 
-    /// Makes the inner `T` in the context that it is to live in.
+    /// Has no `T` until it is [filled](Self::fill).
     #[inline]
-    pub(crate) fn made(context: RequestContext, make: impl FnOnce() -> T) -> Self {
-        let mut context = Some(context);
-        let entered = enter(&mut context);
-        let inner = make();
-        drop(entered);
-        Self::new(context, inner)
+    pub(crate) fn empty(context: RequestContext) -> Self {
+        Self { context: Some(context), inner: None }
     }
 
-    /// Takes out a `T` that was never pinned, and the context it lived in.
-    pub(crate) fn take(&mut self) -> Option<(Option<RequestContext>, T)> {
-        let inner = self.inner.take()?;
-        Some((self.context.take(), inner))
+    /// Makes the inner `T` in the context that it is to live in.
+    #[inline]
+    pub(crate) fn fill(&mut self, make: impl FnOnce() -> T) {
+        let _entered = enter(&mut self.context);
+        self.inner = Some(make());
+    }
+
+    /// Calls `f` with the inner `T` in its context.
+    #[inline]
+    pub(crate) fn in_scope<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut Option<T>>) -> R) -> R {
+        let this = self.project();
+        let _entered = enter(this.context);
+        f(this.inner)
     }
 
     /// Takes the context from a future that is ready, for what comes after it.
@@ -225,8 +228,8 @@ impl<T> Scoped<T> {
 impl<T: FnOnce() -> R, R> Scoped<T> {
     /// Calls the inner closure in its context.
     pub(crate) fn call(mut self) -> R {
-        let (context, f) = self.take().expect("a new `Scoped` is full, and this call consumes it");
-        sync_scope(context, f)
+        let f = self.inner.take().expect("a new `Scoped` is full, and this call consumes it");
+        sync_scope(self.context.take(), f)
     }
 }
 
@@ -235,12 +238,12 @@ impl<T: Future> Future for Scoped<T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let _entered = enter(this.context);
-        let future = this.inner.as_mut().as_pin_mut().expect("future polled after completion");
-        let output = ready!(future.poll(cx));
-        this.inner.set(None);
-        Poll::Ready(output)
+        self.in_scope(|mut inner| {
+            let future = inner.as_mut().as_pin_mut().expect("future polled after completion");
+            let output = ready!(future.poll(cx));
+            inner.set(None);
+            Poll::Ready(output)
+        })
     }
 }
 
@@ -250,12 +253,10 @@ impl<T: Body> Body for Scoped<T> {
 
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let this = self.project();
-        let _entered = enter(this.context);
-        match this.inner.as_pin_mut() {
+        self.in_scope(|inner| match inner.as_pin_mut() {
             Some(body) => body.poll_frame(cx),
             None => Poll::Ready(None),
-        }
+        })
     }
 
     #[inline]

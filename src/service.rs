@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::{
     Nesting, RequestContext, RequestContextLayer, ResponseBody, SetupOutcome, Store, WeakRequestContext,
-    future::ResponseFuture,
+    delivery::Asked, end::Ending, future::ResponseFuture, setup::Seeding,
 };
 
 /// Wraps a service so that each request is served in a context of its own. Made by [`RequestContextLayer`].
@@ -111,44 +111,51 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        let (context, refusal) = self.layer.open(&mut head);
+        let asked = Asked::by(&head.method);
+        let Opened { context, is_new, refusal } = self.layer.open(&mut head);
         if let Some(response) = refusal {
-            return ResponseFuture::refused(context, response);
+            return ResponseFuture::refused(context, response, asked);
         }
         // An extension that an outer layer left there would lead a reusing layer below past this context.
         if self.layer.insert_extension || head.extensions.get::<WeakRequestContext>().is_some() {
             head.extensions.insert(context.downgrade());
         }
-        ResponseFuture::called(context, || self.inner.call(Request::from_parts(head, body)))
+        let future = Ending::made(context, is_new, || self.inner.call(Request::from_parts(head, body)));
+        ResponseFuture::called(future, asked)
     }
+}
+
+/// What a layer has found or made for a request.
+struct Opened<B> {
+    context: RequestContext,
+    /// Whoever made it ends it.
+    is_new: bool,
+    refusal: Option<Response<B>>,
 }
 
 impl<F> RequestContextLayer<F> {
     /// Finds or makes the context of a request, and runs the setup on a new one.
     #[inline]
-    fn open<R, B>(&self, head: &mut Parts) -> (RequestContext, Option<Response<R::Body>>)
+    fn open<R, B>(&self, head: &mut Parts) -> Opened<R::Body>
     where
         F: Fn(&mut Store, &mut Parts) -> R,
         R: SetupOutcome<B>,
     {
         if let Nesting::Reuse = self.nesting {
-            if let Some(context) = reused(head) {
-                return (context, None);
+            if let Some(context) = reusable(head) {
+                return Opened { context, is_new: false, refusal: None };
             }
         }
-        let mut store = Store::new();
-        let refusal = (self.setup)(&mut store, head).into_refusal();
-        let context = match self.nesting {
-            Nesting::Inherit => RequestContext::inherit(store),
-            Nesting::Override | Nesting::Reuse => RequestContext::new(store),
-        };
-        (context, refusal)
+        let mut seeding = Seeding::new(self.nesting);
+        let refusal = (self.setup)(seeding.store(), head).into_refusal();
+        Opened { context: seeding.finish(), is_new: true, refusal }
     }
 }
 
-fn reused(head: &Parts) -> Option<RequestContext> {
+fn reusable(head: &Parts) -> Option<RequestContext> {
     let carried = head.extensions.get().and_then(WeakRequestContext::upgrade);
-    carried.or_else(RequestContext::current)
+    let usable = |context: &RequestContext| !context.is_ended();
+    carried.filter(usable).or_else(|| RequestContext::current().filter(usable))
 }
 
 impl<S, F> fmt::Debug for RequestContextService<S, F> {

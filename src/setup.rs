@@ -1,6 +1,11 @@
-//! What a setup may answer.
+//! The setup of a request: the store in its hands, and what it may answer.
+
+use std::mem;
 
 use http::Response;
+use http_body::Body;
+
+use crate::{End, Nesting, RequestContext, Store, end::Role};
 
 /// What the setup of a [`RequestContextLayer`](crate::RequestContextLayer) returns, for an inner service that answers
 /// with bodies of type `B`.
@@ -18,8 +23,9 @@ use http::Response;
 /// fn body_of_refusal<B, O: SetupOutcome<B>>() -> &'static str {
 ///     std::any::type_name::<O::Body>()
 /// }
-/// assert_eq!(body_of_refusal::<&str, ()>(), "&str");
-/// assert_eq!(body_of_refusal::<&str, Result<(), http::Response<u8>>>(), "u8");
+/// assert_eq!(body_of_refusal::<String, ()>(), "alloc::string::String");
+/// let boxed = body_of_refusal::<String, Result<(), http::Response<Box<String>>>>();
+/// assert_eq!(boxed, "alloc::boxed::Box<alloc::string::String>");
 /// ```
 #[diagnostic::on_unimplemented(
     message = "the setup of a `RequestContextLayer` returned `{Self}`",
@@ -32,13 +38,13 @@ use http::Response;
 )]
 pub trait SetupOutcome<B>: sealed::Sealed {
     /// The body of a refusal.
-    type Body;
+    type Body: Body;
 
     #[doc(hidden)]
     fn into_refusal(self) -> Option<Response<Self::Body>>;
 }
 
-impl<B> SetupOutcome<B> for () {
+impl<B: Body> SetupOutcome<B> for () {
     type Body = B;
 
     #[inline]
@@ -47,12 +53,54 @@ impl<B> SetupOutcome<B> for () {
     }
 }
 
-impl<B, R> SetupOutcome<B> for Result<(), Response<R>> {
+impl<B, R: Body> SetupOutcome<B> for Result<(), Response<R>> {
     type Body = R;
 
     #[inline]
     fn into_refusal(self) -> Option<Response<R>> {
         self.err()
+    }
+}
+
+/// A store in the hands of a setup. If that unwinds, those whom it has let wait for the end are told.
+pub(crate) struct Seeding {
+    store: Store,
+    nesting: Nesting,
+    is_finished: bool,
+}
+
+impl Seeding {
+    #[inline]
+    pub(crate) fn new(nesting: Nesting) -> Self {
+        Self { store: Store::new(), nesting, is_finished: false }
+    }
+
+    #[inline]
+    pub(crate) fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    #[inline]
+    pub(crate) fn finish(mut self) -> RequestContext {
+        self.is_finished = true;
+        self.share()
+    }
+
+    fn share(&mut self) -> RequestContext {
+        let parent = match self.nesting {
+            Nesting::Inherit => RequestContext::current(),
+            Nesting::Override | Nesting::Reuse => None,
+        };
+        mem::take(&mut self.store).into_context(Role::Request, parent)
+    }
+}
+
+impl Drop for Seeding {
+    fn drop(&mut self) {
+        if !self.is_finished && self.store.has_callbacks() {
+            let context = self.share();
+            context.sync_scope(|| context.end(End::Panicked));
+        }
     }
 }
 

@@ -1,22 +1,32 @@
 //! The values of one request, by type.
 
 mod late;
+mod once;
 mod seeds;
 mod type_key;
 
 use std::{
     any::TypeId,
     collections::HashSet,
-    fmt, mem,
-    panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind},
+    convert::Infallible,
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
     sync::Arc,
 };
 
+use http::{Response, response::Parts};
+
 use self::{
     late::{Late, Lookup},
+    once::Turns,
     seeds::Seeds,
 };
-use crate::{ContextError, RequestContext, scope};
+use crate::{
+    CallbackError, ContextError, End, RequestContext, Run,
+    end::{Callbacks, Role},
+    scope,
+    unwind::drop_each,
+};
 
 /// Holds the values of one request, at most one of each type.
 ///
@@ -60,6 +70,9 @@ use crate::{ContextError, RequestContext, scope};
 pub struct Store {
     seeds: Seeds,
     late: Late,
+    turns: Turns,
+    callbacks: Callbacks,
+    role: Role,
     parent: Option<RequestContext>,
 }
 
@@ -77,7 +90,14 @@ impl Store {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        Self { seeds: Seeds::new(), late: Late::new(), parent: None }
+        Self {
+            seeds: Seeds::new(),
+            late: Late::new(),
+            turns: Turns::new(),
+            callbacks: Callbacks::new(),
+            role: Role::Loose,
+            parent: None,
+        }
     }
 
     /// Seeds a value and returns the one of that type that this store held, whether seeded or set late.
@@ -304,9 +324,182 @@ impl Store {
         }
     }
 
-    /// Makes the store a child; called once, on the way into a `RequestContext`.
-    pub(crate) fn link(&mut self, parent: RequestContext) {
-        self.parent = Some(parent);
+    /// Returns a clone of the value of a type, which is made by `f` if there is none, and made once.
+    ///
+    /// Callers that come while it is being made wait for it. If `f` is cancelled, the next of them makes the value with
+    /// its own. A value that is [`set`](Self::set) meanwhile wins. The value goes into this store; one that a parent
+    /// holds is returned as it is.
+    ///
+    /// ```
+    /// # use tower_request_context::Store;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let store = Store::new();
+    /// assert_eq!(store.get_or_init(async || 1_u8).await, 1);
+    /// assert_eq!(store.get_or_init(async || 2_u8).await, 1);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When `f` waits for the value that it is to make, directly or through the making of others. Waiting for it in
+    /// another task hangs: that cannot be seen from here.
+    pub async fn get_or_init<T>(&self, f: impl AsyncFnOnce() -> T) -> T
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let made = self.get_or_try_init(async || Ok::<T, Infallible>(f().await)).await;
+        made.unwrap_or_else(|never| match never {})
+    }
+
+    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail; after an error the next caller tries.
+    ///
+    /// ```
+    /// # use tower_request_context::Store;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let store = Store::new();
+    /// assert_eq!(store.get_or_try_init::<u8, _>(async || Err("no")).await, Err("no"));
+    /// assert_eq!(store.get_or_try_init::<u8, &str>(async || Ok(1)).await, Ok(1));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `f`.
+    ///
+    /// # Panics
+    ///
+    /// As [`get_or_init`](Self::get_or_init) does.
+    pub async fn get_or_try_init<T, E>(&self, f: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        if let Some(value) = self.get() {
+            return Ok(value);
+        }
+        let turn = self.turns.take::<T>().await;
+        if let Some(value) = self.get() {
+            return Ok(value);
+        }
+        let made = turn.run(f()).await?;
+        Ok(self.get_or_insert_with(|| made))
+    }
+
+    /// Calls `f` with the head of the response when it is ready, before its body is sent; says whether it will.
+    ///
+    /// Callbacks run in the order of their registration, once, in the context, also for the response of a setup that
+    /// refuses. They may change the head. It is too late when the head has been sent, and in vain on a context that has
+    /// no response, such as one that is only [scoped](RequestContext::scope): `f` is dropped uncalled then. In a child it
+    /// is the response of the nearest parent that has one; and what waits for a response that never comes is dropped
+    /// uncalled at the end. After a panic in one callback the others still run; then the request fails with it.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContext;
+    /// fn deep_inside() {
+    ///     RequestContext::current().unwrap().on_response(|head| {
+    ///         head.headers.insert("x-cache", http::HeaderValue::from_static("hit"));
+    ///     });
+    /// }
+    /// # use {http::{Request, Response}, tower::{Layer, ServiceExt, service_fn}, std::convert::Infallible};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # let service = service_fn(async |_: Request<()>| { deep_inside(); Ok::<_, Infallible>(Response::new(String::new())) });
+    /// # let service = tower_request_context::RequestContextLayer::default().layer(service);
+    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().headers()["x-cache"], "hit");
+    /// # }
+    /// ```
+    pub fn on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> bool {
+        self.try_on_response(f).is_ok()
+    }
+
+    /// Calls `f` when the request is over, with how it came to that; says whether it will.
+    ///
+    /// Callbacks run in the order of their registration, once, in the context, after the response body was dropped and
+    /// before the values are; see [`End`] for when that is. They are synchronous and run while the server waits, so they
+    /// should be quick: spawn what is not. A panic in one is reported by the panic hook and goes no further.
+    ///
+    /// It is too late when the request is over, and in vain on a context without an end: `f` is dropped uncalled then. In
+    /// a child it is the end of the nearest parent that has one.
+    ///
+    /// ```
+    /// # use tower_request_context::{End, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let store = Store::new();
+    /// assert!(store.on_end(|end| assert_eq!(end, End::Cancelled)));
+    /// drop(store.run(std::future::pending::<()>()));
+    /// # }
+    /// ```
+    pub fn on_end(&self, f: impl FnOnce(End) + Send + 'static) -> bool {
+        self.try_on_end(f).is_ok()
+    }
+
+    /// Tells whether the request, or the [`Run`], that this store belongs to is over; never where there is no end.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = Store::new().run(async { RequestContext::current().unwrap() }).await;
+    /// assert!(context.is_ended());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.nearest(Role::has_end).is_some_and(|store| store.callbacks.is_ended())
+    }
+
+    /// Runs a future as a unit of work that is no HTTP request: a job, a message of a queue, a test.
+    ///
+    /// It gets this store as a context of its own, which inherits from the current one, if any, and ends with the future:
+    /// `Completed` when that is ready, whatever its output, else `Cancelled` or `Panicked`. The end of a request around it
+    /// is not touched.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let job = Store::new().with_value(7_u8).run(async { RequestContext::get::<u8>() });
+    /// assert_eq!(job.await, Some(7));
+    /// # }
+    /// ```
+    pub fn run<T>(self, future: T) -> Run<T>
+    where
+        T: Future,
+    {
+        Run::new(self.into_context(Role::Run, RequestContext::current()), future)
+    }
+
+    pub(crate) fn try_on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
+        let store = self.nearest(Role::has_response).ok_or(CallbackError::NoRequest)?;
+        store.callbacks.on_response(Box::new(f))
+    }
+
+    pub(crate) fn try_on_end(&self, f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
+        let store = self.nearest(Role::has_end).ok_or(CallbackError::NoRequest)?;
+        store.callbacks.on_end(Box::new(f))
+    }
+
+    pub(crate) fn respond<B>(&self, response: Response<B>) -> Response<B> {
+        self.callbacks.respond(response)
+    }
+
+    pub(crate) fn end(&self, how: End) {
+        self.callbacks.end(how);
+    }
+
+    pub(crate) fn has_callbacks(&mut self) -> bool {
+        self.callbacks.are_waiting()
+    }
+
+    /// Shares the store. From now on it has a role, and perhaps a parent; both stay as they are.
+    pub(crate) fn into_context(mut self, role: Role, parent: Option<RequestContext>) -> RequestContext {
+        self.role = role;
+        self.parent = parent;
+        RequestContext::share(self)
+    }
+
+    fn nearest(&self, is_it: impl Fn(Role) -> bool) -> Option<&Self> {
+        let mut store = self;
+        while !is_it(store.role) {
+            store = store.parent.as_ref()?;
+        }
+        Some(store)
     }
 
     /// The names of the types that `get` finds, sorted.
@@ -353,10 +546,11 @@ pub(crate) fn fmt_types(f: &mut fmt::Formatter<'_>, holder: &str, store: &Store)
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if !self.seeds.is_empty() || self.late.is_written() {
+        if !self.seeds.is_empty() || self.late.is_written() || self.callbacks.are_waiting() {
             // Nobody can hold this context any more, and whichever is current here is another request's: the values'
             // destructors run in none. Late values may lean on seeds, and later seeds on earlier ones.
             scope::sync_scope(None, || {
+                self.callbacks.forget();
                 drop_each(self.late.take());
                 drop_each(self.seeds.take());
             });
@@ -366,13 +560,5 @@ impl Drop for Store {
         while let Some(mut store) = parent.and_then(RequestContext::into_store) {
             parent = store.parent.take();
         }
-    }
-}
-
-/// Drops values one by one; a panic in one, which the panic hook has reported, stops neither the others nor the caller.
-fn drop_each(mut values: impl Iterator) {
-    while let Err(payload) = catch_unwind(AssertUnwindSafe(|| values.by_ref().for_each(drop))) {
-        // The payload is a value of the panicking code, with a `Drop` that may panic too.
-        mem::forget(payload);
     }
 }

@@ -1,0 +1,65 @@
+//! The end of a request: who is told, how it went, and who sees to it that they are told once.
+
+mod callbacks;
+mod ending;
+mod run;
+
+pub use self::run::Run;
+pub(crate) use self::{
+    callbacks::Callbacks,
+    ending::{Ending, respond},
+};
+
+/// How a request, or a [`Run`], came to its end.
+///
+/// This speaks of the transport, not of the outcome: a 500 and a gRPC error status are [`Completed`](Self::Completed)
+/// when their response was handed to the server whole. For the outcome, record the status in
+/// [`on_response`](crate::Store::on_response).
+///
+/// ```
+/// # use tower_request_context::{End, Store};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let (sender, ended) = tokio::sync::oneshot::channel();
+/// let store = Store::new();
+/// store.on_end(|end| sender.send(end).unwrap());
+/// store.run(async { "the work" }).await;
+/// assert_eq!(ended.await, Ok(End::Completed));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum End {
+    /// The response was handed on whole, or needs no body; the run is done. A server may still have to send it, and
+    /// whether it arrived nobody knows.
+    Completed,
+    /// The inner service or the response body returned an error.
+    Failed,
+    /// The future or the body was dropped before it was done: the client went away, or a layer outside gave up.
+    Cancelled,
+    /// The setup, the inner service's `call` or future, the body or an `on_response` callback panicked.
+    Panicked,
+}
+
+/// What a store is to the one who asks for its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// In no context yet: it may become any of the others.
+    #[default]
+    Loose,
+    /// A context that is entered and left, and never ends.
+    Scoped,
+    /// A unit of work without a response.
+    Run,
+    /// A layer's: it has a response and an end.
+    Request,
+}
+
+impl Role {
+    pub(crate) fn has_response(self) -> bool {
+        matches!(self, Self::Loose | Self::Request)
+    }
+
+    pub(crate) fn has_end(self) -> bool {
+        !matches!(self, Self::Scoped)
+    }
+}

@@ -1,0 +1,49 @@
+//! A unit of work that is no HTTP request.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use pin_project_lite::pin_project;
+
+use super::{End, Ending};
+use crate::RequestContext;
+
+pin_project! {
+    /// A future in a context of its own that ends with it. Made by [`Store::run`](crate::Store::run).
+    ///
+    /// # Panics
+    ///
+    /// When it is polled after completion.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct Run<T> {
+        #[pin]
+        future: Ending<T>,
+    }
+}
+
+impl<T> Run<T> {
+    pub(crate) fn new(context: RequestContext, future: T) -> Self {
+        Self { future: Ending::made(context, true, || future) }
+    }
+}
+
+impl<T: Future> Future for Run<T> {
+    type Output = T::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().future.run(|inner, _| {
+            let polled = inner.as_pin_mut().expect("future polled after completion").poll(cx);
+            let end = polled.is_ready().then_some(End::Completed);
+            (polled, end)
+        })
+    }
+}
+
+impl<T> fmt::Debug for Run<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Run").field(self.future.get_ref()).finish()
+    }
+}
