@@ -18,7 +18,8 @@ use crate::{CallbackError, ContextError, End, Scoped, Store, end::Role, scope, s
 /// *current* context is an associated function: `RequestContext::get::<UserId>()`.
 ///
 /// Cloning it is one atomic increment. A handle that outlives its request still reads, since it owns the values; what
-/// should not keep them alive (a cache, a timer, an extension) holds a [`WeakRequestContext`].
+/// should not keep them alive (a cache, a timer, an extension, a value of the store itself) holds a
+/// [`WeakRequestContext`]: a handle that is stored in its own context is never freed.
 ///
 /// ```
 /// use tower_request_context::{RequestContext, Store};
@@ -168,7 +169,7 @@ impl RequestContext {
     /// Puts a future or a body outside of any context.
     ///
     /// What several requests share should run so: a cache that is being filled, a pooled connection, a `Shared` future.
-    /// Else it runs as whichever request happens to poll it.
+    /// Otherwise it runs as whichever request happens to poll it.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -253,7 +254,7 @@ impl RequestContext {
 
 /// # The current context
 ///
-/// Each of these is the method of [`Store`] with the same name, called on the context that is current.
+/// Each reader and writer here is the method of [`Store`] with the same name, called on the context that is current.
 impl RequestContext {
     /// Tells whether a context is current.
     ///

@@ -1,11 +1,11 @@
-//! The layer: a setup and how its contexts stand to those around them.
+//! The layer: a setup, and how its contexts relate to those around them.
 
-use std::{any::type_name, fmt};
+use std::fmt;
 
 use http::request::Parts;
 use tower_layer::Layer;
 
-use crate::{RequestContextService, Store};
+use crate::{RequestContextService, Store, opening::Opening};
 
 /// Gives each request a context of its own, seeded by a setup closure.
 ///
@@ -45,9 +45,7 @@ use crate::{RequestContextService, Store};
 #[derive(Clone, Copy)]
 #[must_use = "a layer does nothing until it wraps a service"]
 pub struct RequestContextLayer<F> {
-    pub(crate) setup: F,
-    pub(crate) nesting: Nesting,
-    pub(crate) insert_extension: bool,
+    opening: Opening<F>,
 }
 
 impl<F> RequestContextLayer<F> {
@@ -61,7 +59,7 @@ impl<F> RequestContextLayer<F> {
     /// }));
     /// ```
     ///
-    /// With a response to refuse by:
+    /// Refusing with a response:
     ///
     /// ```
     /// # use axum::{Router, response::IntoResponse};
@@ -77,10 +75,10 @@ impl<F> RequestContextLayer<F> {
     where
         F: Fn(&mut Store, &mut Parts) -> R,
     {
-        Self { setup, nesting: Nesting::Override, insert_extension: false }
+        Self { opening: Opening::new(setup) }
     }
 
-    /// Says how this layer's contexts stand to those of a layer outside of it.
+    /// Says how this layer's contexts relate to those of a layer outside of it.
     ///
     /// ```
     /// # use tower_request_context::{Nesting, RequestContextLayer};
@@ -88,7 +86,7 @@ impl<F> RequestContextLayer<F> {
     /// assert!(format!("{layer:?}").contains("Inherit"));
     /// ```
     pub fn nesting(mut self, nesting: Nesting) -> Self {
-        self.nesting = nesting;
+        self.opening.nesting = nesting;
         self
     }
 
@@ -104,7 +102,7 @@ impl<F> RequestContextLayer<F> {
     /// assert!(format!("{layer:?}").contains("insert_extension: true"));
     /// ```
     pub fn insert_extension(mut self) -> Self {
-        self.insert_extension = true;
+        self.opening.insert_extension = true;
         self
     }
 }
@@ -120,21 +118,17 @@ impl<S, F: Clone> Layer<S> for RequestContextLayer<F> {
     type Service = RequestContextService<S, F>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequestContextService::with_layer(inner, self.clone())
+        RequestContextService::opened_by(inner, self.opening.clone())
     }
 }
 
 impl<F> fmt::Debug for RequestContextLayer<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestContextLayer")
-            .field("setup", &format_args!("{}", type_name::<F>()))
-            .field("nesting", &self.nesting)
-            .field("insert_extension", &self.insert_extension)
-            .finish()
+        self.opening.fmt(f)
     }
 }
 
-/// How a layer's contexts stand to the context around them.
+/// How a layer's contexts relate to the context around them.
 ///
 /// ```
 /// # use tower_request_context::Nesting;

@@ -54,6 +54,7 @@
 //! | the `Drop` of that future and body: finished, cancelled, never polled, unwinding | yes |
 //! | the body of a refusal                                  | yes                      |
 //! | the setup closure                                      | it makes the context: it reads and writes its `store` |
+//! | the `Drop` of the values in the store                  | no: in none, whoever drops the last handle |
 //! | `poll_ready`                                           | no: there is no request yet |
 //! | a body's `size_hint` and `is_end_stream`               | no                       |
 //! | layers outside of this one, and the errors they answer with | no                  |
@@ -75,7 +76,9 @@
 //! [`carry`](RequestContext::carry) does it for any future that something else will poll (`JoinSet`, `TaskTracker`,
 //! `spawn_local`); [`scope`](RequestContext::scope) and [`sync_scope`](RequestContext::sync_scope) enter a context that
 //! you hold. [`exit`](RequestContext::exit) is the opposite, for what several requests share: filling a cache, opening a
-//! pooled connection, a `Shared` future, which would else run as whoever polls it.
+//! pooled connection, a `Shared` future, which would otherwise run as whoever polls it. The same goes for an executor that
+//! is driven inside of a request, a `LocalSet` or a `block_on`: what it polls runs as that request, unless it carries a
+//! context of its own.
 //!
 //! A task that carries a context keeps its values alive. What may outlive the request by far (a cache entry, a timer)
 //! should hold a [`WeakRequestContext`].
@@ -124,6 +127,7 @@ mod end;
 mod error;
 pub mod future;
 mod layer;
+mod opening;
 mod scope;
 mod service;
 mod setup;

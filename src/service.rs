@@ -11,11 +11,15 @@ use http_body::Body;
 use tower_service::Service;
 
 use crate::{
-    Nesting, RequestContext, RequestContextLayer, ResponseBody, SetupOutcome, Store, WeakRequestContext,
-    delivery::Asked, end::Ending, future::ResponseFuture, setup::Seeding,
+    ResponseBody, SetupOutcome, Store,
+    delivery::Asked,
+    end::Ending,
+    future::ResponseFuture,
+    opening::{Opened, Opening},
 };
 
-/// Wraps a service so that each request is served in a context of its own. Made by [`RequestContextLayer`].
+/// Wraps a service so that each request is served in a context of its own. Made by
+/// [`RequestContextLayer`](crate::RequestContextLayer).
 ///
 /// The context is current in the synchronous part of the inner `call`, at each poll of its future, at each frame of the
 /// response body, and while all of them are dropped. `poll_ready` runs outside: there is no request yet.
@@ -36,11 +40,11 @@ use crate::{
 #[derive(Clone)]
 pub struct RequestContextService<S, F> {
     inner: S,
-    layer: RequestContextLayer<F>,
+    opening: Opening<F>,
 }
 
 impl<S, F> RequestContextService<S, F> {
-    /// Wraps a service, as a [`RequestContextLayer`] with this setup does.
+    /// Wraps a service, as a [`RequestContextLayer`](crate::RequestContextLayer) with this setup does.
     ///
     /// ```
     /// # use tower_request_context::RequestContextService;
@@ -51,7 +55,7 @@ impl<S, F> RequestContextService<S, F> {
     where
         F: Fn(&mut Store, &mut Parts) -> R,
     {
-        Self::with_layer(inner, RequestContextLayer::new(setup))
+        Self::opened_by(inner, Opening::new(setup))
     }
 
     /// Returns the inner service.
@@ -88,8 +92,8 @@ impl<S, F> RequestContextService<S, F> {
         self.inner
     }
 
-    pub(crate) const fn with_layer(inner: S, layer: RequestContextLayer<F>) -> Self {
-        Self { inner, layer }
+    pub(crate) const fn opened_by(inner: S, opening: Opening<F>) -> Self {
+        Self { inner, opening }
     }
 }
 
@@ -112,57 +116,20 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut head, body) = request.into_parts();
         let asked = Asked::by(&head.method);
-        let Opened { context, is_new, refusal } = self.layer.open(&mut head);
+        let Opened { context, is_new, refusal } = self.opening.open(&mut head);
         if let Some(response) = refusal {
             return ResponseFuture::refused(context, response, asked);
-        }
-        // An extension that an outer layer left there would lead a reusing layer below past this context.
-        if self.layer.insert_extension || head.extensions.get::<WeakRequestContext>().is_some() {
-            head.extensions.insert(context.downgrade());
         }
         let future = Ending::made(context, is_new, || self.inner.call(Request::from_parts(head, body)));
         ResponseFuture::called(future, asked)
     }
 }
 
-/// What a layer has found or made for a request.
-struct Opened<B> {
-    context: RequestContext,
-    /// Whoever made it ends it.
-    is_new: bool,
-    refusal: Option<Response<B>>,
-}
-
-impl<F> RequestContextLayer<F> {
-    /// Finds or makes the context of a request, and runs the setup on a new one.
-    #[inline]
-    fn open<R, B>(&self, head: &mut Parts) -> Opened<R::Body>
-    where
-        F: Fn(&mut Store, &mut Parts) -> R,
-        R: SetupOutcome<B>,
-    {
-        if let Nesting::Reuse = self.nesting {
-            if let Some(context) = reusable(head) {
-                return Opened { context, is_new: false, refusal: None };
-            }
-        }
-        let mut seeding = Seeding::new(self.nesting);
-        let refusal = (self.setup)(seeding.store(), head).into_refusal();
-        Opened { context: seeding.finish(), is_new: true, refusal }
-    }
-}
-
-fn reusable(head: &Parts) -> Option<RequestContext> {
-    let carried = head.extensions.get().and_then(WeakRequestContext::upgrade);
-    let usable = |context: &RequestContext| !context.is_ended();
-    carried.filter(usable).or_else(|| RequestContext::current().filter(usable))
-}
-
 impl<S, F> fmt::Debug for RequestContextService<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestContextService")
             .field("inner", &format_args!("{}", type_name::<S>()))
-            .field("layer", &self.layer)
+            .field("layer", &self.opening)
             .finish()
     }
 }

@@ -1,11 +1,7 @@
-//! The setup of a request: the store in its hands, and what it may answer.
-
-use std::mem;
+//! What a setup may answer.
 
 use http::Response;
 use http_body::Body;
-
-use crate::{End, Nesting, RequestContext, Store, end::Role};
 
 /// What the setup of a [`RequestContextLayer`](crate::RequestContextLayer) returns, for an inner service that answers
 /// with bodies of type `B`.
@@ -59,48 +55,6 @@ impl<B, R: Body> SetupOutcome<B> for Result<(), Response<R>> {
     #[inline]
     fn into_refusal(self) -> Option<Response<R>> {
         self.err()
-    }
-}
-
-/// A store in the hands of a setup. If that unwinds, those whom it has let wait for the end are told.
-pub(crate) struct Seeding {
-    store: Store,
-    nesting: Nesting,
-    is_finished: bool,
-}
-
-impl Seeding {
-    #[inline]
-    pub(crate) fn new(nesting: Nesting) -> Self {
-        Self { store: Store::new(), nesting, is_finished: false }
-    }
-
-    #[inline]
-    pub(crate) fn store(&mut self) -> &mut Store {
-        &mut self.store
-    }
-
-    #[inline]
-    pub(crate) fn finish(mut self) -> RequestContext {
-        self.is_finished = true;
-        self.share()
-    }
-
-    fn share(&mut self) -> RequestContext {
-        let parent = match self.nesting {
-            Nesting::Inherit => RequestContext::current(),
-            Nesting::Override | Nesting::Reuse => None,
-        };
-        mem::take(&mut self.store).into_context(Role::Request, parent)
-    }
-}
-
-impl Drop for Seeding {
-    fn drop(&mut self) {
-        if !self.is_finished && self.store.has_callbacks() {
-            let context = self.share();
-            context.sync_scope(|| context.end(End::Panicked));
-        }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::{
 /// A store is filled in two ways. Whoever owns it alone, as a setup closure does, *seeds* it with
 /// [`insert`](Self::insert); reading a seed takes no lock and allocates nothing. Once it is shared as a
 /// [`RequestContext`], code of the request writes with [`set`](Self::set) and its relatives, from anywhere and through
-/// `&self`; such late values stand behind a lock that only readers of the same types can meet.
+/// `&self`; such late values stand behind a lock that readers of other types hardly ever meet.
 ///
 /// The key is the type: two values of one type need two newtypes. There are no strings to collide and no way to
 /// enumerate values. None of your code (`Clone`, `Drop`, a closure) runs under the lock.
@@ -51,6 +51,9 @@ use crate::{
 /// store.insert(UserId(7));
 /// assert_eq!(store.get(), Some(UserId(7)));
 /// ```
+///
+/// The values are dropped with the last handle, in nobody's name: in no context, the late ones before the seeds. What has
+/// to know whose it is at its end should hold it, or be told by [`on_end`](Self::on_end).
 ///
 /// What is asked for is checked by the compiler:
 ///
@@ -217,7 +220,7 @@ impl Store {
 
     /// Sets a value at any time and from anywhere, in place of what this store or its parents hold.
     ///
-    /// The value replaced is dropped before this returns, unless a reader or writer on another thread still uses it.
+    /// The value replaced is dropped before this returns, unless it is being read or updated just then.
     /// A seed that is replaced stays in memory, unseen, until the store is dropped.
     ///
     /// ```
@@ -548,7 +551,7 @@ impl Drop for Store {
     fn drop(&mut self) {
         if !self.seeds.is_empty() || self.late.is_written() || self.callbacks.are_waiting() {
             // Nobody can hold this context any more, and whichever is current here is another request's: the values'
-            // destructors run in none. Late values may lean on seeds, and later seeds on earlier ones.
+            // destructors run in none. Late values may lean on seeds.
             scope::sync_scope(None, || {
                 self.callbacks.forget();
                 drop_each(self.late.take());

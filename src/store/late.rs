@@ -80,24 +80,15 @@ impl Late {
     ) -> Result<Lookup<T>, Arc<T>> {
         let mut entries = self.lock_for_writing::<T>();
         let found = read(&entries);
-        if found.is_same(expected) {
-            Ok(write(&mut entries, Some(value)))
-        } else {
-            // `found` may by now be the last holder of its value, and locals are dropped in the wrong order for that.
-            drop(entries);
-            Err(value)
-        }
+        // While the lock is held, the map holds what was found: its drop here is never the last.
+        if found.is_same(expected) { Ok(write(&mut entries, Some(value))) } else { Err(value) }
     }
 
     /// As [`set`](Self::set), provided that no value stands there; else gives that one back beside the new one.
     pub(super) fn set_if_absent<T: Send + Sync + 'static>(&self, value: Arc<T>) -> Result<(), Arc<T>> {
         let mut entries = self.lock_for_writing::<T>();
         match read::<T>(&entries) {
-            Lookup::Value(winner) => {
-                drop(entries);
-                drop(value);
-                Err(winner)
-            }
+            Lookup::Value(winner) => Err(winner),
             Lookup::Unwritten | Lookup::Removed => {
                 write(&mut entries, Some(value));
                 Ok(())
