@@ -23,6 +23,17 @@ pin_project! {
     ///
     /// Its type parameters are not part of the promise of this crate; name it through `Service::Future`.
     ///
+    /// ```
+    /// # use {http::{Request, Response}, std::convert::Infallible, tower::{Layer, Service, service_fn}};
+    /// # use tower_request_context::RequestContextLayer;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
+    /// let mut service = RequestContextLayer::default().layer(inner);
+    /// let future = service.call(Request::new(()));
+    /// assert!(future.await.is_ok());
+    /// # }
+    /// ```
+    ///
     /// # Panics
     ///
     /// When it is polled after completion.

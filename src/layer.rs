@@ -52,24 +52,38 @@ impl<F> RequestContextLayer<F> {
     /// Makes a layer that runs `setup` on each request.
     ///
     /// ```
-    /// # use axum::Router;
-    /// # use tower_request_context::RequestContextLayer;
-    /// let app: Router = Router::new().layer(RequestContextLayer::new(|store, request| {
+    /// # use axum::{Router, body::{Body, to_bytes}, routing::get};
+    /// # use tower::ServiceExt;
+    /// # use tower_request_context::{RequestContext, RequestContextLayer};
+    /// # async fn get_text(app: Router, path: &str) -> String {
+    /// #     let response = app.oneshot(http::Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    /// #     String::from_utf8(to_bytes(response.into_body(), 99).await.unwrap().into()).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let app = Router::new().route("/cats", get(|| async { RequestContext::expect::<http::Uri>().to_string() }));
+    /// let app = app.layer(RequestContextLayer::new(|store, request| {
     ///     store.insert(request.uri.clone());
     /// }));
+    /// assert_eq!(get_text(app, "/cats").await, "/cats");
+    /// # }
     /// ```
     ///
     /// Refusing with a response:
     ///
     /// ```
-    /// # use axum::{Router, response::IntoResponse};
-    /// # use http::{StatusCode, header::HOST};
+    /// # use axum::{Router, body::Body, response::IntoResponse};
+    /// # use http::{Request, StatusCode, header::HOST};
+    /// # use tower::ServiceExt;
     /// # use tower_request_context::RequestContextLayer;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let app: Router = Router::new().layer(RequestContextLayer::new(|store, request| {
     ///     let host = request.headers.get(HOST).ok_or_else(|| StatusCode::BAD_REQUEST.into_response())?;
     ///     store.insert(host.clone());
     ///     Ok(())
     /// }));
+    /// let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
+    /// assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    /// # }
     /// ```
     pub const fn new<R>(setup: F) -> Self
     where

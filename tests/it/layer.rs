@@ -1,6 +1,7 @@
 //! The layer and its service: when the setup runs, what passes unchanged, what is printed.
 
 use std::{
+    convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -19,25 +20,13 @@ use tower_request_context::{
     RequestContext, RequestContextLayer, RequestContextService, ResponseBody, Store, WeakRequestContext,
 };
 
-use crate::support::{User, layer};
+use crate::support::{User, bare_request as request, layer, text};
 
 type Reply = Response<Full<Bytes>>;
 
 /// Answers with the name of the current user.
 async fn answer(_: Request<()>) -> Result<Reply, StatusCode> {
     Ok(Response::new(Full::from(User::name())))
-}
-
-fn request(user: Option<u32>) -> Request<()> {
-    let mut request = Request::builder();
-    if let Some(id) = user {
-        request = request.header(User::HEADER, id);
-    }
-    request.body(()).unwrap()
-}
-
-async fn text<B: Body<Error: std::fmt::Debug>>(response: Response<B>) -> String {
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
 fn outer(id: u32) -> RequestContext {
@@ -172,6 +161,45 @@ async fn a_body_passes_unchanged_up_to_its_first_error() {
 }
 
 #[tokio::test]
+async fn the_body_of_a_refusal_passes_unchanged_too() {
+    let layer = RequestContextLayer::new(|_, _| Err(Response::new(Empty::<Bytes>::new())));
+    let body = layer.layer(service_fn(answer)).oneshot(request(None)).await.unwrap().into_body();
+    assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
+}
+
+/// What the README's table says it does not reach.
+#[tokio::test]
+async fn size_hint_and_is_end_stream_are_asked_outside_of_the_context() {
+    struct Shy;
+
+    impl Body for Shy {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+            assert!(RequestContext::is_active());
+            Poll::Ready(None)
+        }
+
+        fn is_end_stream(&self) -> bool {
+            RequestContext::is_active()
+        }
+
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(RequestContext::is_active().into())
+        }
+    }
+
+    let service = layer().layer(service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(Shy))));
+    let mut body = service.oneshot(request(Some(1))).await.unwrap().into_body();
+    assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), false));
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
 async fn a_default_body_is_the_default_of_the_inner_one() {
     let body = ResponseBody::<Full<Bytes>, String>::default();
     assert!(body.is_end_stream());
@@ -241,7 +269,19 @@ fn nothing_printed_shows_a_value() {
     let body = future.now_or_never().unwrap().unwrap().into_body();
     let body_text = format!("{body:?}");
     assert!(body_text.starts_with(&format!("ResponseBody {{ inner: Scoped {{ {context}, inner: ")), "{body_text}");
-    for text in [layer_text, service_text, future_text, body_text] {
+
+    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
+    let refusing = RequestContextLayer::new(|store, _| {
+        store.insert(User(4711));
+        Err(Response::new(Full::<Bytes>::default()))
+    });
+    let refused = refusing.layer(service_fn(answer)).call(request(None));
+    let refused_text = format!("{refused:?}");
+    assert!(refused_text.starts_with(&format!("ResponseFuture {{ refused: Scoped {{ {context}")), "{refused_text}");
+    let refusal_text = format!("{:?}", refused.now_or_never().unwrap().unwrap().into_body());
+    assert!(refusal_text.starts_with(&format!("ResponseBody {{ refusal: Scoped {{ {context}")), "{refusal_text}");
+
+    for text in [layer_text, service_text, future_text, body_text, refused_text, refusal_text] {
         assert!(!text.contains("4711"), "{text}");
     }
 }

@@ -8,20 +8,12 @@ use hyper::body::Bytes;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store};
 
-use crate::support::{User, layer};
+use crate::support::{User, bare_request as request, layer, text};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Tenant(&'static str);
 
 type Reply = Response<Full<Bytes>>;
-
-fn request(user: Option<u32>) -> Request<()> {
-    let mut request = Request::builder();
-    if let Some(id) = user {
-        request = request.header(User::HEADER, id);
-    }
-    request.body(()).unwrap()
-}
 
 /// Writes, and answers with what it read before.
 async fn inner(_: Request<()>) -> Result<Reply, Infallible> {
@@ -50,10 +42,6 @@ async fn nested(nesting: Nesting) -> (String, Option<User>) {
     let response = outer.oneshot(request(Some(1))).await.unwrap();
     let afterwards = *response.extensions().get().unwrap();
     (text(response).await, afterwards)
-}
-
-async fn text<B: http_body::Body<Error: std::fmt::Debug>>(response: Response<B>) -> String {
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
 }
 
 #[tokio::test]

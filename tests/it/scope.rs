@@ -56,7 +56,7 @@ fn a_future_is_current_at_each_poll_and_only_then() {
 }
 
 #[test]
-fn carry_takes_what_is_current_when_it_is_called_and_be_it_nothing() {
+fn carry_takes_what_is_current_when_it_is_called_even_if_it_is_nothing() {
     let carried = context(1).sync_scope(|| RequestContext::carry(async { current() }));
     let nothing = RequestContext::carry(async { current() });
     context(2).sync_scope(|| {
@@ -127,6 +127,7 @@ async fn tasks_and_threads_have_the_context_only_if_it_is_carried_to_them() {
     let seen = context(1).scope(async {
         let bare = tokio::spawn(async { current() }).await.unwrap();
         let bare_blocking = tokio::task::spawn_blocking(current).await.unwrap();
+        assert_eq!(thread::spawn(current).join().unwrap(), None);
         let spawned = RequestContext::spawn(async {
             tokio::task::yield_now().await;
             current()
@@ -136,6 +137,19 @@ async fn tasks_and_threads_have_the_context_only_if_it_is_carried_to_them() {
         [bare, bare_blocking, spawned.await.unwrap(), blocking.await.unwrap(), carried.await.unwrap()]
     });
     assert_eq!(seen.await, [None, None, Some(User(1)), Some(User(1)), Some(User(1))]);
+}
+
+/// What an executor polls inside of a scope runs in it, as anything else there: it has to carry its own context.
+#[tokio::test]
+async fn a_local_set_driven_in_a_request_runs_bare_tasks_as_that_request_and_carried_ones_as_their_own() {
+    let tasks = tokio::task::LocalSet::new();
+    let (bare, carried, shared) = context(2).sync_scope(|| {
+        let bare = tasks.spawn_local(async { current() });
+        let carried = tasks.spawn_local(RequestContext::carry(async { current() }));
+        (bare, carried, tasks.spawn_local(RequestContext::exit(async { current() })))
+    });
+    let all = async { (bare.await.unwrap(), carried.await.unwrap(), shared.await.unwrap()) };
+    assert_eq!(context(1).scope(tasks.run_until(all)).await, (Some(User(1)), Some(User(2)), None));
 }
 
 #[tokio::test]
@@ -233,10 +247,37 @@ fn errors_name_the_thing_the_cause_and_the_cure() {
 }
 
 #[test]
-fn expect_panics_with_the_error_where_it_was_called() {
+fn expect_panics_with_the_error() {
     let panic = catch_unwind(|| context(1).sync_scope(RequestContext::expect::<u8>)).unwrap_err();
     assert!(panic.downcast_ref::<String>().unwrap().starts_with("no `u8` in the request context"));
     assert_eq!(context(1).sync_scope(RequestContext::expect::<User>), User(1));
+}
+
+/// The panic hook belongs to the whole process, so this one listens to its own thread only.
+#[test]
+fn what_panics_for_its_caller_names_the_place_of_the_call() {
+    thread_local! {
+        static FILE: RefCell<Option<String>> = const { RefCell::new(None) };
+    }
+
+    let earlier = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        FILE.set(panic.location().map(|location| location.file().to_owned()));
+        earlier(panic);
+    }));
+    let blamed = |call: fn()| {
+        assert!(catch_unwind(call).is_err());
+        FILE.take().unwrap()
+    };
+    assert_eq!(blamed(|| _ = RequestContext::expect::<u8>()), file!());
+    assert_eq!(blamed(|| drop(RequestContext::spawn(async {}))), file!());
+    assert_eq!(blamed(|| drop(RequestContext::spawn_blocking(|| ()))), file!());
+}
+
+#[test]
+fn a_store_becomes_a_context_by_from() {
+    let context = RequestContext::from(Store::new().with_value(User(1)));
+    assert_eq!(context.get(), Some(User(1)));
 }
 
 #[test]

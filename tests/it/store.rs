@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Barrier,
+        Arc, Barrier, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -80,6 +80,47 @@ fn every_value_is_dropped_once_though_some_panic() {
     for_twenty!(fill);
     drop(store);
     assert_eq!(drops.load(Ordering::SeqCst), 40);
+}
+
+#[test]
+fn not_even_the_payload_of_a_panic_in_a_drop_can_stop_the_others() {
+    struct Payload;
+
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            panic!("the payload panics, too");
+        }
+    }
+
+    struct Panics;
+
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            std::panic::panic_any(Payload);
+        }
+    }
+
+    let drops = Arc::default();
+    drop(Store::new().with_value(Counted(Arc::clone(&drops))).with_value(Panics));
+    assert_eq!(drops.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn late_values_are_dropped_before_seeds() {
+    struct Named<const N: usize>(Arc<Mutex<Vec<usize>>>);
+
+    impl<const N: usize> Drop for Named<N> {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().push(N);
+        }
+    }
+
+    let drops = Arc::<Mutex<Vec<usize>>>::default();
+    let store = Store::new().with_value(Named::<1>(Arc::clone(&drops)));
+    store.set(Named::<2>(Arc::clone(&drops)));
+    drop(store.with_value(Named::<3>(Arc::clone(&drops))));
+    let drops = drops.lock().unwrap();
+    assert_eq!((drops.len(), drops[0]), (3, 2), "{drops:?}");
 }
 
 #[test]
@@ -235,6 +276,20 @@ fn of_many_inserters_the_first_wins_and_all_see_its_value() {
             callers.into_iter().map(|caller| caller.join().unwrap()).collect()
         });
         assert!(seen.iter().all(|value| Some(*value) == store.get()), "{seen:?}");
+    }
+}
+
+#[test]
+fn of_many_removers_one_has_removed_it() {
+    for round in 0..200 {
+        let store = Store::new().with_value(round);
+        let start = Barrier::new(4);
+        let remove = || {
+            start.wait();
+            store.remove::<i32>()
+        };
+        let removed = thread::scope(|scope| [(); 4].map(|()| scope.spawn(remove)).map(|it| it.join().unwrap()));
+        assert_eq!(removed.into_iter().filter(|removed| *removed).count(), 1, "{removed:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the modules share: an identity, the layer that seeds it, real servers and clients on loopback.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use axum::{Router, body::Body};
 use http::{Request, Response, Uri, Version, request::Parts};
@@ -72,8 +72,17 @@ pub(crate) fn request(address: SocketAddr, path: &str, user: Option<User>) -> Re
     request.body(Body::empty()).unwrap()
 }
 
+/// A request without a socket, as a user or as nobody.
+pub(crate) fn bare_request(user: Option<u32>) -> Request<()> {
+    let mut request = Request::builder();
+    if let Some(id) = user {
+        request = request.header(User::HEADER, id);
+    }
+    request.body(()).unwrap()
+}
+
 /// The whole body, as text.
-pub(crate) async fn text(response: Response<Incoming>) -> String {
+pub(crate) async fn text<B: http_body::Body<Error: Debug>>(response: Response<B>) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.into()).unwrap()
 }

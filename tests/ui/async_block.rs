@@ -1,10 +1,14 @@
 //! A setup cannot wait.
 
-use axum::Router;
 use tower_request_context::RequestContextLayer;
 
+#[path = "serve/mod.rs"]
+mod serve;
+
+use serve::serve;
+
 fn main() {
-    let _: Router = Router::new().layer(RequestContextLayer::new(|store, request| {
+    serve(RequestContextLayer::new(|store, request| {
         store.insert(request.uri.clone());
         async { std::future::ready(()).await }
     }));

@@ -1,10 +1,15 @@
 //! A refusal is a whole response.
 
-use axum::{Router, http::StatusCode};
+use http::StatusCode;
 use tower_request_context::RequestContextLayer;
 
+#[path = "serve/mod.rs"]
+mod serve;
+
+use serve::serve;
+
 fn main() {
-    let _: Router = Router::new().layer(RequestContextLayer::new(|_, request| {
+    serve(RequestContextLayer::new(|_, request| {
         if request.headers.contains_key("x-user-id") { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
     }));
 }

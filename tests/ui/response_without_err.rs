@@ -1,8 +1,13 @@
 //! A response refuses only as an `Err`.
 
-use axum::{Router, http::StatusCode, response::IntoResponse};
+use http::Response;
 use tower_request_context::RequestContextLayer;
 
+#[path = "serve/mod.rs"]
+mod serve;
+
+use serve::serve;
+
 fn main() {
-    let _: Router = Router::new().layer(RequestContextLayer::new(|_, _| StatusCode::UNAUTHORIZED.into_response()));
+    serve(RequestContextLayer::new(|_, _| Response::new(String::from("who are you?"))));
 }

@@ -1,11 +1,16 @@
 //! A setup seeds through the store; it does not return what it found.
 
-use axum::{Router, http::StatusCode, response::IntoResponse};
+use http::Response;
 use tower_request_context::RequestContextLayer;
 
+#[path = "serve/mod.rs"]
+mod serve;
+
+use serve::serve;
+
 fn main() {
-    let _: Router = Router::new().layer(RequestContextLayer::new(|_, request| {
+    serve(RequestContextLayer::new(|_, request| {
         let id = request.headers.get("x-user-id").cloned();
-        id.ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())
+        id.ok_or_else(|| Response::new(String::from("who are you?")))
     }));
 }

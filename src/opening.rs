@@ -1,0 +1,107 @@
+//! The opening of a request: its context is found or made, and the setup runs.
+
+use std::{any::type_name, fmt, mem};
+
+use http::{Response, request::Parts};
+
+use crate::{End, Nesting, RequestContext, SetupOutcome, Store, WeakRequestContext, end::Role};
+
+/// What a layer hands to each of its services.
+#[derive(Clone, Copy)]
+pub(crate) struct Opening<F> {
+    setup: F,
+    pub(crate) nesting: Nesting,
+    pub(crate) insert_extension: bool,
+}
+
+/// What was found or made for a request.
+pub(crate) struct Opened<B> {
+    pub(crate) context: RequestContext,
+    /// Whoever made it ends it.
+    pub(crate) is_new: bool,
+    pub(crate) refusal: Option<Response<B>>,
+}
+
+impl<F> Opening<F> {
+    pub(crate) const fn new(setup: F) -> Self {
+        Self { setup, nesting: Nesting::Override, insert_extension: false }
+    }
+
+    #[inline]
+    pub(crate) fn open<R, B>(&self, head: &mut Parts) -> Opened<R::Body>
+    where
+        F: Fn(&mut Store, &mut Parts) -> R,
+        R: SetupOutcome<B>,
+    {
+        let opened = match self.nesting {
+            Nesting::Reuse => reused(head).unwrap_or_else(|| self.set_up(head)),
+            Nesting::Override | Nesting::Inherit => self.set_up(head),
+        };
+        // An extension that an outer layer left there would lead a reusing layer below past this context.
+        if self.insert_extension || head.extensions.get::<WeakRequestContext>().is_some() {
+            head.extensions.insert(opened.context.downgrade());
+        }
+        opened
+    }
+
+    #[inline]
+    fn set_up<R, B>(&self, head: &mut Parts) -> Opened<R::Body>
+    where
+        F: Fn(&mut Store, &mut Parts) -> R,
+        R: SetupOutcome<B>,
+    {
+        let mut seeding = Seeding { store: Store::new(), nesting: self.nesting, is_done: false };
+        let refusal = (self.setup)(&mut seeding.store, head).into_refusal();
+        Opened { context: seeding.finish(), is_new: true, refusal }
+    }
+}
+
+fn reused<B>(head: &Parts) -> Option<Opened<B>> {
+    let carried = head.extensions.get().and_then(WeakRequestContext::upgrade);
+    let is_live = |context: &RequestContext| !context.is_ended();
+    let context = carried.filter(is_live).or_else(|| RequestContext::current().filter(is_live))?;
+    Some(Opened { context, is_new: false, refusal: None })
+}
+
+/// A store in the hands of a setup. If that unwinds, those whom it has let wait for the end are told.
+struct Seeding {
+    store: Store,
+    nesting: Nesting,
+    is_done: bool,
+}
+
+impl Seeding {
+    #[inline]
+    fn finish(mut self) -> RequestContext {
+        self.is_done = true;
+        self.share()
+    }
+
+    fn share(&mut self) -> RequestContext {
+        let parent = match self.nesting {
+            Nesting::Inherit => RequestContext::current(),
+            Nesting::Override | Nesting::Reuse => None,
+        };
+        mem::take(&mut self.store).into_context(Role::Request, parent)
+    }
+}
+
+impl Drop for Seeding {
+    fn drop(&mut self) {
+        if !self.is_done && self.store.has_callbacks() {
+            let context = self.share();
+            context.sync_scope(|| context.end(End::Panicked));
+        }
+    }
+}
+
+// As its layer prints itself, which it is to a reader of the service's text.
+impl<F> fmt::Debug for Opening<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContextLayer")
+            .field("setup", &format_args!("{}", type_name::<F>()))
+            .field("nesting", &self.nesting)
+            .field("insert_extension", &self.insert_extension)
+            .finish()
+    }
+}
