@@ -15,7 +15,7 @@ use std::{
 };
 
 use axum::BoxError;
-use tokio::{net::TcpListener, signal, sync::oneshot, try_join};
+use tokio::{net::TcpListener, select, signal, sync::oneshot, try_join};
 
 use self::storm::Storm;
 
@@ -50,7 +50,10 @@ async fn run() -> Result<(), BoxError> {
         try_join!(signal::ctrl_c(), invite)?;
     }
     drop(stop);
-    Ok(server.await??)
+    select! {
+        result = server => Ok(result??),
+        _ = signal::ctrl_c() => Err("interrupted again, while requests were still being answered".into()),
+    }
 }
 
 fn once() -> Result<bool, BoxError> {

@@ -1,6 +1,14 @@
 //! The self-test: a thousand users ask at once, over real sockets, and what they were told is counted.
 
-use std::{fmt, iter, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt, iter,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     BoxError, Router,
@@ -32,13 +40,18 @@ const CONNECTIONS: usize = 20;
 #[derive(Clone)]
 pub(crate) struct Storm {
     barrier: Arc<Barrier>,
+    is_over: Arc<AtomicBool>,
     progress: ProgressBar,
 }
 
 impl Storm {
     pub(crate) fn new() -> Self {
         // Each request counts twice: when it waits at the barrier, and when it is answered.
-        Self { barrier: Arc::new(Barrier::new(USERS as usize)), progress: ProgressBar::new(2 * u64::from(USERS)) }
+        Self {
+            barrier: Arc::new(Barrier::new(USERS as usize)),
+            is_over: Arc::default(),
+            progress: ProgressBar::new(2 * u64::from(USERS)),
+        }
     }
 
     /// The application's own handler behind the barrier, and its rival.
@@ -50,6 +63,7 @@ impl Storm {
     pub(crate) async fn run(self, address: SocketAddr) -> Result<Report, BoxError> {
         let storming = timeout(Duration::from_secs(60), self.answers(address));
         let answers = storming.await.map_err(|_| "the self-test was not done within 60 seconds")??;
+        self.is_over.store(true, Ordering::Release);
         self.progress.finish_and_clear();
         let client = client();
         let rivals = SHOWN.map(|user| ask(&client, address, "/task-local", user));
@@ -69,7 +83,7 @@ impl Storm {
 
 /// Below the layer and the look-up: whoever waits here has written and not yet read.
 async fn hold(State(storm): State<Storm>, request: Request, next: Next) -> Response {
-    if !storm.progress.is_finished() {
+    if !storm.is_over.load(Ordering::Acquire) {
         storm.progress.inc(1);
         storm.barrier.wait().await;
     }

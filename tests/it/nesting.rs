@@ -51,6 +51,7 @@ async fn override_starts_from_its_own_store() {
     assert_eq!(afterwards, Some(User(1)));
 }
 
+/// F5 (Quarkus CVE-2025-49574): what a child sees, and what it cannot change.
 #[tokio::test]
 async fn inherit_reads_the_outer_values_and_keeps_its_writes() {
     let (seen, afterwards) = nested(Nesting::Inherit).await;

@@ -110,6 +110,7 @@ fn the_table_considers_each_of_72_cells_once_and_runs_60() {
     assert!(report.cannot_be.iter().all(|(_, reason)| !reason.is_empty()));
 }
 
+/// F3 (Quarkus CVE-2022-2466), F21, E9: one guard for each way out, and each way in.
 #[test]
 fn the_layer_reaches_each_cell_and_restores_the_outer_context_after_each_step() {
     let report = Report::of(Real, |probe| layer().layer(probe));

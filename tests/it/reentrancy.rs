@@ -33,6 +33,7 @@ fn without_hanging(f: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// F14 (opentelemetry-rust 3262, 3510, 3738), E1, E7.
 #[test]
 fn users_code_may_do_anything_at_any_moment() {
     without_hanging(|| {
@@ -85,6 +86,7 @@ fn a_panic_at_any_moment_leaves_the_thread_as_it_was() {
     });
 }
 
+/// F15 (actix-web 2365).
 #[test]
 fn a_lock_that_a_panic_passed_by_still_serves() {
     let context = RequestContext::new(Store::new().with_value(1_u32));

@@ -31,6 +31,7 @@ impl Drop for Witness {
     }
 }
 
+/// F1 (TomEE CVE-2026-97888), F13: there is no setter and no guard, only calls that restore.
 #[test]
 fn a_scope_ends_with_its_closure_also_when_that_panics() {
     let outer = context(1);
@@ -99,6 +100,7 @@ fn bytes(text: &'static str) -> hyper::body::Bytes {
 }
 
 /// E4: a shared future is polled by whichever request comes along.
+/// F4 (Quarkus CVE-2023-6393).
 #[test]
 fn a_shared_future_runs_as_its_pollers_unless_it_exits() {
     async fn look_twice() -> [Option<User>; 2] {
@@ -122,6 +124,7 @@ fn a_shared_future_runs_as_its_pollers_unless_it_exits() {
 }
 
 /// E5: a bare spawn carries nothing.
+/// F9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_and_threads_have_the_context_only_if_it_is_carried_to_them() {
     let seen = context(1).scope(async {
@@ -206,6 +209,7 @@ fn a_body_parked_in_a_thread_local_is_dropped_in_its_context_at_thread_exit() {
     assert_eq!([dropped.recv(), dropped.recv()], [Ok(Some(User(1))), Ok(Some(User(3)))]);
 }
 
+/// F11, F12.
 #[test]
 fn a_handle_that_outlives_everything_still_reads_and_a_weak_one_keeps_nothing() {
     let (handle, weak) = context(1).sync_scope(|| {

@@ -316,6 +316,7 @@ fn debug_prints_sorted_type_names_and_no_value() {
     assert_eq!(format!("{:?}", Store::default()), "Store { values: {} }");
 }
 
+/// F20.
 #[test]
 fn a_million_nested_children_are_read_and_dropped_without_overflow() {
     let mut context = RequestContext::new(Store::new().with_value(Name("root")));
