@@ -31,7 +31,7 @@ impl Drop for Witness {
     }
 }
 
-/// F1 (TomEE CVE-2026-97888), F13: there is no setter and no guard, only calls that restore.
+/// F1 (CVE-2026-97888), F13: there is no setter and no guard, only calls that restore.
 #[test]
 fn a_scope_ends_with_its_closure_also_when_that_panics() {
     let outer = context(1);

@@ -41,7 +41,7 @@ async fn each_frame_sees_its_user_while_the_frames_of_overlapping_requests_alter
     }
 }
 
-/// F10.
+/// E3, F10 (apartment 600, sentry-rust 1208): the body is polled when the handler has answered.
 #[tokio::test]
 async fn a_streaming_handler_loses_its_user_under_a_plain_task_local_and_keeps_it_under_this_layer() {
     tokio::task_local! {
