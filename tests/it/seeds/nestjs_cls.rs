@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use futures_util::join;
+use futures_util::{FutureExt, join};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::task::yield_now;
@@ -94,34 +94,44 @@ fn outside_a_context_nothing_is_there_and_set_is_an_error() {
 
 // N26, N28
 #[tokio::test]
-async fn inherit_reads_the_parent_and_keeps_its_writes() {
-    let parent = RequestContext::new(Store::new().with_value(Name("parent")));
-    assert_eq!(parent.scope(rename_below(Nesting::Inherit)).await, "parent, then child");
-    assert_eq!(parent.get(), Some(Name("parent")));
+async fn a_run_within_a_run_reads_the_parent_and_keeps_its_writes() {
+    let parent = Store::new().with_value(Name("parent")).run(async {
+        assert_eq!(Store::new().run(rename()).await, [Name("parent"), Name("child")]);
+        RequestContext::get()
+    });
+    assert_eq!(parent.await, Some(Name("parent")));
 }
 
 // N28
 #[tokio::test]
-async fn inherit_keeps_a_change_deep_inside_a_value() {
+async fn a_run_within_a_run_keeps_a_change_deep_inside_a_value() {
     #[derive(Clone, Debug, PartialEq)]
     struct Basket {
         cats: Vec<String>,
     }
 
     let basket = Basket { cats: vec!["Tom".into()] };
-    let parent = RequestContext::new(Store::new().with_value(basket.clone()));
-    let child = parent.sync_scope(|| RequestContext::inherit(Store::new()));
-    child.scope(async { RequestContext::update(|basket: &mut Basket| basket.cats[0].push_str("my")) }).await.unwrap();
-    assert_eq!(child.get(), Some(Basket { cats: vec!["Tommy".into()] }));
-    assert_eq!(parent.get(), Some(basket));
+    let parent = Store::new().with_value(basket.clone()).run(async {
+        let child = Store::new().run(async {
+            RequestContext::update(|basket: &mut Basket| basket.cats[0].push_str("my")).unwrap();
+            RequestContext::get()
+        });
+        assert_eq!(child.await, Some(Basket { cats: vec!["Tommy".into()] }));
+        RequestContext::get()
+    });
+    assert_eq!(parent.await, Some(basket));
 }
 
 // N27
 #[tokio::test]
-async fn override_starts_empty_and_leaves_the_parent_unchanged() {
-    let parent = RequestContext::new(Store::new().with_value(Name("parent")));
-    assert_eq!(parent.scope(rename_below(Nesting::Override)).await, "nothing, then child");
-    assert_eq!(parent.get(), Some(Name("parent")));
+async fn what_overrides_starts_empty_and_leaves_the_parent_unchanged() {
+    let parent = Store::new().with_value(Name("parent")).run(async {
+        assert_eq!(rename_below(Nesting::Override).await, "nothing, then child");
+        let own = RequestContext::sync_exit(|| Store::new().run(rename()));
+        assert_eq!(own.await, [Name("nothing"), Name("child")]);
+        RequestContext::get()
+    });
+    assert_eq!(parent.await, Some(Name("parent")));
 }
 
 // N29
@@ -147,26 +157,27 @@ async fn work_without_http_runs_with_a_context() {
         yield_now().await;
         RequestContext::expect::<Name>()
     };
-    let context = RequestContext::inherit(Store::new().with_value(Name("nightly")));
-    assert_eq!(tokio::spawn(context.scope(cron_job)).await.unwrap(), Name("nightly"));
+    let job = tokio::spawn(Store::new().with_value(Name("nightly")).run(cron_job));
+    assert_eq!(job.await.unwrap(), Name("nightly"));
 }
 
 // N34
 #[tokio::test]
 async fn work_within_work_inherits() {
-    let send_mail = async |user| {
-        let context = RequestContext::inherit(Store::new().with_value(UserId(user)));
-        let seen = async {
+    let send_mail = |user| {
+        Store::new().with_value(UserId(user)).run(async move {
             yield_now().await;
             RequestContext::set(Id(user)).unwrap();
+            yield_now().await;
             (RequestContext::expect(), RequestContext::expect(), RequestContext::expect())
-        };
-        context.scope(seen).await
+        })
     };
-    let queue = RequestContext::new(Store::new().with_value(Name("mail")));
-    let sent = queue.scope(async { join!(send_mail(1), send_mail(2)) }).await;
-    assert_eq!(sent, ((Name("mail"), UserId(1), Id(1)), (Name("mail"), UserId(2), Id(2))));
-    assert_eq!((queue.get::<UserId>(), queue.get::<Id>()), (None, None));
+    let queue = Store::new().with_value(Name("mail")).run(async {
+        let sent = join!(send_mail(1), send_mail(2));
+        (sent, RequestContext::get::<UserId>(), RequestContext::get::<Id>())
+    });
+    let sent = ((Name("mail"), UserId(1), Id(1)), (Name("mail"), UserId(2), Id(2)));
+    assert_eq!(queue.await, (sent, None, None));
 }
 
 // N120
@@ -196,17 +207,22 @@ async fn a_unit_test_has_its_context_in_one_line() {
 
 /// The peer's `cls.run`.
 fn run<R>(store: Store, f: impl FnOnce() -> R) -> R {
-    RequestContext::inherit(store).sync_scope(f)
+    store.run(async { f() }).now_or_never().expect("nothing is waited for")
+}
+
+/// Sets `Name("child")`, and tells what the name was before and after.
+async fn rename() -> [Name; 2] {
+    let before = RequestContext::get().unwrap_or(Name("nothing"));
+    yield_now().await;
+    RequestContext::set(Name("child")).expect("a run is around this");
+    [before, RequestContext::expect()]
 }
 
 /// Sets `Name("child")` in a layer inside of what is current, and tells what the name was there before and after.
 async fn rename_below(nesting: Nesting) -> String {
-    let name = || RequestContext::get().map_or("nothing", |Name(name)| name);
     let service = RequestContextLayer::default().nesting(nesting).layer(service_fn(async |_: Request<()>| {
-        let before = name();
-        yield_now().await;
-        RequestContext::set(Name("child")).expect("the layer is around this");
-        Ok::<_, Infallible>(Response::new(format!("{before}, then {}", name())))
+        let [Name(before), Name(after)] = rename().await;
+        Ok::<_, Infallible>(Response::new(format!("{before}, then {after}")))
     }));
     let response = service.oneshot(Request::new(())).await.expect("infallible");
     let body = response.collect().await.expect("infallible").to_bytes();
