@@ -2,11 +2,14 @@
 
 #![cfg(test)] // lets clippy see that helpers, too, may `unwrap`
 
+mod auto_traits;
+mod callbacks;
 mod layer;
 mod nesting;
 mod quickstart;
 mod reach;
 mod reentrancy;
+mod run;
 mod scope;
 mod seeds;
 mod store;

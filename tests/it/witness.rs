@@ -1,6 +1,10 @@
 //! Who was current where no response can tell: in a frame, in a callback, in a drop.
 
+use std::iter;
+
+use http::response::Parts;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tower_request_context::End;
 
 use crate::support::{User, in_time};
 
@@ -31,6 +35,18 @@ impl Witness {
     pub(crate) fn drop_of(&self, what: &'static str) -> DropWitness {
         DropWitness { what, witness: self.clone() }
     }
+
+    /// A callback that reports that it saw the head of the response.
+    pub(crate) fn head_of(&self, what: &'static str) -> impl FnOnce(&mut Parts) + Send + use<> {
+        let witness = self.clone();
+        move |_| witness.saw(&format!("{what} head"))
+    }
+
+    /// A callback that reports which end it was told.
+    pub(crate) fn end_of(&self, what: &'static str) -> impl FnOnce(End) + Send + use<> {
+        let witness = self.clone();
+        move |end| witness.saw(&format!("{what} {end:?}"))
+    }
 }
 
 impl Drop for DropWitness {
@@ -52,6 +68,11 @@ impl Reports {
             reports.push(self.next().await);
         }
         reports
+    }
+
+    /// What has been reported and not been read yet.
+    pub(crate) fn so_far(&mut self) -> Vec<String> {
+        iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,0 +1,213 @@
+//! Callbacks: left with a request, to be called with the head of its response and when it is over.
+
+mod acts;
+mod in_vain;
+mod once;
+mod owners;
+mod panics;
+
+use std::{
+    collections::VecDeque,
+    future::{pending, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_util::FutureExt;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header::CONTENT_LENGTH};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+use hyper::body::Bytes;
+use tokio::task::yield_now;
+use tower::{Layer, Service, service_fn};
+use tower_request_context::{RequestContext, RequestContextLayer, ResponseBody};
+
+use crate::{
+    support::{User, layer},
+    witness::{DropWitness, Witness, witness},
+};
+
+#[test]
+fn callbacks_run_once_in_order_in_the_context_when_the_head_is_ready_and_between_body_and_values() {
+    let (witness, mut reports) = witness();
+    let handler = {
+        let (witness, future) = (witness.clone(), witness.drop_of("future dropped"));
+        poll_fn(move |_| {
+            let _held = &future;
+            RequestContext::set(witness.drop_of("value dropped")).unwrap();
+            for what in ["first", "second", "third"] {
+                RequestContext::on_end(witness.end_of(what)).unwrap();
+                RequestContext::on_response(witness.head_of(what)).unwrap();
+            }
+            Poll::Ready(Ok(Response::new(Film::new(&witness, [Ok("data")]))))
+        })
+    };
+    let response = head(serve(1, handler));
+    let heads = ["future dropped: user 1", "first head: user 1", "second head: user 1", "third head: user 1"];
+    assert_eq!(reports.so_far(), heads);
+
+    assert_eq!(read(response), "data");
+    let body = ["frame: user 1", "frame: user 1", "body dropped: user 1"];
+    let ends = ["first Completed: user 1", "second Completed: user 1", "third Completed: user 1"];
+    assert_eq!(reports.so_far(), [&body[..], &ends, &["value dropped: nobody"]].concat());
+}
+
+#[test]
+fn a_refusal_is_shown_to_callbacks_and_ends_the_request() {
+    let (witness, mut reports) = witness();
+    let seen = witness.clone();
+    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
+    let refusing = RequestContextLayer::new(move |store, _| {
+        store.insert(User(1));
+        store.on_response(|head| {
+            assert_eq!(head.status, StatusCode::FORBIDDEN);
+            head.headers.insert("x-late", HeaderValue::from_static("yes"));
+        });
+        store.on_response(seen.head_of("refused"));
+        store.on_end(seen.end_of("refused"));
+        let mut refusal = Response::new(Film::new(&seen, [Ok("no")]));
+        *refusal.status_mut() = StatusCode::FORBIDDEN;
+        Err(refusal)
+    });
+    let never = service_fn(async |_: Request<()>| -> Answer<Film> { unreachable!("the setup refuses") });
+    let response = head(refusing.layer(never).call(Request::new(())));
+    assert_eq!(response.headers()["x-late"], "yes");
+    assert_eq!(reports.so_far(), ["refused head: user 1"]);
+    assert_eq!(read(response), "no");
+    let end = ["frame: user 1", "frame: user 1", "body dropped: user 1", "refused Completed: user 1"];
+    assert_eq!(reports.so_far(), end);
+}
+
+#[tokio::test]
+async fn headers_that_calls_deep_below_the_handler_set_arrive() {
+    fn note(value: &'static str) {
+        let context = RequestContext::current().unwrap();
+        assert!(context.on_response(move |head| {
+            head.headers.append("x-note", HeaderValue::from_static(value));
+        }));
+    }
+
+    async fn two() {
+        note("two");
+        yield_now().await;
+        three();
+    }
+
+    fn three() {
+        note("three");
+    }
+
+    let handler = async {
+        note("one");
+        two().await;
+        Ok(Response::new(String::new()))
+    };
+    let response = serve(1, handler).await.unwrap();
+    assert_eq!(response.headers().get_all("x-note").iter().collect::<Vec<_>>(), ["one", "two", "three"]);
+}
+
+#[test]
+fn all_of_a_response_survives_its_callbacks() {
+    for callbacks in [0, 1, 2] {
+        let response = head(serve(1, async move {
+            for _ in 0..callbacks {
+                RequestContext::on_response(|_| {}).unwrap();
+                RequestContext::on_end(|_| {}).unwrap();
+            }
+            let response = Response::builder().version(Version::HTTP_2).status(201).header("x-note", "kept");
+            Ok(response.extension(User(7)).body(String::from("body")).unwrap())
+        }));
+        assert_eq!((response.version(), response.status()), (Version::HTTP_2, StatusCode::CREATED));
+        assert_eq!(response.headers()["x-note"], "kept");
+        assert_eq!((response.extensions().len(), response.extensions().get()), (1, Some(&User(7))));
+        assert_eq!(response.body().size_hint().exact(), Some(4));
+        assert_eq!(read(response), "body");
+    }
+}
+
+#[test]
+fn the_head_that_callbacks_leave_decides_whether_a_dropped_body_was_delivered() {
+    type Edit = fn(&mut http::response::Parts);
+    let edits: [(Edit, _); 3] = [
+        (|_| {}, "end Cancelled: user 1"),
+        (|head| head.status = StatusCode::NO_CONTENT, "end Completed: user 1"),
+        (|head| drop(head.headers.insert(CONTENT_LENGTH, 4.into())), "end Completed: user 1"),
+    ];
+    for (edit, expected) in edits {
+        let (witness, mut reports) = witness();
+        let mut response = head(serve(1, async {
+            RequestContext::on_response(edit).unwrap();
+            RequestContext::on_end(witness.end_of("end")).unwrap();
+            Ok(Response::new(Film::new(&witness, [Ok("data"), Ok("more")])))
+        }));
+        response.frame().now_or_never().unwrap().unwrap().unwrap();
+        drop(response);
+        assert_eq!(reports.so_far().last().unwrap(), expected);
+    }
+}
+
+pub(crate) type Answer<B> = Result<Response<B>, &'static str>;
+
+/// A request of a user, which `handler` answers.
+pub(crate) fn serve<B: Body, F: Future<Output = Answer<B>>>(
+    user: u32,
+    handler: F,
+) -> impl Future<Output = Answer<ResponseBody<B>>> + use<B, F> {
+    let mut handler = Some(handler);
+    let mut service = layer().layer(service_fn(|_: Request<()>| handler.take().expect("one request")));
+    service.call(Request::builder().header(User::HEADER, user).body(()).unwrap())
+}
+
+/// A response without a body, after `act` in the handler.
+async fn after(act: impl FnOnce()) -> Answer<String> {
+    act();
+    Ok(Response::new(String::new()))
+}
+
+/// A request that has begun and is never done. It reports its drop and its end.
+fn unfinished(user: u32, witness: &Witness) -> impl Future + Send + 'static {
+    let (witness, held) = (witness.clone(), witness.drop_of("future dropped"));
+    let mut request = Box::pin(serve(user, async move {
+        let _held = held;
+        RequestContext::on_end(witness.end_of("unfinished")).unwrap();
+        pending::<Answer<String>>().await
+    }));
+    assert!(request.as_mut().now_or_never().is_none());
+    request
+}
+
+/// The response of a request that waits for nothing.
+fn head<B>(request: impl Future<Output = Answer<B>>) -> Response<B> {
+    request.now_or_never().expect("nothing is waited for").expect("the handler answers")
+}
+
+/// Reads a body to its end and drops it.
+pub(crate) fn read<B: Body<Error: std::fmt::Debug>>(response: Response<B>) -> String {
+    let bytes = response.collect().now_or_never().expect("nothing is waited for").unwrap().to_bytes();
+    String::from_utf8(bytes.into()).unwrap()
+}
+
+/// A body of these frames that reports when it is polled and dropped.
+struct Film {
+    frames: VecDeque<Result<&'static str, &'static str>>,
+    witness: Witness,
+    _drop: DropWitness,
+}
+
+impl Film {
+    fn new(witness: &Witness, frames: impl IntoIterator<Item = Result<&'static str, &'static str>>) -> Self {
+        let frames = frames.into_iter().collect();
+        Self { frames, witness: witness.clone(), _drop: witness.drop_of("body dropped") }
+    }
+}
+
+impl Body for Film {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        self.witness.saw("frame");
+        let frame = self.frames.pop_front();
+        Poll::Ready(frame.map(|frame| frame.map(|data| Frame::data(Bytes::from(data)))))
+    }
+}

@@ -1,0 +1,165 @@
+//! Once, and not again: whatever is polled, dropped or done at the same time.
+
+use std::{
+    future::{pending, poll_fn},
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    task::Poll,
+    thread,
+};
+
+use futures_util::FutureExt;
+use http::Response;
+use http_body_util::BodyExt;
+use tower_request_context::{RequestContext, Store};
+
+use super::{Answer, Film, after, head, read, serve, unfinished};
+use crate::witness::witness;
+
+#[test]
+fn a_future_that_failed_and_is_then_polled_and_dropped_has_ended_once() {
+    let (witness, mut reports) = witness();
+    let mut kept = None;
+    {
+        let mut request = pin!(serve(1, async {
+            kept = RequestContext::current();
+            RequestContext::on_end(witness.end_of("end")).unwrap();
+            Err::<Response<String>, _>("an error")
+        }));
+        assert!(request.as_mut().now_or_never().unwrap().is_err());
+        assert_eq!(reports.so_far(), ["end Failed: user 1"]);
+        let panic = catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never())).err().unwrap();
+        assert_eq!(*panic.downcast::<String>().unwrap(), "future polled after completion");
+    }
+    assert_eq!(reports.so_far(), [""; 0]);
+    assert!(kept.unwrap().is_ended());
+}
+
+#[test]
+fn a_body_that_ended_or_failed_and_is_then_polled_and_dropped_has_ended_once() {
+    for (frame, end) in [(Ok("data"), "end Completed: user 1"), (Err("an error"), "end Failed: user 1")] {
+        let (witness, mut reports) = witness();
+        let mut response = head(serve(1, async {
+            RequestContext::on_end(witness.end_of("end")).unwrap();
+            Ok(Response::new(Film::new(&witness, [frame])))
+        }));
+        assert_eq!(response.frame().now_or_never().unwrap().unwrap().is_ok(), frame.is_ok());
+        assert!(response.frame().now_or_never().unwrap().is_none());
+        assert_eq!(reports.so_far()[1..].last().unwrap(), end);
+        assert!(response.frame().now_or_never().unwrap().is_none());
+        drop(response);
+        assert_eq!(reports.so_far(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_future_that_panicked_and_is_then_polled_and_dropped_has_ended_once() {
+    let (witness, mut reports) = witness();
+    let mut end = Some(witness.end_of("end"));
+    let handler = poll_fn(move |_| -> Poll<Answer<String>> {
+        end.take().map(RequestContext::on_end);
+        panic!("in the handler")
+    });
+    let mut request = Box::pin(serve(1, handler));
+    assert!(catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never())).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never())).is_err());
+    assert_eq!(reports.so_far(), [""; 0]);
+    drop(request);
+    assert_eq!(reports.so_far(), ["end Panicked: user 1"]);
+}
+
+#[test]
+fn a_request_that_is_leaked_never_ends_and_nothing_breaks() {
+    let (witness, mut reports) = witness();
+    let mut kept = None;
+    mem::forget(unfinished(1, &witness));
+    mem::forget(head(serve(1, async {
+        kept = RequestContext::current();
+        RequestContext::on_end(witness.end_of("end")).unwrap();
+        Ok(Response::new(Film::new(&witness, [Ok("data")])))
+    })));
+    let kept = kept.unwrap();
+    assert!(!kept.is_ended());
+    assert!(kept.on_end(witness.end_of("leaked too")));
+    assert!(!RequestContext::is_active());
+    read(head(serve(2, after(|| RequestContext::on_end(witness.end_of("next")).unwrap()))));
+    assert_eq!(reports.so_far(), ["next Completed: user 2"]);
+}
+
+/// Registers from threads that all go on until they are refused, while `close` runs on this one. Each callback gets a
+/// counter of its own, which `close` must have made one by the time of its return, or nobody ever.
+fn race(register: impl Fn(Arc<AtomicUsize>) -> bool + Sync, close: impl FnOnce()) {
+    const THREADS: usize = 4;
+    let (start, calls) = (Barrier::new(THREADS + 1), &register);
+    let registered: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let attempt = || {
+                        let called = Arc::default();
+                        (calls(Arc::clone(&called)), called)
+                    };
+                    let mut attempts = vec![attempt()];
+                    start.wait();
+                    while attempts.last().is_some_and(|(accepted, _)| *accepted) {
+                        attempts.push(attempt());
+                    }
+                    attempts
+                })
+            })
+            .collect();
+        start.wait();
+        close();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(registered.iter().filter(|(accepted, _)| !accepted).count(), THREADS);
+    for (accepted, called) in registered {
+        assert_eq!(called.load(Ordering::SeqCst), usize::from(accepted));
+        assert_eq!(Arc::strong_count(&called), 1, "its callback was dropped");
+    }
+}
+
+fn count(called: &AtomicUsize) {
+    called.fetch_add(1, Ordering::SeqCst);
+}
+
+#[test]
+fn of_many_registrations_while_the_request_ends_those_accepted_are_called_once_and_those_refused_never() {
+    for _ in 0..500 {
+        let (sender, receiver) = mpsc::channel();
+        let mut run = Box::pin(Store::new().run(async move {
+            sender.send(RequestContext::current().unwrap()).unwrap();
+            pending::<()>().await;
+        }));
+        assert!(run.as_mut().now_or_never().is_none());
+        let context = receiver.recv().unwrap();
+        race(|called| context.on_end(move |_| count(&called)), || drop(run));
+    }
+}
+
+#[test]
+fn of_many_registrations_while_the_head_is_sent_those_accepted_are_called_once_and_those_refused_never() {
+    for _ in 0..500 {
+        let (sender, receiver) = mpsc::channel();
+        let mut is_first = true;
+        let mut request = Box::pin(serve(
+            1,
+            poll_fn(move |_| {
+                if mem::take(&mut is_first) {
+                    sender.send(RequestContext::current().unwrap()).unwrap();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(Response::new(String::new())))
+            }),
+        ));
+        assert!(request.as_mut().now_or_never().is_none());
+        let context = receiver.recv().unwrap();
+        race(|called| context.on_response(move |_| count(&called)), || drop(head(request)));
+    }
+}

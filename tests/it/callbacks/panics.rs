@@ -1,0 +1,159 @@
+//! Panics in callbacks, and in what they own.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, panic_any},
+    pin::pin,
+};
+
+use futures_util::FutureExt;
+use http::{Request, Response};
+use tower::{Layer, Service, service_fn};
+use tower_request_context::{RequestContext, RequestContextLayer, Store};
+
+use super::{Answer, Film, after, head, read, serve};
+use crate::{
+    support::User,
+    witness::{DropWitness, Witness, witness},
+};
+
+/// Panics when it is dropped, and reports that.
+struct PanicsInDrop {
+    _drop: DropWitness,
+}
+
+impl PanicsInDrop {
+    fn new(witness: &Witness, what: &'static str) -> Self {
+        Self { _drop: witness.drop_of(what) }
+    }
+}
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("in a drop");
+    }
+}
+
+/// Leaves end callbacks that panic in each way that there is, between two that do not.
+fn register_panics(witness: &Witness) {
+    let [payload, called] = ["payload dropped", "captured dropped"].map(|what| PanicsInDrop::new(witness, what));
+    RequestContext::on_end(witness.end_of("first")).unwrap();
+    RequestContext::on_end(|_| panic!("in an end callback")).unwrap();
+    RequestContext::on_end(move |_| panic_any(payload)).unwrap();
+    RequestContext::on_end(move |_| drop(called)).unwrap();
+    RequestContext::on_end(witness.end_of("last")).unwrap();
+}
+
+#[test]
+fn panicking_end_callbacks_stop_neither_the_others_nor_the_server() {
+    let (witness, mut reports) = witness();
+    let told = |how| [format!("first {how}: user 1"), "captured dropped: user 1".into(), format!("last {how}: user 1")];
+
+    let response = head(serve(1, after(|| register_panics(&witness))));
+    assert_eq!(read(response), "");
+    assert_eq!(reports.so_far(), told("Completed"));
+
+    let failing = async {
+        register_panics(&witness);
+        Err::<Response<String>, _>("an error")
+    };
+    assert_eq!(serve(1, failing).now_or_never().unwrap().unwrap_err(), "an error");
+    assert_eq!(reports.so_far(), told("Failed"));
+
+    let with_body = async {
+        register_panics(&witness);
+        Ok(Response::new(String::from("unread")))
+    };
+    drop(head(serve(1, with_body)));
+    assert_eq!(reports.so_far(), told("Cancelled"));
+
+    assert!(!RequestContext::is_active());
+    assert_eq!(read(head(serve(2, async { Ok(Response::new(User::name())) }))), "user 2");
+}
+
+#[test]
+fn panicking_end_callbacks_do_not_abort_while_another_panic_unwinds() {
+    let (witness, mut reports) = witness();
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let _response = head(serve(1, async {
+            register_panics(&witness);
+            Ok(Response::new(String::from("unread")))
+        }));
+        panic!("in the server");
+    }));
+    assert_eq!(*unwound.unwrap_err().downcast::<&str>().unwrap(), "in the server");
+    let told = ["first Cancelled: user 1", "captured dropped: user 1", "last Cancelled: user 1"];
+    assert_eq!(reports.so_far(), told);
+}
+
+#[test]
+fn callbacks_that_are_never_called_may_panic_when_they_are_dropped() {
+    let (witness, mut reports) = witness();
+    let register = |store: &Store| {
+        for _ in 0..2 {
+            let held = PanicsInDrop::new(&witness, "uncalled dropped");
+            assert!(store.on_response(move |_| drop(held)));
+        }
+    };
+    let failing = async {
+        RequestContext::on_end(witness.end_of("last")).unwrap();
+        register(&RequestContext::current().unwrap());
+        Err::<Response<String>, _>("an error")
+    };
+    assert!(serve(1, failing).now_or_never().unwrap().is_err());
+    let told = ["last Failed: user 1", "uncalled dropped: user 1", "uncalled dropped: user 1"];
+    assert_eq!(reports.so_far(), told);
+
+    let store = Store::new().with_value(witness.drop_of("value dropped"));
+    register(&store);
+    assert!(store.on_end({
+        let held = PanicsInDrop::new(&witness, "uncalled dropped");
+        |_| drop(held)
+    }));
+    drop(RequestContext::new(store));
+    let uncalled = "uncalled dropped: nobody";
+    assert_eq!(reports.so_far(), [uncalled, uncalled, uncalled, "value dropped: nobody"]);
+}
+
+/// What response callbacks that panic leave behind: the first panic, and reports.
+const HEADS: [&str; 3] = ["first head: user 1", "last head: user 1", "body dropped: user 1"];
+
+fn register_panicking_heads(store: &Store, witness: &Witness) {
+    let second = PanicsInDrop::new(witness, "payload dropped");
+    store.on_end(witness.end_of("end"));
+    store.on_response(witness.head_of("first"));
+    store.on_response(|_| panic!("the first panic"));
+    store.on_response(move |_| panic_any(second));
+    store.on_response(witness.head_of("last"));
+}
+
+#[test]
+fn after_a_panic_in_a_response_callback_the_others_run_and_the_request_fails_with_it() {
+    let (witness, mut reports) = witness();
+    let mut request = Box::pin(serve(1, async {
+        register_panicking_heads(&RequestContext::current().unwrap(), &witness);
+        Ok(Response::new(Film::new(&witness, [])))
+    }));
+    let panic = catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never()));
+    assert_eq!(*panic.err().unwrap().downcast::<&str>().unwrap(), "the first panic");
+    assert_eq!(reports.so_far(), HEADS);
+    assert!(!RequestContext::is_active());
+    drop(request);
+    assert_eq!(reports.so_far(), ["end Panicked: user 1"]);
+}
+
+#[test]
+fn a_panic_in_a_response_callback_of_a_refusal_is_no_different() {
+    let (witness, mut reports) = witness();
+    let seen = witness.clone();
+    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
+    let refusing = RequestContextLayer::new(move |store, _| {
+        store.insert(User(1));
+        register_panicking_heads(store, &seen);
+        Err(Response::new(Film::new(&seen, [])))
+    });
+    let never = service_fn(async |_: Request<()>| -> Answer<Film> { unreachable!("the setup refuses") });
+    let request = refusing.layer(never).call(Request::new(()));
+    let panic = catch_unwind(AssertUnwindSafe(|| pin!(request).now_or_never()));
+    assert_eq!(*panic.err().unwrap().downcast::<&str>().unwrap(), "the first panic");
+    assert_eq!(reports.so_far(), [&HEADS[..], &["end Panicked: user 1"]].concat());
+}

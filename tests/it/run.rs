@@ -1,0 +1,249 @@
+//! `Store::run`: work that is no HTTP request, in a context that ends with it.
+
+use std::{
+    future::{Future, pending, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::join_all};
+use http::Response;
+use tokio::{
+    sync::{Barrier, oneshot},
+    task::yield_now,
+    time::timeout,
+};
+use tower_request_context::{CallbackError, End, RequestContext, Run, Store};
+
+use crate::{
+    callbacks::{read, serve},
+    support::{User, in_time},
+    witness::{Witness, witness},
+};
+
+/// Runs a future as user `id`; the end is reported.
+fn run<T: Future>(id: u32, witness: &Witness, future: T) -> Run<T> {
+    let store = Store::new().with_value(User(id)).with_value(witness.drop_of("value dropped"));
+    assert!(store.on_end(witness.end_of("run")));
+    store.run(future)
+}
+
+/// Work that has begun once this is polled, and is never done.
+fn endless(witness: &Witness) -> impl Future<Output = ()> + Send + 'static {
+    let (held, began) = (witness.drop_of("future dropped"), witness.clone());
+    async move {
+        let _held = held;
+        began.saw("begun");
+        pending::<()>().await;
+    }
+}
+
+const CANCELLED: [&str; 4] =
+    ["begun: user 1", "future dropped: user 1", "run Cancelled: user 1", "value dropped: nobody"];
+
+#[tokio::test]
+async fn work_that_is_done_is_completed_whatever_it_returned() {
+    let (witness, mut reports) = witness();
+    let saved = run(1, &witness, async {
+        yield_now().await;
+        Ok::<_, String>(User::name())
+    });
+    assert_eq!(saved.await.unwrap(), "user 1");
+    assert_eq!(reports.so_far(), ["run Completed: user 1", "value dropped: nobody"]);
+
+    assert_eq!(run(1, &witness, async { Err::<(), _>("no") }).await, Err("no"));
+    assert_eq!(reports.so_far(), ["run Completed: user 1", "value dropped: nobody"]);
+    assert!(!RequestContext::is_active());
+}
+
+#[test]
+fn the_future_is_dropped_before_the_end_is_told_and_the_values_after_it() {
+    let (witness, mut reports) = witness();
+    let (held, polled) = (witness.drop_of("future dropped"), witness.clone());
+    let mut work = Box::pin(run(
+        1,
+        &witness,
+        poll_fn(move |_| {
+            let _held = &held;
+            polled.saw("polled");
+            Poll::Ready(())
+        }),
+    ));
+    assert_eq!(work.as_mut().now_or_never(), Some(()));
+    assert_eq!(reports.so_far(), ["polled: user 1", "future dropped: user 1", "run Completed: user 1"]);
+    drop(work);
+    assert_eq!(reports.so_far(), ["value dropped: nobody"]);
+}
+
+#[tokio::test]
+async fn work_that_loses_a_select_is_cancelled() {
+    let (witness, mut reports) = witness();
+    tokio::select! {
+        biased;
+        () = run(1, &witness, endless(&witness)) => unreachable!("it is endless"),
+        () = yield_now() => {}
+    }
+    assert_eq!(reports.so_far(), CANCELLED);
+}
+
+#[tokio::test]
+async fn work_that_is_aborted_is_cancelled() {
+    let (witness, mut reports) = witness();
+    let task = tokio::spawn(run(1, &witness, endless(&witness)));
+    assert_eq!(reports.next().await, CANCELLED[0]);
+    task.abort();
+    assert!(in_time(task).await.unwrap_err().is_cancelled());
+    assert_eq!(reports.so_far(), CANCELLED[1..]);
+}
+
+#[tokio::test]
+async fn work_that_times_out_is_cancelled() {
+    let (witness, mut reports) = witness();
+    assert!(timeout(Duration::ZERO, run(1, &witness, endless(&witness))).await.is_err());
+    assert_eq!(reports.so_far(), CANCELLED);
+}
+
+#[test]
+fn work_that_never_began_is_cancelled() {
+    let (witness, mut reports) = witness();
+    drop(run(1, &witness, endless(&witness)));
+    assert_eq!(reports.so_far(), CANCELLED[1..]);
+}
+
+#[tokio::test]
+async fn work_that_panics_is_panicked_for_its_callbacks_and_for_its_task() {
+    let (witness, mut reports) = witness();
+    let work = async {
+        yield_now().await;
+        panic!("in the work")
+    };
+    let panic = tokio::spawn(run(1, &witness, work)).await.unwrap_err().into_panic();
+    assert_eq!(*panic.downcast::<&str>().unwrap(), "in the work");
+    assert_eq!(reports.so_far(), ["run Panicked: user 1", "value dropped: nobody"]);
+}
+
+#[tokio::test]
+async fn a_run_in_a_request_reads_its_values_and_keeps_its_own_and_does_not_end_it() {
+    let (witness, mut reports) = witness();
+    let handler = async {
+        RequestContext::on_end(witness.end_of("request")).unwrap();
+        let work = async {
+            yield_now().await;
+            assert_eq!(User::name(), "user 1");
+            RequestContext::set(User(2)).unwrap();
+            RequestContext::on_end(witness.end_of("run")).unwrap();
+            RequestContext::current().unwrap()
+        };
+        let over = Store::new().with_value("seed").run(work).await;
+        assert_eq!((over.is_ended(), over.get::<&str>(), over.get()), (true, Some("seed"), Some(User(2))));
+        let request = RequestContext::current().unwrap();
+        assert_eq!((request.is_ended(), request.get::<&str>(), request.get()), (false, None, Some(User(1))));
+        assert!(request.on_end(witness.end_of("still accepted")));
+        assert!(!over.on_end(|_| {}));
+        Ok(Response::new(String::new()))
+    };
+    read(serve(1, handler).await.unwrap());
+    let told = ["run Completed: user 2", "request Completed: user 1", "still accepted Completed: user 1"];
+    assert_eq!(reports.so_far(), told);
+}
+
+#[tokio::test]
+async fn a_run_that_outlives_its_request_ends_alone_and_still_reads() {
+    let (witness, mut reports) = witness();
+    let (sender, go_on) = oneshot::channel();
+    let mut task = None;
+    let handler = async {
+        RequestContext::on_end(witness.end_of("request")).unwrap();
+        let end = witness.end_of("run");
+        let work = async {
+            go_on.await.unwrap();
+            let response = RequestContext::on_response(|_| {});
+            (response, RequestContext::on_end(end), User::name(), RequestContext::current().unwrap().is_ended())
+        };
+        task = Some(tokio::spawn(Store::new().run(work)));
+        Ok(Response::new(String::new()))
+    };
+    read(serve(1, handler).await.unwrap());
+    assert_eq!(reports.so_far(), ["request Completed: user 1"]);
+    sender.send(()).unwrap();
+    let seen = in_time(task.unwrap()).await.unwrap();
+    assert_eq!(seen, (Err(CallbackError::Ended), Ok(()), String::from("user 1"), false));
+    assert_eq!(reports.so_far(), ["run Completed: user 1"]);
+}
+
+#[tokio::test]
+async fn runs_within_runs_end_one_by_one_from_the_inside() {
+    let (witness, mut reports) = witness();
+    let outer = run(1, &witness, async {
+        let inner = run(2, &witness, async {
+            yield_now().await;
+            witness.saw("innermost");
+            RequestContext::expect::<&str>()
+        });
+        RequestContext::set("set after the inner one was made").unwrap();
+        assert_eq!(inner.await, "set after the inner one was made");
+        witness.saw("between");
+    });
+    outer.await;
+    let inner = ["innermost: user 2", "run Completed: user 2", "value dropped: nobody"];
+    let outer = ["between: user 1", "run Completed: user 1", "value dropped: nobody"];
+    assert_eq!(reports.so_far(), [inner, outer].concat());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hundred_runs_at_once_are_each_told_their_own_end_in_their_own_context() {
+    const RUNS: u32 = 100;
+    let met = Arc::new(Barrier::new(RUNS as usize));
+    let ends = (0..RUNS).map(|id| {
+        let met = Arc::clone(&met);
+        let ((sender, told), (cancel, cancelled)) = (oneshot::channel(), oneshot::channel());
+        let work = async move {
+            met.wait().await;
+            RequestContext::set(User(RUNS + id)).unwrap();
+            RequestContext::on_end(move |end| sender.send((end, RequestContext::get())).unwrap()).unwrap();
+            met.wait().await;
+            match id % 3 {
+                0 => {}
+                1 => {
+                    cancel.send(()).unwrap();
+                    pending::<()>().await;
+                }
+                _ => panic!("in run {id}"),
+            }
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = Store::new().with_value(User(id)).run(work) => {}
+                Ok(()) = cancelled => {}
+            }
+        });
+        async move { (id, told.await.unwrap()) }
+    });
+    for (id, told) in in_time(join_all(ends)).await {
+        let end = [End::Completed, End::Cancelled, End::Panicked][id as usize % 3];
+        assert_eq!(told, (end, Some(User(RUNS + id))));
+    }
+}
+
+#[test]
+fn a_run_that_is_polled_after_completion_panics_and_has_ended_once() {
+    let (witness, mut reports) = witness();
+    {
+        let mut work = pin!(run(1, &witness, async {}));
+        assert_eq!(work.as_mut().now_or_never(), Some(()));
+        let panic = catch_unwind(AssertUnwindSafe(|| work.as_mut().now_or_never())).unwrap_err();
+        assert_eq!(*panic.downcast::<String>().unwrap(), "future polled after completion");
+        assert!(!RequestContext::is_active());
+    }
+    assert_eq!(reports.so_far(), ["run Completed: user 1", "value dropped: nobody"]);
+}
+
+#[test]
+fn debug_of_a_run_shows_names_of_types_and_no_value() {
+    let text = format!("{:?}", Store::new().with_value(User(4711)).run(std::future::ready(4712)));
+    let context = "context: Some(RequestContext { values: {it::support::User} })";
+    assert_eq!(text, format!("Run(Scoped {{ {context}, inner: core::future::ready::Ready<i32> }})"));
+}
