@@ -129,7 +129,8 @@ pub(crate) fn respond<B>(response: Response<B>) -> Response<B> {
     })
 }
 
-/// Drops the inner `T`, then tells the end, also when that drop unwinds. Called in the context.
+/// Drops the inner `T`, then tells the end, also when that drop unwinds: a panic, whatever it was to be. Called in the
+/// context.
 fn finish<T>(mut inner: Pin<&mut Option<T>>, owed: &mut bool, how: End) {
     struct Tell(Option<End>);
 
@@ -145,6 +146,7 @@ fn finish<T>(mut inner: Pin<&mut Option<T>>, owed: &mut bool, how: End) {
         }
     }
 
-    let _tell = Tell(mem::take(owed).then_some(how));
+    let mut tell = Tell(mem::take(owed).then_some(End::Panicked));
     inner.set(None);
+    tell.0 = tell.0.map(|_| how);
 }

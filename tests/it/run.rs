@@ -125,6 +125,37 @@ async fn work_that_panics_is_panicked_for_its_callbacks_and_for_its_task() {
     assert_eq!(reports.so_far(), ["run Panicked: user 1", "value dropped: nobody"]);
 }
 
+/// The output is lost with it, so that who commits when all is well must not.
+#[test]
+fn work_that_panics_while_it_is_dropped_is_panicked() {
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic!("in a drop");
+        }
+    }
+
+    for is_ready in [true, false] {
+        let (witness, mut reports) = witness();
+        let held = PanicsInDrop;
+        let mut work = Box::pin(run(
+            1,
+            &witness,
+            poll_fn(move |_| {
+                let _held = &held;
+                if is_ready { Poll::Ready(()) } else { Poll::Pending }
+            }),
+        ));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            assert!(work.as_mut().now_or_never().is_none());
+            drop(work);
+        }));
+        assert_eq!(*outcome.unwrap_err().downcast::<&str>().unwrap(), "in a drop");
+        assert_eq!(reports.so_far(), ["run Panicked: user 1", "value dropped: nobody"]);
+    }
+}
+
 #[tokio::test]
 async fn a_run_in_a_request_reads_its_values_and_keeps_its_own_and_does_not_end_it() {
     let (witness, mut reports) = witness();
