@@ -5,8 +5,11 @@ use std::{
     pin::pin,
 };
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, stream};
 use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Bytes;
 use tower::{Layer, Service, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
@@ -112,6 +115,29 @@ fn callbacks_that_are_never_called_may_panic_when_they_are_dropped() {
     drop(RequestContext::new(store));
     let uncalled = "uncalled dropped: nobody";
     assert_eq!(reports.so_far(), [uncalled, uncalled, uncalled, "value dropped: nobody"]);
+}
+
+#[test]
+fn a_body_that_panics_while_it_is_dropped_is_panicked_however_it_came_to_that() {
+    for script in [Some(Ok("data")), Some(Err("an error")), None] {
+        let (witness, mut reports) = witness();
+        let held = PanicsInDrop::new(&witness, "body dropped");
+        let is_read = script.is_some();
+        let frames = StreamBody::new(stream::iter(script).map(move |frame| {
+            let _held = &held;
+            frame.map(|data| Frame::data(Bytes::from(data)))
+        }));
+        let mut response = head(serve(1, async {
+            RequestContext::on_end(witness.end_of("end")).unwrap();
+            Ok(Response::new(frames))
+        }));
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            while is_read && response.frame().now_or_never().flatten().is_some() {}
+            drop(response);
+        }));
+        assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "in a drop");
+        assert_eq!(reports.so_far(), ["body dropped: user 1", "end Panicked: user 1"]);
+    }
 }
 
 /// What response callbacks that panic leave behind: the first panic, and reports.
