@@ -1,9 +1,10 @@
 //! The promises of the crate, a module for each.
 
-#![cfg(test)] // lets clippy see that helpers, too, may `unwrap`
+#![cfg(test)]
 
 mod auto_traits;
 mod callbacks;
+mod ends;
 mod layer;
 mod nesting;
 mod quickstart;

@@ -15,6 +15,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
+    task::AbortHandle,
     time::timeout,
 };
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
@@ -95,13 +96,18 @@ pub(crate) enum Connection {
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr, version: Version) -> Self {
+        Self::open_to_abort(address, version).await.0
+    }
+
+    /// Also returns what closes the socket at once, whatever is still to be sent or read.
+    pub(crate) async fn open_to_abort(address: SocketAddr, version: Version) -> (Self, AbortHandle) {
+        let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
         if version == Version::HTTP_2 {
-            return Self::Http2(http2_connection(address).await);
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            return (Self::Http2(sender), tokio::spawn(connection).abort_handle());
         }
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
-        Self::Http1(sender)
+        let (sender, connection) = http1::handshake(io).await.unwrap();
+        (Self::Http1(sender), tokio::spawn(connection.with_upgrades()).abort_handle())
     }
 
     /// Sends a request after the last one is done; an error where the connection is gone.

@@ -18,11 +18,11 @@ use crate::{
     witness::witness,
 };
 
-mod client;
-mod echo;
+pub(crate) mod client;
+pub(crate) mod echo;
 
 /// Starts a server and opens a channel to it.
-async fn connect<F>(serve: impl FnOnce(TcpIncoming) -> F) -> Channel
+pub(crate) async fn connect<F>(serve: impl FnOnce(TcpIncoming) -> F) -> Channel
 where
     F: Future<Output = Result<(), transport::Error>> + Send + 'static,
 {

@@ -75,6 +75,15 @@ impl Reports {
         iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 
+    /// All that is still reported, until every witness is gone.
+    pub(crate) async fn rest(mut self) -> Vec<String> {
+        let mut reports = Vec::new();
+        while let Some(report) = in_time(self.0.recv()).await {
+            reports.push(report);
+        }
+        reports
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,0 +1,138 @@
+//! One client at one server: what it sends, and what is reported meanwhile.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use http::{
+    HeaderValue, Method, Request, Response, Version,
+    header::{ACCEPT_ENCODING, TE},
+};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::TcpListener,
+    task::{AbortHandle, JoinSet},
+};
+use tower::ServiceExt;
+
+use super::row::{App, Row};
+use crate::{
+    support::{Connection, User, in_time, request, text},
+    witness::{Reports, witness},
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Server {
+    Axum,
+    Hyper,
+}
+
+impl Server {
+    pub(crate) const ALL: [Self; 2] = [Self::Axum, Self::Hyper];
+}
+
+pub(crate) struct Visit {
+    pub(crate) stack: (Server, Version),
+    address: SocketAddr,
+    accepting: JoinSet<()>,
+    connection: Connection,
+    socket: AbortHandle,
+    reports: Reports,
+    log: Vec<String>,
+}
+
+impl Visit {
+    pub(crate) async fn open(row: &Row, server: Server, version: Version) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (witness, reports) = witness();
+        let mut accepting = JoinSet::new();
+        match server {
+            Server::Axum => {
+                let app = row.under_axum(&witness);
+                accepting.spawn(async { axum::serve(listener, app).await.unwrap() })
+            }
+            Server::Hyper => accepting.spawn(serve_by_hyper(listener, version, row.under_hyper(&witness))),
+        };
+        let (connection, socket) = Connection::open_to_abort(address, version).await;
+        Self { stack: (server, version), address, accepting, connection, socket, reports, log: Vec::new() }
+    }
+
+    /// A request as user 7.
+    pub(crate) fn request(&self, method: Method) -> Request<Body> {
+        let mut request = request(self.address, "/", Some(User(7)));
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        if method == Method::CONNECT {
+            *request.uri_mut() = self.address.to_string().parse().unwrap();
+        }
+        *request.method_mut() = method;
+        request
+    }
+
+    pub(crate) async fn send(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
+        self.connection.send(request).await
+    }
+
+    pub(crate) async fn get(&mut self) -> hyper::Result<Response<Incoming>> {
+        self.send(self.request(Method::GET)).await
+    }
+
+    /// Sends a request and does not wait for its response, only until the handler has it.
+    pub(crate) async fn get_and_give_up(&mut self) {
+        let request = self.request(Method::GET);
+        tokio::select! {
+            response = self.connection.send(request) => panic!("answered: {response:?}"),
+            log = self.reports.until("called") => self.log.extend(log),
+        }
+    }
+
+    /// Waits for the last of what is promised.
+    pub(crate) async fn until_over(&mut self) {
+        if !self.log.last().is_some_and(|report| report.starts_with("value")) {
+            self.log.extend(self.reports.until("value").await);
+        }
+    }
+
+    /// Asks as nobody, on the same connection.
+    pub(crate) async fn is_connected(&mut self) -> bool {
+        match self.connection.send(request(self.address, "/", None)).await {
+            Ok(response) => in_time(text(response)).await == "nobody",
+            Err(_) => false,
+        }
+    }
+
+    /// Closes the socket under whatever is still to be sent.
+    pub(crate) fn hang_up(&self) {
+        self.socket.abort();
+    }
+
+    /// Waits for the end, then for all others to be gone, and returns what was reported.
+    pub(crate) async fn close(mut self) -> Vec<String> {
+        self.until_over().await;
+        self.hang_up();
+        self.accepting.shutdown().await;
+        self.log.extend(self.reports.rest().await);
+        self.log
+    }
+}
+
+async fn serve_by_hyper(listener: TcpListener, version: Version, app: App) {
+    let service = TowerToHyperService::new(app.map_request(|request: Request<Incoming>| request.map(Body::new)));
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (io, service) = (TokioIo::new(stream), service.clone());
+        // Whether a connection fails is for the client to see.
+        if version == Version::HTTP_2 {
+            tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(io, service));
+        } else {
+            tokio::spawn(http1::Builder::new().serve_connection(io, service).with_upgrades());
+        }
+    }
+}
