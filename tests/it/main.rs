@@ -1,6 +1,6 @@
 //! The promises of the crate, a module for each.
 
-#![cfg(test)]
+#![cfg(test)] // lets clippy see that helpers, too, may `unwrap`
 
 mod auto_traits;
 mod callbacks;

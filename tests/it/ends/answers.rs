@@ -56,23 +56,37 @@ impl http_body::Body for Watched {
     }
 }
 
-/// A body of a known size that does not know whether it is at its end.
-struct OfSize(u64, Body);
+/// A body that knows what it has still to give, and tells either its size or its end.
+struct Counted {
+    left: u64,
+    tells: Tells,
+    body: Body,
+}
 
-impl http_body::Body for OfSize {
+#[derive(PartialEq, Eq)]
+enum Tells {
+    Size,
+    End,
+}
+
+impl http_body::Body for Counted {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = Pin::new(&mut self.1).poll_frame(cx);
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &frame {
-            self.0 -= frame.data_ref().map_or(0, |data| data.len() as u64);
+            self.left -= frame.data_ref().map_or(0, |data| data.len() as u64);
         }
         frame
     }
 
+    fn is_end_stream(&self) -> bool {
+        self.tells == Tells::End && self.left == 0
+    }
+
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0)
+        if self.tells == Tells::Size { SizeHint::with_exact(self.left) } else { SizeHint::default() }
     }
 }
 
@@ -85,12 +99,18 @@ pub(crate) fn chunked() -> Body {
     Body::from_stream(stream::iter(["one ", "two"]).map(Ok::<_, Infallible>))
 }
 
+/// As [`chunked`], but it knows when it is at its end.
+pub(crate) fn knowing_its_end() -> Body {
+    Body::new(Counted { left: 7, tells: Tells::End, body: chunked() })
+}
+
+/// As [`chunked`], but it knows its size.
 pub(crate) fn sized() -> Body {
-    Body::new(OfSize(7, chunked()))
+    Body::new(Counted { left: 7, tells: Tells::Size, body: chunked() })
 }
 
 pub(crate) fn sized_and_empty() -> Body {
-    Body::new(OfSize(0, Body::from_stream(stream::empty::<Result<Bytes, Infallible>>())))
+    Body::new(Counted { left: 0, tells: Tells::Size, body: Body::from_stream(stream::empty::<Result<Bytes, Error>>()) })
 }
 
 pub(crate) fn trailing() -> impl IntoResponse {

@@ -6,7 +6,7 @@ use axum::{body::Body, response::IntoResponse};
 use http::{Method, StatusCode, Version, header::CONTENT_LENGTH};
 
 use super::{
-    answers::{chunked, connected, file, fixed, sized, sized_and_empty, switched, trailing, unending},
+    answers::{chunked, connected, file, fixed, knowing_its_end, sized, sized_and_empty, switched, trailing, unending},
     clients::{
         gets, gets_what_caught_it, needs_the_head, opens_a_tunnel, reads, reads_gzip, reads_trailers,
         switches_protocols,
@@ -20,6 +20,7 @@ rows! {
     by_a_fixed_body: answering(fixed), reads("one two") => Completed;
     by_an_empty_body: answering(Body::empty), reads("") => Completed;
     by_a_chunked_body: answering(chunked), reads("one two") => Completed;
+    by_a_stream_that_knows_its_end: answering(knowing_its_end), reads("one two") => Completed;
     by_a_sized_stream: answering(sized), reads("one two") => Completed;
     by_an_empty_sized_stream: answering(sized_and_empty), reads("") => Completed;
     by_an_unsized_stream_with_a_length: answering(|| ([(CONTENT_LENGTH, 7)], chunked())), reads("one two") => Completed;
