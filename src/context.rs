@@ -433,7 +433,7 @@ impl RequestContext {
         }
     }
 
-    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail; after an error the next caller tries.
+    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail; after an error another caller tries.
     ///
     /// ```
     /// # use tower_request_context::RequestContext;

@@ -83,6 +83,21 @@
 //! A task that carries a context keeps its values alive. What may outlive the request by far (a cache entry, a timer)
 //! should hold a [`WeakRequestContext`].
 //!
+//! # The end of a request
+//!
+//! A request is over when its response body has been streamed, has failed or was dropped, which is long after the
+//! handler has returned. [`on_end`](RequestContext::on_end) callbacks are called then, once and in its context, and
+//! [`End`] says which it was; [`on_response`](RequestContext::on_response) callbacks may change the head of the response
+//! from any depth before. Work without HTTP has an end too, with [`Store::run`]. The [`recipes`] say what exactly is
+//! promised, and build on it: commit or roll back, an access log, a count of queries, a header from deep code.
+//!
+//! # Made once a request
+//!
+//! What is dear and perhaps not needed (the account behind a session, the flags of a tenant) need not be seeded:
+//! [`get_or_init`](RequestContext::get_or_init) makes it for the first who asks, while all others of the request wait
+//! for that one initialiser. Initialisers may await each other's values in any order, and one that awaits its own panics
+//! with a text that says so. If one fails, is cancelled or panics, nothing is kept, and the next caller tries.
+//!
 //! # Layers inside layers
 //!
 //! **Every request starts from its own store.** A request that is made within another one, in the same process or even
@@ -128,6 +143,7 @@ mod error;
 pub mod future;
 mod layer;
 mod opening;
+pub mod recipes;
 mod scope;
 mod service;
 mod setup;

@@ -329,8 +329,8 @@ impl Store {
 
     /// Returns a clone of the value of a type, which is made by `f` if there is none, and made once.
     ///
-    /// Callers that come while it is being made wait for it. If `f` is cancelled, the next of them makes the value with
-    /// its own. A value that is [`set`](Self::set) meanwhile wins. The value goes into this store; one that a parent
+    /// Callers that come while it is being made wait for it. If `f` is cancelled or panics, one of them makes the value
+    /// with its own. A value that is [`set`](Self::set) meanwhile wins. The value goes into this store; one that a parent
     /// holds is returned as it is.
     ///
     /// ```
@@ -344,8 +344,8 @@ impl Store {
     ///
     /// # Panics
     ///
-    /// When `f` waits for the value that it is to make, directly or through the making of others. Waiting for it in
-    /// another task hangs: that cannot be seen from here.
+    /// When `f` waits for the value that it is to make, directly or through the making of others. Where it waits for a
+    /// task that waits for the value, it hangs: that cannot be seen from here.
     pub async fn get_or_init<T>(&self, f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,
@@ -354,7 +354,7 @@ impl Store {
         made.unwrap_or_else(|never| match never {})
     }
 
-    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail; after an error the next caller tries.
+    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail; after an error another caller tries.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -379,10 +379,15 @@ impl Store {
         if let Some(value) = self.get() {
             return Ok(value);
         }
-        let turn = self.turns.take::<T>().await;
-        if let Some(value) = self.get() {
-            return Ok(value);
-        }
+        let turn = loop {
+            let turn = self.turns.take::<T>().await;
+            if let Some(value) = self.get() {
+                return Ok(value);
+            }
+            if let Some(turn) = turn {
+                break turn;
+            }
+        };
         let made = turn.run(f()).await?;
         Ok(self.get_or_insert_with(|| made))
     }

@@ -2,10 +2,12 @@
 
 #![cfg(test)] // lets clippy see that helpers, too, may `unwrap`
 
+mod allocations;
 mod auto_traits;
 mod callbacks;
 mod ends;
 mod layer;
+mod memoisation;
 mod nesting;
 mod quickstart;
 mod reach;

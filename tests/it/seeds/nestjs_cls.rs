@@ -1,6 +1,7 @@
 //! nestjs-cls: the store, runs inside runs, and work that is no HTTP request.
 
 mod ids;
+mod providers;
 mod setup;
 
 use std::{
@@ -178,17 +179,6 @@ async fn work_within_work_inherits() {
     });
     let sent = ((Name("mail"), UserId(1), Id(1)), (Name("mail"), UserId(2), Id(2)));
     assert_eq!(queue.await, (sent, None, None));
-}
-
-// N120
-#[test]
-fn what_is_not_there_is_an_absence_and_not_a_fallback_that_requests_share() {
-    let (one, two) = (RequestContext::new(Store::new()), RequestContext::new(Store::new()));
-    one.sync_scope(|| {
-        assert!(matches!(RequestContext::update(|_: &mut UserId| ()), Err(ContextError::Missing { .. })));
-        RequestContext::set(UserId(1)).unwrap();
-    });
-    assert!(matches!(two.sync_scope(RequestContext::try_get::<UserId>), Err(ContextError::Missing { .. })));
 }
 
 // Testing: `runWith({ userId: 42 }, ...)`

@@ -1,0 +1,155 @@
+//! What is allocated, counted on the thread that does it.
+
+use std::{
+    convert::Infallible,
+    future::{pending, ready},
+    iter,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+use allocation_counter::measure;
+use futures_util::stream;
+use http::{HeaderMap, Request, Response, request::Parts};
+use http_body_util::StreamBody;
+use hyper::body::{Body, Bytes, Frame};
+use tokio_test::block_on;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_request_context::{RequestContext, RequestContextLayer, Store};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Value<const N: usize>(usize);
+
+fn allocations(work: impl FnOnce()) -> u64 {
+    measure(work).count_total
+}
+
+/// Eight seeds, as many as stand in the list.
+fn eight() -> Store {
+    let store = Store::new().with_value(Value::<0>(0)).with_value(Value::<1>(1)).with_value(Value::<2>(2));
+    let store = store.with_value(Value::<3>(3)).with_value(Value::<4>(4)).with_value(Value::<5>(5));
+    store.with_value(Value::<6>(6)).with_value(Value::<7>(7))
+}
+
+/// Reads the first, the last and none of the seeds in each way there is.
+fn read() {
+    assert_eq!(RequestContext::get(), Some(Value::<0>(0)));
+    assert_eq!(RequestContext::try_get(), Ok(Value::<7>(7)));
+    assert_eq!(RequestContext::expect::<Value<3>>(), Value(3));
+    assert_eq!(RequestContext::with(|value: &Value<5>| value.0), Some(5));
+    assert!(RequestContext::contains::<Value<6>>() && !RequestContext::contains::<Value<8>>());
+    assert_eq!(RequestContext::get::<Value<8>>(), None);
+    assert!(RequestContext::is_active());
+}
+
+#[test]
+fn reads_allocate_nothing() {
+    RequestContext::new(eight()).sync_scope(|| assert_eq!(allocations(read), 0));
+    RequestContext::inherit(Store::new()).child(eight()).child(Store::new()).sync_scope(|| {
+        assert_eq!(allocations(read), 0);
+    });
+}
+
+#[test]
+fn a_read_of_a_late_value_and_a_read_outside_allocate_nothing() {
+    let context = RequestContext::new(Store::new());
+    context.set(7_u8);
+    let late = allocations(|| assert_eq!(context.get::<u8>(), Some(7)));
+    let outside = allocations(|| assert_eq!(RequestContext::get::<u8>(), None));
+    assert_eq!((late, outside), (0, 0));
+}
+
+#[test]
+fn reads_of_other_types_allocate_nothing_after_writes_callbacks_and_values_made_once() {
+    let service = layer_of(eight).layer(service_fn(async |_: Request<()>| {
+        RequestContext::set("late").unwrap();
+        RequestContext::on_response(|_| {}).unwrap();
+        RequestContext::on_end(|_| {}).unwrap();
+        assert!(RequestContext::get_or_init(async || 1.5_f64).await > 1.0);
+        let mut response = Response::new(String::new());
+        response.extensions_mut().insert(allocations(read));
+        Ok::<_, Infallible>(response)
+    }));
+    let response = block_on(service.oneshot(Request::new(()))).unwrap();
+    assert_eq!(response.extensions().get(), Some(&0_u64));
+}
+
+#[test]
+fn a_value_that_was_made_once_is_had_again_without_an_allocation() {
+    let context = RequestContext::new(Store::new());
+    block_on(context.get_or_init(async || 7_u8));
+    let cx = &mut Context::from_waker(Waker::noop());
+    let again = allocations(|| assert_eq!(pin!(context.get_or_init(async || 8_u8)).poll(cx), Poll::Ready(7)));
+    assert_eq!(again, 0);
+}
+
+#[test]
+fn a_poll_in_a_scope_allocates_nothing_and_neither_does_the_scope() {
+    let cx = &mut Context::from_waker(Waker::noop());
+    let context = RequestContext::new(Store::new());
+    let mut scoped = pin!(context.scope(pending::<()>()));
+    assert_eq!(allocations(|| assert!(scoped.as_mut().poll(cx).is_pending())), 0);
+
+    let all = allocations(|| {
+        assert!(pin!(context.scope(RequestContext::carry(RequestContext::exit(ready(()))))).poll(cx).is_ready());
+        context.sync_scope(|| RequestContext::sync_exit(|| assert!(!RequestContext::is_active())));
+    });
+    assert_eq!(all, 0);
+}
+
+#[test]
+fn a_frame_allocates_nothing_and_neither_do_the_reads_in_it() {
+    let service = service_fn(async |_: Request<()>| {
+        let frames = (0..100).map(|_| {
+            read();
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"frame")))
+        });
+        let trailers = iter::once_with(|| Ok(Frame::trailers(HeaderMap::new())));
+        Ok::<_, Infallible>(Response::new(StreamBody::new(stream::iter(frames.chain(trailers)))))
+    });
+    let response = block_on(layer_of(eight).layer(service).oneshot(Request::new(()))).unwrap();
+    let mut body = pin!(response.into_body());
+    assert_eq!(allocations(|| assert_eq!(frames(body.as_mut()), 101)), 0);
+}
+
+#[test]
+fn the_layer_adds_one_allocation_to_a_request_and_one_for_each_of_up_to_eight_seeds() {
+    let bare = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::from("an answer"))));
+    let without = of_a_request(bare);
+    assert_eq!(of_a_request(RequestContextLayer::default().layer(bare)), without + 1);
+    assert_eq!(of_a_request(layer_of(Store::new).layer(bare)), without + 1);
+    assert_eq!(of_a_request(layer_of(|| Store::new().with_value(7_u8)).layer(bare)), without + 2);
+    let three = layer_of(|| Store::new().with_value(7_u8).with_value("eight").with_value(String::new()));
+    assert_eq!(of_a_request(three.layer(bare)), without + 4);
+    assert_eq!(of_a_request(layer_of(eight).layer(bare)), without + 9);
+}
+
+fn layer_of(seed: impl Fn() -> Store + Copy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Copy> {
+    RequestContextLayer::new(move |store, _| *store = seed())
+}
+
+/// What a server's part in one request allocates, from the call to the drop of the body.
+fn of_a_request<S, B>(mut service: S) -> u64
+where
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    B: Body<Error = Infallible>,
+{
+    allocations(|| {
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(service.poll_ready(cx).is_ready());
+        let Poll::Ready(Ok(response)) = pin!(service.call(Request::new(()))).poll(cx) else {
+            panic!("the service is ready at once");
+        };
+        assert_eq!(frames(pin!(response.into_body())), 1);
+    })
+}
+
+/// How many frames a body has that is ready at once.
+fn frames<B: Body<Error = Infallible>>(mut body: Pin<&mut B>) -> usize {
+    let cx = &mut Context::from_waker(Waker::noop());
+    let next = || match body.as_mut().poll_frame(cx) {
+        Poll::Ready(frame) => frame,
+        Poll::Pending => panic!("the body is ready at once"),
+    };
+    iter::from_fn(next).map(Result::unwrap).count()
+}

@@ -1,0 +1,131 @@
+//! A value that is to be made of itself: a panic that says so, and not a hang.
+
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+
+use futures_util::{FutureExt, join, poll};
+use tokio::sync::{Barrier, oneshot};
+use tokio_test::task;
+use tower_request_context::{RequestContext, Store};
+
+use super::never;
+use crate::support::in_time;
+
+/// Runs in a context what must panic because of a value of type `T`, and makes that value afterwards all the same.
+async fn assert_reported<T>(work: impl Future, afterwards: T)
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let context = RequestContext::new(Store::new());
+    assert_reports::<T>(&panic_of(context.scope(work)).await);
+    in_time(context.get_or_init(async || afterwards)).await;
+    assert!(context.contains::<T>());
+}
+
+async fn panic_of(work: impl Future) -> String {
+    let panic = in_time(AssertUnwindSafe(work).catch_unwind()).await.err().expect("it was not reported");
+    *panic.downcast().unwrap()
+}
+
+fn assert_reports<T>(text: &str) {
+    let name = std::any::type_name::<T>();
+    let start = format!("the initialiser of `{name}` waits for the `{name}` that it is to make");
+    assert!(text.starts_with(&start), "{text}");
+}
+
+fn low(word: u16) -> u8 {
+    word.to_le_bytes()[0]
+}
+
+#[tokio::test]
+async fn an_initialiser_that_asks_for_its_own_value_is_reported() {
+    let work = RequestContext::get_or_init(async || RequestContext::get_or_init(never::<u8>).await);
+    assert_reported(work, 1_u8).await;
+}
+
+#[tokio::test]
+async fn an_initialiser_that_may_fail_is_reported_too() {
+    let again = async || RequestContext::get_or_try_init(async || Err::<u8, _>("no")).await;
+    assert_reported(RequestContext::get_or_try_init(again), 1_u8).await;
+}
+
+#[tokio::test]
+async fn one_that_asks_through_the_initialiser_of_another_type_is_reported() {
+    let other = async || RequestContext::get_or_init(never::<u8>).await.into();
+    let work = RequestContext::get_or_init(async || low(RequestContext::get_or_init(other).await));
+    assert_reported(work, 1_u8).await;
+}
+
+#[tokio::test]
+async fn one_that_asks_beside_other_work_is_reported() {
+    let work = RequestContext::get_or_init(async || {
+        let (word, byte) = join!(RequestContext::get_or_init(async || 1_u16), RequestContext::get_or_init(never::<u8>));
+        byte + low(word)
+    });
+    assert_reported(work, 1_u8).await;
+}
+
+#[tokio::test]
+async fn one_that_asks_from_within_another_context_is_reported() {
+    let (one, two) = (RequestContext::new(Store::new()), RequestContext::new(Store::new()));
+    let work = one.get_or_init(async || two.scope(async { one.get_or_init(never::<u8>).await }).await);
+    assert_reports::<u8>(&panic_of(work).await);
+    let byte = one.get_or_init(async || two.scope(RequestContext::get_or_init(async || 1_u8)).await);
+    assert_eq!(in_time(byte).await, 1);
+}
+
+#[tokio::test]
+async fn one_that_awaits_a_call_which_began_outside_of_it_is_reported() {
+    let store = Store::new();
+    let (sender, receiver) = oneshot::channel::<Pin<Box<dyn Future<Output = u8> + '_>>>();
+    let mut work = task::spawn(store.get_or_init(async || receiver.await.expect("it is sent").await));
+    assert!(work.poll().is_pending());
+    let mut call = Box::pin(store.get_or_init(never::<u8>));
+    assert!(poll!(call.as_mut()).is_pending());
+    assert!(sender.send(call).is_ok());
+    assert_reports::<u8>(&panic_of(work).await);
+}
+
+#[tokio::test]
+async fn two_that_wait_for_each_other_are_reported() {
+    let both = Barrier::new(2);
+    let byte = RequestContext::get_or_init(async || {
+        both.wait().await;
+        low(RequestContext::get_or_init(never::<u16>).await)
+    });
+    let word = RequestContext::get_or_init(async || {
+        both.wait().await;
+        u16::from(RequestContext::get_or_init(never::<u8>).await)
+    });
+    assert_reported(async { join!(byte, word) }, 1_u16).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn three_tasks_that_wait_for_each_other_are_reported() {
+    for _ in 0..100 {
+        let context = RequestContext::new(Store::new());
+        let all = Arc::new(Barrier::new(3));
+        let meet = || {
+            let all = Arc::clone(&all);
+            async move { all.wait().await }
+        };
+        let (one, two, three) = (meet(), meet(), meet());
+        let byte = RequestContext::get_or_init(async move || {
+            one.await;
+            low(RequestContext::get_or_init(async || 2_u16).await)
+        });
+        let word = RequestContext::get_or_init(async move || {
+            two.await;
+            u16::from(RequestContext::get_or_init(async || true).await)
+        });
+        let bit = RequestContext::get_or_init(async move || {
+            three.await;
+            RequestContext::get_or_init(async || 1_u8).await == 1
+        });
+        let tasks =
+            (tokio::spawn(context.scope(byte)), tokio::spawn(context.scope(word)), tokio::spawn(context.scope(bit)));
+        let (byte, word, bit) = in_time(async { join!(tasks.0, tasks.1, tasks.2) }).await;
+        let panicked = [byte.is_err(), word.is_err(), bit.is_err()];
+        assert!(panicked.contains(&true), "{panicked:?}");
+        in_time(context.scope(RequestContext::get_or_init(async || 3_u8))).await;
+    }
+}
