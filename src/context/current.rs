@@ -1,0 +1,246 @@
+//! The current context, asked for by nothing but a type.
+
+use http::response::Parts;
+
+use crate::{CallbackError, ContextError, End, RequestContext, scope};
+
+/// # The current context
+///
+/// Each reader and writer here is the method of [`Store`] with the same name, called on the context that is current.
+impl RequestContext {
+    /// Tells whether a context is current.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// assert!(!RequestContext::is_active());
+    /// assert!(RequestContext::new(Store::new()).sync_scope(RequestContext::is_active));
+    /// ```
+    #[must_use]
+    pub fn is_active() -> bool {
+        scope::with_current(|context| context.is_some())
+    }
+
+    /// Returns a clone of the value of a type; `None` if there is no such value or no context is current.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// context.sync_scope(|| assert_eq!(RequestContext::get::<u8>(), Some(7)));
+    /// assert_eq!(RequestContext::get::<u8>(), None);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn get<T>() -> Option<T>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        Self::with(T::clone)
+    }
+
+    /// Returns a clone of the value of a type, or an error that says what is missing and why that may be.
+    ///
+    /// ```
+    /// # use tower_request_context::{ContextError, RequestContext, Store};
+    /// assert_eq!(RequestContext::try_get::<u8>(), Err(ContextError::Inactive));
+    /// let missing = RequestContext::new(Store::new()).sync_scope(RequestContext::try_get::<u8>);
+    /// assert!(matches!(missing, Err(ContextError::Missing { .. })));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::Inactive`] where no context is current, [`ContextError::Missing`] if it has no such value.
+    #[inline]
+    pub fn try_get<T>() -> Result<T, ContextError>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        scope::with_current(|context| context.ok_or(ContextError::Inactive)?.try_get())
+    }
+
+    /// Returns a clone of the value of a type where its absence is a bug.
+    ///
+    /// ```should_panic
+    /// # use tower_request_context::RequestContext;
+    /// RequestContext::expect::<u8>(); // no request context is current: …
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// With the text of the [`ContextError`] where [`try_get`](Self::try_get) would return one.
+    #[must_use]
+    #[track_caller]
+    pub fn expect<T>() -> T
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        match Self::try_get() {
+            Ok(value) => value,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Calls `f` with the value of a type, which need not be `Clone`; `None` if there is no such value or no context
+    /// is current.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(String::from("a long text")));
+    /// let length = context.sync_scope(|| RequestContext::with(|text: &String| text.len()));
+    /// assert_eq!(length, Some(11));
+    /// ```
+    #[inline]
+    pub fn with<T, R>(f: impl FnOnce(&T) -> R) -> Option<R>
+    where
+        T: Send + Sync + 'static,
+    {
+        scope::with_current(|context| context?.0.with(f))
+    }
+
+    /// Tells whether a context is current and has a value of a type.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(false));
+    /// assert!(context.sync_scope(RequestContext::contains::<bool>));
+    /// assert!(!RequestContext::contains::<bool>());
+    /// ```
+    #[must_use]
+    pub fn contains<T>() -> bool
+    where
+        T: Send + Sync + 'static,
+    {
+        Self::with(|_: &T| ()).is_some()
+    }
+
+    /// Sets a value in the current context, in place of what it or its parents hold.
+    ///
+    /// ```
+    /// # use tower_request_context::{ContextError, RequestContext, Store};
+    /// let context = RequestContext::new(Store::new());
+    /// assert_eq!(context.sync_scope(|| RequestContext::set(7_u8)), Ok(()));
+    /// assert_eq!(context.get::<u8>(), Some(7));
+    /// assert_eq!(RequestContext::set(7_u8), Err(ContextError::Inactive));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::Inactive`] where no context is current; the value is dropped then.
+    pub fn set<T>(value: T) -> Result<(), ContextError>
+    where
+        T: Send + Sync + 'static,
+    {
+        scope::with_current(|context| {
+            context.ok_or(ContextError::Inactive)?.0.set(value);
+            Ok(())
+        })
+    }
+
+    /// Changes a value of the current context in one atomic step and returns what `f` returned.
+    ///
+    /// `f` works on a clone and may run again if another writer was quicker; see [`Store::update`].
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(1_u8));
+    /// assert_eq!(context.sync_scope(|| RequestContext::update(|n: &mut u8| *n += 1)), Ok(()));
+    /// assert_eq!(context.get::<u8>(), Some(2));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::Inactive`] where no context is current, [`ContextError::Missing`] if it has no such value.
+    pub fn update<T, R>(f: impl FnMut(&mut T) -> R) -> Result<R, ContextError>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        scope::with_current(|context| {
+            let context = context.ok_or(ContextError::Inactive)?;
+            context.0.update(f).ok_or_else(ContextError::missing::<T>)
+        })
+    }
+
+    /// Returns a clone of the value of a type, which is made by `f` if there is none, and made once a request.
+    ///
+    /// Outside of a context it just calls `f`. See [`Store::get_or_init`].
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new());
+    /// assert_eq!(context.scope(RequestContext::get_or_init(async || 1_u8)).await, 1);
+    /// assert_eq!(context.scope(RequestContext::get_or_init(async || 2_u8)).await, 1);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When `f` waits for the value that it is to make.
+    pub async fn get_or_init<T>(f: impl AsyncFnOnce() -> T) -> T
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        match Self::current() {
+            Some(context) => context.0.get_or_init(f).await,
+            None => f().await,
+        }
+    }
+
+    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail; after an error another caller tries.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContext;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// assert_eq!(RequestContext::get_or_try_init::<u8, _>(async || Err("no")).await, Err("no"));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `f`.
+    ///
+    /// # Panics
+    ///
+    /// When `f` waits for the value that it is to make.
+    pub async fn get_or_try_init<T, E>(f: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        match Self::current() {
+            Some(context) => context.0.get_or_try_init(f).await,
+            None => f().await,
+        }
+    }
+
+    /// Calls `f` with the head of the current request's response when it is ready. See [`Store::on_response`].
+    ///
+    /// ```
+    /// # use tower_request_context::{CallbackError, RequestContext, Store};
+    /// let in_vain = RequestContext::new(Store::new()).sync_scope(|| RequestContext::on_response(|_| {}));
+    /// assert_eq!(in_vain, Err(CallbackError::NoRequest));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`CallbackError`] that says why `f` will not be called; it is dropped then.
+    pub fn on_response(f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
+        scope::with_current(|context| context.ok_or(CallbackError::Inactive)?.0.try_on_response(f))
+    }
+
+    /// Calls `f` when the current request is over, with how it came to that. See [`Store::on_end`].
+    ///
+    /// ```
+    /// # use tower_request_context::{CallbackError, End, RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let job = Store::new().run(async { RequestContext::on_end(|end| assert_eq!(end, End::Completed)) });
+    /// assert_eq!(job.await, Ok(()));
+    /// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::Inactive));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`CallbackError`] that says why `f` will not be called; it is dropped then.
+    pub fn on_end(f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
+        scope::with_current(|context| context.ok_or(CallbackError::Inactive)?.0.try_on_end(f))
+    }
+}

@@ -1,0 +1,84 @@
+//! Reading: late values first, then seeds, then the parents.
+
+use super::{Store, late::Lookup};
+use crate::ContextError;
+
+impl Store {
+    /// Returns a clone of the value of a type.
+    ///
+    /// ```
+    /// # use tower_request_context::Store;
+    /// let store = Store::new().with_value(7_u8);
+    /// assert_eq!(store.get::<u8>(), Some(7));
+    /// assert_eq!(store.get::<u16>(), None);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn get<T>(&self) -> Option<T>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        self.with(T::clone)
+    }
+
+    /// Returns a clone of the value of a type, or an error that names the type.
+    ///
+    /// ```
+    /// # use tower_request_context::Store;
+    /// let error = Store::new().try_get::<u8>().unwrap_err();
+    /// assert!(error.to_string().starts_with("no `u8` in the request context"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::Missing`] if there is no such value.
+    #[inline]
+    pub fn try_get<T>(&self) -> Result<T, ContextError>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        self.get().ok_or_else(ContextError::missing::<T>)
+    }
+
+    /// Calls `f` with the value of a type, which need not be `Clone`; `None` if there is no such value.
+    ///
+    /// ```
+    /// # use tower_request_context::Store;
+    /// let store = Store::new().with_value(String::from("a long text"));
+    /// assert_eq!(store.with(|text: &String| text.len()), Some(11));
+    /// ```
+    #[inline]
+    pub fn with<T, R>(&self, f: impl FnOnce(&T) -> R) -> Option<R>
+    where
+        T: Send + Sync + 'static,
+    {
+        let mut store = self;
+        loop {
+            match store.late.get::<T>() {
+                Lookup::Unwritten => {}
+                Lookup::Removed => return None,
+                Lookup::Value(value) => return Some(f(&value)),
+            }
+            if let Some(value) = store.seeds.get() {
+                return Some(f(value));
+            }
+            store = store.parent.as_ref()?;
+        }
+    }
+
+    /// Tells whether there is a value of a type.
+    ///
+    /// ```
+    /// # use tower_request_context::Store;
+    /// let store = Store::new().with_value(false);
+    /// assert!(store.contains::<bool>());
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn contains<T>(&self) -> bool
+    where
+        T: Send + Sync + 'static,
+    {
+        self.with(|_: &T| ()).is_some()
+    }
+}
