@@ -7,7 +7,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Barrier,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
         mpsc,
     },
     task::Poll,
@@ -92,30 +92,34 @@ fn a_request_that_is_leaked_never_ends_and_nothing_breaks() {
     assert_eq!(reports.so_far(), ["next Completed: user 2"]);
 }
 
-/// Registers from threads that all go on until they are refused, while `close` runs on this one. Each callback gets a
-/// counter of its own, which `close` must have made one by the time of its return, or nobody ever.
+/// Registers from threads that go on until they are refused, at the latest when `close`, on this one, has returned. Each
+/// callback gets a counter of its own, which is one by then if it was accepted, and else never.
 fn race(register: impl Fn(Arc<AtomicUsize>) -> bool + Sync, close: impl FnOnce()) {
     const THREADS: usize = 4;
-    let (start, calls) = (Barrier::new(THREADS + 1), &register);
+    let (start, is_closed, register) = (Barrier::new(THREADS + 1), AtomicBool::new(false), &register);
     let registered: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|_| {
                 scope.spawn(|| {
                     let attempt = || {
                         let called = Arc::default();
-                        (calls(Arc::clone(&called)), called)
+                        (register(Arc::clone(&called)), called)
                     };
                     let mut attempts = vec![attempt()];
                     start.wait();
-                    while attempts.last().is_some_and(|(accepted, _)| *accepted) {
+                    loop {
+                        let is_last = is_closed.load(Ordering::SeqCst);
                         attempts.push(attempt());
+                        if is_last || attempts.last().is_some_and(|(accepted, _)| !accepted) {
+                            return attempts;
+                        }
                     }
-                    attempts
                 })
             })
             .collect();
         start.wait();
         close();
+        is_closed.store(true, Ordering::SeqCst);
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(registered.iter().filter(|(accepted, _)| !accepted).count(), THREADS);
