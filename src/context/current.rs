@@ -6,7 +6,7 @@ use crate::{CallbackError, ContextError, End, RequestContext, scope};
 
 /// # The current context
 ///
-/// Each reader and writer here is the method of [`Store`] with the same name, called on the context that is current.
+/// Each reader and writer here is the method of [`Store`](crate::Store) with the same name, called on the context that is current.
 impl RequestContext {
     /// Tells whether a context is current.
     ///
@@ -137,7 +137,7 @@ impl RequestContext {
 
     /// Changes a value of the current context in one atomic step and returns what `f` returned.
     ///
-    /// `f` works on a clone and may run again if another writer was quicker; see [`Store::update`].
+    /// `f` works on a clone and may run again if another writer was quicker; see [`Store::update`](crate::Store::update).
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -161,7 +161,7 @@ impl RequestContext {
 
     /// Returns a clone of the value of a type, which is made by `f` if there is none, and made once a request.
     ///
-    /// Outside of a context it just calls `f`. See [`Store::get_or_init`].
+    /// Outside of a context it just calls `f`. See [`Store::get_or_init`](crate::Store::get_or_init).
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -211,7 +211,7 @@ impl RequestContext {
         }
     }
 
-    /// Calls `f` with the head of the current request's response when it is ready. See [`Store::on_response`].
+    /// Calls `f` with the head of the current request's response when it is ready. See [`Store::on_response`](crate::Store::on_response).
     ///
     /// ```
     /// # use tower_request_context::{CallbackError, RequestContext, Store};
@@ -226,7 +226,7 @@ impl RequestContext {
         scope::with_current(|context| context.ok_or(CallbackError::Inactive)?.0.try_on_response(f))
     }
 
-    /// Calls `f` when the current request is over, with how it came to that. See [`Store::on_end`].
+    /// Calls `f` when the current request is over, with how it came to that. See [`Store::on_end`](crate::Store::on_end).
     ///
     /// ```
     /// # use tower_request_context::{CallbackError, End, RequestContext, Store};
