@@ -36,7 +36,7 @@ pub enum End {
     Failed,
     /// The future or the body was dropped before it was done: the client went away, or a layer outside gave up.
     Cancelled,
-    /// The setup, the inner service's `call` or future, the body or an `on_response` callback panicked.
+    /// The setup, the inner service's `call` or future, the body or an `on_response` callback panicked, be it in a drop.
     Panicked,
 }
 

@@ -6,7 +6,8 @@ use crate::{CallbackError, ContextError, End, RequestContext, scope};
 
 /// # The current context
 ///
-/// Each reader and writer here is the method of [`Store`](crate::Store) with the same name, called on the context that is current.
+/// Each reader and writer here is the method of [`Store`](crate::Store) with the same name, called on the context that
+/// is current.
 impl RequestContext {
     /// Tells whether a context is current.
     ///
@@ -211,7 +212,8 @@ impl RequestContext {
         }
     }
 
-    /// Calls `f` with the head of the current request's response when it is ready. See [`Store::on_response`](crate::Store::on_response).
+    /// Calls `f` with the head of the current request's response when it is ready. See
+    /// [`Store::on_response`](crate::Store::on_response).
     ///
     /// ```
     /// # use tower_request_context::{CallbackError, RequestContext, Store};
@@ -231,8 +233,10 @@ impl RequestContext {
     /// ```
     /// # use tower_request_context::{CallbackError, End, RequestContext, Store};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let job = Store::new().run(async { RequestContext::on_end(|end| assert_eq!(end, End::Completed)) });
+    /// let (sender, told) = std::sync::mpsc::channel();
+    /// let job = Store::new().run(async { RequestContext::on_end(move |end| sender.send(end).expect("somebody listens")) });
     /// assert_eq!(job.await, Ok(()));
+    /// assert_eq!(told.recv(), Ok(End::Completed));
     /// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::Inactive));
     /// # }
     /// ```

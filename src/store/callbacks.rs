@@ -43,11 +43,11 @@ impl Store {
     ///
     /// ```
     /// # use tower_request_context::{End, Store};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (sender, told) = std::sync::mpsc::channel();
     /// let store = Store::new();
-    /// assert!(store.on_end(|end| assert_eq!(end, End::Cancelled)));
+    /// assert!(store.on_end(move |end| sender.send(end).expect("somebody listens")));
     /// drop(store.run(std::future::pending::<()>()));
-    /// # }
+    /// assert_eq!(told.recv(), Ok(End::Cancelled));
     /// ```
     pub fn on_end(&self, f: impl FnOnce(End) + Send + 'static) -> bool {
         self.try_on_end(f).is_ok()
