@@ -1,4 +1,5 @@
 //! nestjs-cls: the store, runs inside runs, and work that is no HTTP request.
+// T01–T14 are rows of its transactional plugin: they are for whoever puts a transaction into the context.
 
 mod ids;
 mod providers;
