@@ -73,7 +73,7 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
 
 /// Makes `context` the current one, or none, until the guard is dropped; meanwhile `context` holds the outer one.
 #[inline]
-pub(crate) fn enter(context: &mut Option<RequestContext>) -> Entered<'_> {
+fn enter(context: &mut Option<RequestContext>) -> Entered<'_> {
     carrier(|carrier| Entered { place: carrier.swap_in(context), context, not_send: PhantomData })
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn sync_scope<R>(mut context: Option<RequestContext>, f: impl FnOnce(
 
 /// Leaves what [`enter`] entered. Guards of one thread are dropped in the reverse order of their making, since each
 /// lives on the stack of one call.
-pub(crate) struct Entered<'a> {
+struct Entered<'a> {
     context: &'a mut Option<RequestContext>,
     place: Place,
     not_send: PhantomData<*const ()>,

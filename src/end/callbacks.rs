@@ -45,29 +45,22 @@ impl Callbacks {
     }
 
     pub(crate) fn on_response(&self, f: OnResponse) -> Result<(), CallbackError> {
+        // A refused closure is a parameter, and those are dropped after the guard.
         let mut state = self.lock();
-        let refusal = match state.phase {
-            Phase::Open => {
-                state.waiting.get_or_insert_default().on_response.push(f);
-                return Ok(());
-            }
-            Phase::ResponseSent => CallbackError::ResponseSent,
-            Phase::Ended => CallbackError::Ended,
-        };
-        // The closure is dropped after the lock is released.
-        drop(state);
-        drop(f);
-        Err(refusal)
+        match state.phase {
+            Phase::Open => state.waiting.get_or_insert_default().on_response.push(f),
+            Phase::ResponseSent => return Err(CallbackError::ResponseSent),
+            Phase::Ended => return Err(CallbackError::Ended),
+        }
+        Ok(())
     }
 
     pub(crate) fn on_end(&self, f: OnEnd) -> Result<(), CallbackError> {
         let mut state = self.lock();
-        if state.phase == Phase::Ended {
-            drop(state);
-            drop(f);
-            return Err(CallbackError::Ended);
+        match state.phase {
+            Phase::Open | Phase::ResponseSent => state.waiting.get_or_insert_default().on_end.push(f),
+            Phase::Ended => return Err(CallbackError::Ended),
         }
-        state.waiting.get_or_insert_default().on_end.push(f);
         Ok(())
     }
 
@@ -115,15 +108,18 @@ impl Callbacks {
 
     /// Drops all that is left, uncalled.
     pub(crate) fn forget(&mut self) {
-        let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waiting) = state.waiting.take() {
+        if let Some(waiting) = self.waiting().take() {
             drop_each(waiting.on_response.into_iter());
             drop_each(waiting.on_end.into_iter());
         }
     }
 
     pub(crate) fn are_waiting(&mut self) -> bool {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).waiting.is_some()
+        self.waiting().is_some()
+    }
+
+    fn waiting(&mut self) -> &mut Option<Box<Waiting>> {
+        &mut self.0.get_mut().unwrap_or_else(PoisonError::into_inner).waiting
     }
 
     fn close_head(&self) -> Vec<OnResponse> {

@@ -1,16 +1,12 @@
 //! The carrier of what a request consists of, one after the other: whatever becomes of it, the end is told once.
 
-use std::{
-    mem,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
-};
+use std::{mem, pin::Pin};
 
 use http::Response;
 use pin_project_lite::pin_project;
 
 use super::End;
-use crate::{RequestContext, Scoped, scope};
+use crate::{RequestContext, Scoped, scope, unwind::contained};
 
 pin_project! {
     /// A future or a body in the context that ends with it, unless it is handed over to what comes next.
@@ -96,15 +92,10 @@ impl<T> Ending<T> {
         let (owed, panicked, is_done) = (this.owed, *this.panicked, *this.is_done);
         this.scoped.in_scope(|inner| {
             let is_done = || inner.as_ref().get_ref().as_ref().is_some_and(is_done);
-            let how = if panicked {
-                End::Panicked
-            } else if catch_unwind(AssertUnwindSafe(is_done)).unwrap_or_else(|payload| {
-                mem::forget(payload);
-                false
-            }) {
-                End::Completed
-            } else {
-                End::Cancelled
+            let how = match panicked {
+                true => End::Panicked,
+                false if contained(is_done) == Some(true) => End::Completed,
+                false => End::Cancelled,
             };
             finish(inner, owed, how);
         });

@@ -72,16 +72,13 @@ impl Late {
         write(&mut entries, Some(value))
     }
 
-    /// As [`set`](Self::set), provided that what stands there is still `expected`; else gives the value back.
-    pub(super) fn replace<T: Send + Sync + 'static>(
-        &self,
-        expected: &Lookup<T>,
-        value: Arc<T>,
-    ) -> Result<Lookup<T>, Arc<T>> {
+    /// As [`set`](Self::set), provided that what stands there is still `expected`; else `None`.
+    pub(super) fn replace<T: Send + Sync + 'static>(&self, expected: &Lookup<T>, value: Arc<T>) -> Option<Lookup<T>> {
         let mut entries = self.lock_for_writing::<T>();
         let found = read(&entries);
         // While the lock is held, the map holds what was found: its drop here is never the last.
-        if found.is_same(expected) { Ok(write(&mut entries, Some(value))) } else { Err(value) }
+        // A value that comes too late is a parameter, and those are dropped after the guard; a closure's would be before.
+        if found.is_same(expected) { Some(write(&mut entries, Some(value))) } else { None }
     }
 
     /// As [`set`](Self::set), provided that no value stands there; else gives that one back beside the new one.

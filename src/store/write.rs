@@ -66,7 +66,7 @@ impl Store {
                 },
             };
             let result = f(&mut value);
-            if self.late.replace(&seen, Arc::new(value)).is_ok() {
+            if self.late.replace(&seen, Arc::new(value)).is_some() {
                 return Some(result);
             }
         }
