@@ -114,3 +114,36 @@ fn values_are_never_asked_to_print_themselves() {
     let printed = format!("{context:?} {:?} {:?}", context.downgrade(), context.scope(Secret));
     assert_eq!(printed.matches("Option<it::reentrancy::").count(), 3, "{printed}");
 }
+
+#[test]
+fn what_comes_too_late_is_dropped_outside_of_the_lock() {
+    /// Looks into its own store when it is dropped.
+    #[derive(Clone)]
+    struct Looks;
+
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            _ = RequestContext::contains::<Self>();
+            RequestContext::with(|ended: &RequestContext| ended.is_ended());
+        }
+    }
+
+    without_hanging(|| {
+        let ended = tokio_test::block_on(Store::new().run(async { RequestContext::current().unwrap() }));
+        RequestContext::new(Store::new().with_value(ended.clone())).sync_scope(|| {
+            RequestContext::set(Looks).unwrap();
+            let mut runs = 0;
+            RequestContext::update(|_: &mut Looks| {
+                runs += 1;
+                if runs == 1 {
+                    RequestContext::set(Looks).unwrap();
+                }
+            })
+            .unwrap();
+            assert_eq!(runs, 2);
+
+            let refused = Looks;
+            assert!(!ended.on_end(move |_| drop(refused)));
+        });
+    });
+}
