@@ -129,7 +129,10 @@
 //!
 //! # Feature flags
 //!
-//! There are none yet.
+//! | feature      | default | what it adds                                                                            |
+//! |--------------|---------|-----------------------------------------------------------------------------------------|
+//! | `request-id` | yes     | [`RequestId`], [`RequestIdPolicy`] and [`RequestContext::id`], made with the crate `uuid` |
+//! | `tower-http` | no      | tower-http's `RequestId` beside ours, and its id generators; implies `request-id`       |
 //!
 //! [tower]: https://docs.rs/tower
 
@@ -143,19 +146,26 @@ mod error;
 pub mod future;
 mod layer;
 mod opening;
+mod propagate;
 pub mod recipes;
+#[cfg(feature = "request-id")]
+mod request_id;
 mod scope;
 mod service;
 mod setup;
 mod store;
+mod trusted;
 mod unwind;
 
+#[cfg(feature = "request-id")]
+pub use self::request_id::{RequestId, RequestIdError, RequestIdPolicy};
 pub use self::{
     body::ResponseBody,
     context::{RequestContext, WeakRequestContext},
     end::{End, Run},
     error::{CallbackError, ContextError},
     layer::{Nesting, RequestContextLayer},
+    propagate::HeaderPropagation,
     scope::Scoped,
     service::RequestContextService,
     setup::SetupOutcome,

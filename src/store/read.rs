@@ -1,5 +1,7 @@
 //! Reading: late values first, then seeds, then the parents.
 
+use std::iter;
+
 use super::{Store, late::Lookup};
 use crate::ContextError;
 
@@ -80,5 +82,13 @@ impl Store {
         T: Send + Sync + 'static,
     {
         self.with(|_: &T| ()).is_some()
+    }
+
+    /// The values of a type that were seeded here and in the parents, nearest first.
+    pub(crate) fn seeded<T>(&self) -> impl Iterator<Item = &T>
+    where
+        T: Send + Sync + 'static,
+    {
+        iter::successors(Some(self), |store| store.parent.as_deref()).filter_map(|store| store.seeds.get())
     }
 }

@@ -1,0 +1,231 @@
+//! The id of a request, which its logs, its answer and the calls it makes have in common.
+
+mod policy;
+
+use std::{error::Error, fmt, str::FromStr};
+
+use http::HeaderValue;
+use uuid::{NoContext, Timestamp, Uuid, fmt::Hyphenated};
+
+pub use self::policy::RequestIdPolicy;
+use crate::{RequestContext, Store};
+
+/// So many bytes has an id at most.
+const LIMIT: usize = 128;
+
+/// The id of a request: 1 to 128 bytes of ASCII letters, digits and `-._~+/=:;`.
+///
+/// That is what UUIDs, ULIDs, base64, and the ids of Heroku and of AWS load balancers are made of, and nothing that means
+/// something to a shell, a query, a log viewer or a template: no quotes, braces, `$`, spaces or commas. So an id may be
+/// printed as it is, and it is the one value of this crate whose `Debug` shows it.
+///
+/// ```
+/// use tower_request_context::RequestId;
+///
+/// let id: RequestId = "Root=1-63441c4a-abcdef012345678912345678".parse()?;
+/// assert_eq!(id.as_str().len(), 40);
+/// assert!("${jndi:ldap://evil}".parse::<RequestId>().is_err());
+/// # Ok::<_, tower_request_context::RequestIdError>(())
+/// ```
+///
+/// A [`RequestIdPolicy`] gives each request one; [`RequestContext::id`] returns it. Work without HTTP is given one by
+/// hand: `Store::new().with_value(RequestId::new_v4()).run(job)`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// Makes a random id: a UUID of version 4 ([RFC 9562]), with 122 random bits and no data of host or process.
+    ///
+    /// The bits come from the operating system. A build that enables the feature `fast-rng` of the crate `uuid` takes them
+    /// from a generator in the process.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestId;
+    /// assert_eq!(RequestId::new_v4().as_str().len(), 36);
+    /// assert_ne!(RequestId::new_v4(), RequestId::new_v4());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random bits to give.
+    ///
+    /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4
+    #[must_use]
+    pub fn new_v4() -> Self {
+        Self::of(Uuid::new_v4())
+    }
+
+    /// Makes an id that sorts by the time of its making: a UUID of version 7 ([RFC 9562]), with the milliseconds since 1970
+    /// and 74 random bits.
+    ///
+    /// Ids of different milliseconds sort as these do; those of one millisecond are in no order. That would take a counter
+    /// that all threads share. Whoever sees the id sees the time.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestId;
+    /// assert_eq!(RequestId::new_v7().as_str().as_bytes()[14], b'7');
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random bits to give, or its clock is set before 1970.
+    ///
+    /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+    #[must_use]
+    pub fn new_v7() -> Self {
+        Self::of(Uuid::new_v7(Timestamp::now(NoContext)))
+    }
+
+    /// Returns the id as text.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestId;
+    /// assert_eq!("job-7".parse::<RequestId>()?.as_str(), "job-7");
+    /// # Ok::<_, tower_request_context::RequestIdError>(())
+    /// ```
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default() // it is ASCII, always
+    }
+
+    fn of(uuid: Uuid) -> Self {
+        let mut text = [0; Hyphenated::LENGTH];
+        let text = uuid.hyphenated().encode_lower(&mut text);
+        Self(HeaderValue::from_str(text).expect("a UUID is ASCII"))
+    }
+
+    /// Copies the bytes: an id that shared them would keep the buffer alive that the server read them into.
+    fn checked(bytes: &[u8]) -> Result<Self, RequestIdError> {
+        if bytes.is_empty() {
+            return Err(RequestIdError::Empty);
+        }
+        if bytes.len() > LIMIT {
+            return Err(RequestIdError::TooLong { length: bytes.len() });
+        }
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=:;".contains(byte);
+        match bytes.iter().position(|byte| !allowed(byte)) {
+            Some(position) => Err(RequestIdError::Character { position }),
+            None => Ok(Self(HeaderValue::from_bytes(bytes).expect("what an id consists of is allowed in a header"))),
+        }
+    }
+}
+
+impl Store {
+    /// Returns the id of the request: the [`RequestId`] that this store or a parent holds.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestId, Store};
+    /// let id = RequestId::new_v7();
+    /// assert_eq!(Store::new().with_value(id.clone()).id(), Some(id));
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> Option<RequestId> {
+        self.get()
+    }
+}
+
+/// # The id
+impl RequestContext {
+    /// Returns the id of the current request; `None` if it has none or no context is current.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, RequestId, Store};
+    /// let job = Store::new().with_value(RequestId::try_from("job-7")?).run(async { RequestContext::id() });
+    /// # tokio_test::block_on(async {
+    /// assert_eq!(job.await.unwrap().as_str(), "job-7");
+    /// # });
+    /// assert_eq!(RequestContext::id(), None);
+    /// # Ok::<_, tower_request_context::RequestIdError>(())
+    /// ```
+    #[must_use]
+    pub fn id() -> Option<RequestId> {
+        Self::get()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = RequestIdError;
+
+    fn from_str(text: &str) -> Result<Self, RequestIdError> {
+        Self::checked(text.as_bytes())
+    }
+}
+
+impl TryFrom<&str> for RequestId {
+    type Error = RequestIdError;
+
+    fn try_from(text: &str) -> Result<Self, RequestIdError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for RequestId {
+    type Error = RequestIdError;
+
+    fn try_from(text: String) -> Result<Self, RequestIdError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&HeaderValue> for RequestId {
+    type Error = RequestIdError;
+
+    fn try_from(value: &HeaderValue) -> Result<Self, RequestIdError> {
+        Self::checked(value.as_bytes())
+    }
+}
+
+impl From<RequestId> for HeaderValue {
+    fn from(id: RequestId) -> Self {
+        id.0
+    }
+}
+
+/// Says why something is no [`RequestId`], without showing it: what is refused may be made to do harm in a log.
+///
+/// ```
+/// use tower_request_context::{RequestId, RequestIdError};
+///
+/// assert_eq!("".parse::<RequestId>(), Err(RequestIdError::Empty));
+/// assert!(matches!("two words".parse::<RequestId>(), Err(RequestIdError::Character { position: 3, .. })));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestIdError {
+    /// There is nothing.
+    Empty,
+    /// There are more than 128 bytes.
+    #[non_exhaustive]
+    TooLong {
+        /// How many bytes there are.
+        length: usize,
+    },
+    /// One of the bytes is not allowed.
+    #[non_exhaustive]
+    Character {
+        /// Where the first such byte is, counted from 0.
+        position: usize,
+    },
+}
+
+impl fmt::Display for RequestIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a request id must not be empty"),
+            Self::TooLong { length } => write!(f, "a request id has at most {LIMIT} bytes, not {length}"),
+            Self::Character { position } => write!(
+                f,
+                "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte {position} (from 0) is none of \
+                 them",
+            ),
+        }
+    }
+}
+
+impl Error for RequestIdError {}

@@ -1,0 +1,220 @@
+//! Where the id of a request comes from, and where it is put.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderName, request::Parts};
+
+use super::RequestId;
+use crate::{RequestContext, Store, trusted::Trusted};
+
+/// Gives each request an id: in the store, on the request's header, and on the response.
+///
+/// [`apply`](Self::apply) is called in the setup of a layer. By default the header is `x-request-id` and the id is made
+/// anew, whatever the client sent: that is right at the edge, where clients are strangers. Behind a proxy or in a mesh,
+/// [`accept_inbound`](Self::accept_inbound).
+///
+/// ```
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt, service_fn};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use tower_request_context::{RequestContext, RequestContextLayer, RequestIdPolicy};
+///
+/// let ids = RequestIdPolicy::new();
+/// let layer = RequestContextLayer::new(move |store, request| {
+///     ids.apply(store, request);
+/// });
+/// let service = layer.layer(service_fn(async |_: Request<()>| {
+///     let id = RequestContext::id().expect("each request has one");
+///     Ok::<_, ()>(Response::new(id.to_string()))
+/// }));
+/// let response = service.oneshot(Request::new(())).await.unwrap();
+/// let echoed = response.headers()["x-request-id"].clone();
+/// assert_eq!(http_body_util::BodyExt::collect(response).await.unwrap().to_bytes(), echoed.as_bytes());
+/// # }
+/// ```
+///
+/// A policy is cheap to clone. Its closures are called through a pointer, each at most once a request.
+#[derive(Clone)]
+#[must_use = "a policy does nothing until it is applied in a setup"]
+pub struct RequestIdPolicy {
+    header: HeaderName,
+    generate: Arc<dyn Fn(&mut Parts) -> RequestId + Send + Sync>,
+    trusted: Option<Trusted>,
+    echo: bool,
+}
+
+impl RequestIdPolicy {
+    /// Makes the policy for an edge: `x-request-id`, always a new [`RequestId::new_v4`], echoed on the response.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestIdPolicy;
+    /// let ids = RequestIdPolicy::new();
+    /// assert!(format!("{ids:?}").contains("x-request-id"));
+    /// ```
+    pub fn new() -> Self {
+        Self {
+            header: HeaderName::from_static("x-request-id"),
+            generate: Arc::new(|_| RequestId::new_v4()),
+            trusted: None,
+            echo: true,
+        }
+    }
+
+    /// Says which header carries the id, on the request and on the response.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestIdPolicy;
+    /// let ids = RequestIdPolicy::new().header(http::HeaderName::from_static("x-amzn-trace-id"));
+    /// assert!(format!("{ids:?}").contains("x-amzn-trace-id"));
+    /// ```
+    pub fn header(mut self, name: HeaderName) -> Self {
+        self.header = name;
+        self
+    }
+
+    /// Says how an id is made. The closure sees the request, without the header that was refused.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestId, RequestIdPolicy, Store};
+    /// let ids = RequestIdPolicy::new().generate(|_| RequestId::new_v7());
+    /// # let (mut request, ()) = http::Request::new(()).into_parts();
+    /// let id = ids.apply(&mut Store::new(), &mut request);
+    /// assert_eq!(id.as_str().as_bytes()[14], b'7');
+    /// ```
+    pub fn generate(mut self, f: impl Fn(&Parts) -> RequestId + Send + Sync + 'static) -> Self {
+        self.generate = Arc::new(move |request| f(request));
+        self
+    }
+
+    /// Makes ids with a generator written for tower-http's `SetRequestIdLayer`.
+    ///
+    /// The generator is cloned for each request, as that layer does it, so what it counts has to be shared between its
+    /// clones: an `Arc` of an atomic. It is shown the head of the request, without the header that was refused, and an
+    /// empty body. What it declines to make, or makes invalid, is replaced by a [`RequestId::new_v4`].
+    ///
+    /// ```
+    /// use tower_http::request_id::MakeRequestUuid;
+    /// # use tower_request_context::{RequestId, RequestIdPolicy, Store};
+    ///
+    /// let ids = RequestIdPolicy::new().generate_with(MakeRequestUuid);
+    /// # let (mut request, ()) = http::Request::new(()).into_parts();
+    /// assert_eq!(ids.apply(&mut Store::new(), &mut request).as_str().len(), 36);
+    /// ```
+    #[cfg(feature = "tower-http")]
+    pub fn generate_with<M>(mut self, generator: M) -> Self
+    where
+        M: tower_http::request_id::MakeRequestId + Clone + Send + Sync + 'static,
+    {
+        self.generate = Arc::new(move |head| {
+            let (emptied, ()) = http::Request::new(()).into_parts();
+            let request = http::Request::from_parts(std::mem::replace(head, emptied), ());
+            let made = generator.clone().make_request_id(&request);
+            *head = request.into_parts().0;
+            made.and_then(|id| id.header_value().try_into().ok()).unwrap_or_else(RequestId::new_v4)
+        });
+        self
+    }
+
+    /// Adopts the id that a request comes with, if there is exactly one and it is valid. For a server that only a proxy or
+    /// a mesh can reach, which sets the header or checks it.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestIdPolicy, Store};
+    /// let ids = RequestIdPolicy::new().accept_inbound();
+    /// let request = http::Request::builder().header("x-request-id", "from-the-proxy").body(()).unwrap();
+    /// let id = ids.apply(&mut Store::new(), &mut request.into_parts().0);
+    /// assert_eq!(id.as_str(), "from-the-proxy");
+    /// ```
+    pub fn accept_inbound(self) -> Self {
+        self.accept_inbound_if(|_| true)
+    }
+
+    /// Adopts the id that a request comes with, if there is exactly one, it is valid, and `trusted` says that this request
+    /// may: by what its extensions say of the peer, not by another header, which is a client's too.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestIdPolicy, Store};
+    /// use std::net::SocketAddr;
+    ///
+    /// let ids = RequestIdPolicy::new().accept_inbound_if(|request| {
+    ///     request.extensions.get::<SocketAddr>().is_some_and(|peer| peer.ip().is_loopback())
+    /// });
+    /// # let request = http::Request::builder().header("x-request-id", "forged").body(()).unwrap();
+    /// # assert_ne!(ids.apply(&mut Store::new(), &mut request.into_parts().0).as_str(), "forged");
+    /// ```
+    pub fn accept_inbound_if(mut self, trusted: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.trusted = Some(Arc::new(trusted));
+        self
+    }
+
+    /// Says whether the response carries the id.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestIdPolicy;
+    /// let silent = RequestIdPolicy::new().echo(false);
+    /// assert!(format!("{silent:?}").contains("echo: false"));
+    /// ```
+    pub fn echo(mut self, echo: bool) -> Self {
+        self.echo = echo;
+        self
+    }
+
+    /// Gives a request its id, and returns it. Called in the setup of a layer.
+    ///
+    /// The id is then in the store, for [`RequestContext::id`]; alone on the request's header, in place of all that stood
+    /// there, for the services inside; and on the response, whoever makes that: the handler, or a setup that refuses. With
+    /// the feature `tower-http` it is also in the request's extensions, as `tower_http::request_id::RequestId`.
+    ///
+    /// The id that the request comes with is kept if it is trusted, or if it is already that of the store or of the current
+    /// context, as it is for a layer inside a layer. It is never repaired, and what is not kept is neither echoed nor
+    /// logged.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestIdPolicy, Store};
+    /// let forged = http::Request::builder().header("x-request-id", "forged").body(()).unwrap();
+    /// let (mut store, (mut request, ())) = (Store::new(), forged.into_parts());
+    /// let id = RequestIdPolicy::new().apply(&mut store, &mut request);
+    /// assert_ne!(id.as_str(), "forged");
+    /// assert_eq!(request.headers["x-request-id"], id.as_str());
+    /// assert_eq!(store.id(), Some(id));
+    /// ```
+    pub fn apply(&self, store: &mut Store, request: &mut Parts) -> RequestId {
+        let id = self.inbound(store, request).unwrap_or_else(|| {
+            request.headers.remove(&self.header);
+            (self.generate)(request)
+        });
+        store.insert(id.clone());
+        request.headers.insert(self.header.clone(), id.clone().into());
+        #[cfg(feature = "tower-http")]
+        request.extensions.insert(tower_http::request_id::RequestId::new(id.clone().into()));
+        if self.echo {
+            let (name, value) = (self.header.clone(), id.clone().into());
+            store.on_response(move |head| drop(head.headers.insert(name, value)));
+        }
+        id
+    }
+
+    fn inbound(&self, store: &Store, request: &Parts) -> Option<RequestId> {
+        let mut lines = request.headers.get_all(&self.header).iter();
+        let id = RequestId::try_from(lines.next()?).ok().filter(|_| lines.next().is_none())?;
+        let is_known = || store.id().or_else(RequestContext::id).is_some_and(|known| known == id);
+        let is_trusted = || self.trusted.as_ref().is_some_and(|trusted| trusted(request));
+        (is_known() || is_trusted()).then_some(id)
+    }
+}
+
+impl Default for RequestIdPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for RequestIdPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestIdPolicy")
+            .field("header", &self.header)
+            .field("accept_inbound", &self.trusted.is_some())
+            .field("echo", &self.echo)
+            .finish_non_exhaustive()
+    }
+}
