@@ -1,27 +1,13 @@
 //! The headers of a request that go along on the calls it makes.
 
+mod rules;
+
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
-use crate::{Store, scope, trusted::Trusted};
-
-/// Limits of [W3C Baggage](https://www.w3.org/TR/baggage/#limits), which hold for all lines of that header together.
-const BAGGAGE_BYTES: usize = 8192;
-const BAGGAGE_MEMBERS: usize = 64;
-
-/// Headers that frame a message or belong to one connection (RFC 9110, sections 6.6, 7.2, 7.6.1 and 8.6).
-const OF_ONE_MESSAGE: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::HOST,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+use self::rules::Rules;
+use crate::{Store, scope};
 
 /// Carries some headers of a request over to the calls that are made for it, so that the next service knows it too.
 ///
@@ -64,14 +50,6 @@ const OF_ONE_MESSAGE: [HeaderName; 9] = [
 #[must_use = "propagation does nothing until it captures and injects"]
 pub struct HeaderPropagation(Arc<Rules>);
 
-#[derive(Clone)]
-struct Rules {
-    names: Vec<HeaderName>,
-    trusted: Option<Trusted>,
-    per_header: usize,
-    total: usize,
-}
-
 /// What was captured in one store: the lines of each header, in their order.
 #[derive(Default)]
 struct Captured(Vec<(HeaderName, HeaderValue)>);
@@ -91,7 +69,7 @@ impl HeaderPropagation {
     /// `Keep-Alive`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade`.
     #[track_caller]
     pub fn new(names: impl IntoIterator<Item = HeaderName>) -> Self {
-        let mut rules = Rules { names: Vec::new(), trusted: None, per_header: 8192, total: 16384 };
+        let mut rules = Rules::new();
         for name in names {
             rules.add(name);
         }
@@ -188,8 +166,9 @@ impl HeaderPropagation {
 
     /// Puts what the current context captured on the headers of a call, as far as this list names it.
     ///
-    /// A header that is there already is left as it is, and so are all where no context is current. What a context lacks,
-    /// a [child](crate::RequestContext::child) of it or one that inherits finds in its parents.
+    /// A header that is there already is left as it is, a `traceparent` together with its `tracestate`; all are where no
+    /// context is current. What a [child](crate::RequestContext::child), or a layer that inherits, has not captured itself,
+    /// it finds in its parents.
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagation;
@@ -208,11 +187,12 @@ impl HeaderPropagation {
     pub fn inject(&self, headers: &mut HeaderMap) {
         scope::with_current(|context| {
             let Some(context) = context else { return };
+            // The state of one trace says nothing of the caller's.
+            let is_free =
+                |name| !headers.contains_key(name) && (name != "tracestate" || !headers.contains_key("traceparent"));
             let lines_of = |name| {
-                let is_free = !headers.contains_key(name);
-                let found =
-                    context.seeded().find(|captured: &&Captured| is_free && captured.lines_of(name).next().is_some());
-                found.into_iter().flat_map(move |captured| captured.lines_of(name))
+                let holds_it = |captured: &&Captured| is_free(name) && captured.lines_of(name).next().is_some();
+                context.seeded().find(holds_it).into_iter().flat_map(move |captured| captured.lines_of(name))
             };
             let admitted = self.0.admit(lines_of);
             let lines =
@@ -226,50 +206,6 @@ impl HeaderPropagation {
 
     fn rules(&mut self) -> &mut Rules {
         Arc::make_mut(&mut self.0)
-    }
-}
-
-impl Rules {
-    #[track_caller]
-    fn add(&mut self, name: HeaderName) {
-        assert!(
-            !OF_ONE_MESSAGE.contains(&name),
-            "the header `{name}` frames one message or belongs to one connection, and cannot travel to another: leave it to \
-             the client, and propagate headers that describe the request",
-        );
-        if !self.names.contains(&name) {
-            self.names.push(name);
-        }
-    }
-
-    /// The names whose headers are there and within the limits.
-    fn admit<'a, L>(&'a self, lines_of: impl Fn(&'a HeaderName) -> L) -> Vec<&'a HeaderName>
-    where
-        L: Iterator<Item = &'a HeaderValue>,
-    {
-        let length = |name| self.length(name, || lines_of(name));
-        let mut admitted: Vec<_> = self.names.iter().filter_map(|name| Some((length(name)?, name))).collect();
-        while admitted.iter().map(|(length, _)| length).sum::<usize>() > self.total {
-            let longest = admitted.iter().enumerate().max_by_key(|(_, (length, _))| *length);
-            admitted.remove(longest.expect("the sum of none is zero").0);
-        }
-        admitted.into_iter().map(|(_, name)| name).collect()
-    }
-
-    /// The bytes of a header's lines and of the commas that would join them, if it is there and fits.
-    fn length<'a, L>(&self, name: &HeaderName, lines: impl Fn() -> L) -> Option<usize>
-    where
-        L: Iterator<Item = &'a HeaderValue>,
-    {
-        let length = lines().map(|line| line.len() + 1).sum::<usize>().checked_sub(1)?;
-        let fits = match name.as_str() {
-            "baggage" => {
-                let members = || lines().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).count();
-                length <= self.per_header.min(BAGGAGE_BYTES) && members() <= BAGGAGE_MEMBERS
-            }
-            _ => length <= self.per_header,
-        };
-        fits.then_some(length)
     }
 }
 
