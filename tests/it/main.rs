@@ -6,6 +6,7 @@ mod allocations;
 mod auto_traits;
 mod callbacks;
 mod ends;
+mod examples;
 mod layer;
 mod memoisation;
 mod nesting;

@@ -1,0 +1,3 @@
+//! The examples, driven over sockets as their readers would.
+
+mod identity;
