@@ -131,6 +131,7 @@
 //!
 //! | feature      | default | what it adds                                                                            |
 //! |--------------|---------|-----------------------------------------------------------------------------------------|
+//! | `axum`       | no      | [`ContextValue`] and [`RequestContext`] as extractors, errors as responses              |
 //! | `request-id` | yes     | [`RequestId`], [`RequestIdPolicy`] and [`RequestContext::id`], made with the crate `uuid` |
 //! | `tower-http` | no      | tower-http's `RequestId` beside ours, and its id generators; implies `request-id`       |
 //!
@@ -138,6 +139,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "axum")]
+mod axum;
 mod body;
 mod context;
 mod delivery;
@@ -157,6 +160,8 @@ mod store;
 mod trusted;
 mod unwind;
 
+#[cfg(feature = "axum")]
+pub use self::axum::ContextValue;
 #[cfg(feature = "request-id")]
 pub use self::request_id::{RequestId, RequestIdError, RequestIdPolicy};
 pub use self::{

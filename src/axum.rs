@@ -1,0 +1,129 @@
+//! What axum's handlers take as arguments and answer with.
+
+use std::{
+    any::type_name,
+    convert::Infallible,
+    fmt,
+    ops::{Deref, DerefMut},
+};
+
+use axum_core::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, request::Parts};
+
+use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
+
+/// An extractor of a value from the request context.
+///
+/// It looks in the current context, or where none is current, in the one that
+/// [`insert_extension`](crate::RequestContextLayer::insert_extension) left in the request's extensions. A value that is
+/// missing is the [`ContextError`] that says why, to clients a bare 500; `Option<ContextValue<T>>` is `None` then.
+///
+/// ```
+/// # use axum::{Router, body::Body, routing::get};
+/// # use http::Request;
+/// # use tower::ServiceExt;
+/// use tower_request_context::{ContextValue, RequestContextLayer};
+///
+/// #[derive(Clone)]
+/// struct UserId(u64);
+///
+/// async fn cats(ContextValue(UserId(id)): ContextValue<UserId>) -> String {
+///     format!("the cats of user {id}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let app: Router = Router::new().route("/cats", get(cats)).layer(RequestContextLayer::new(|store, _| {
+///     store.insert(UserId(7));
+/// }));
+/// # let response = app.oneshot(Request::get("/cats").body(Body::empty()).unwrap()).await.unwrap();
+/// # assert_eq!(axum::body::to_bytes(response.into_body(), 99).await.unwrap(), "the cats of user 7");
+/// # }
+/// ```
+///
+/// `Debug` names the type of the value, and does not show it.
+#[derive(Clone, Copy, Default)]
+#[must_use]
+pub struct ContextValue<T>(pub T);
+
+impl<T> Deref for ContextValue<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for ContextValue<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T> fmt::Debug for ContextValue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContextValue<{}>", type_name::<T>())
+    }
+}
+
+impl<T, S> FromRequestParts<S> for ContextValue<T>
+where
+    T: Clone + Send + Sync + 'static,
+    S: Sync,
+{
+    type Rejection = ContextError;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, ContextError> {
+        context_of(request)?.try_get().map(Self)
+    }
+}
+
+impl<T, S> OptionalFromRequestParts<S> for ContextValue<T>
+where
+    T: Clone + Send + Sync + 'static,
+    S: Sync,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(context_of(request).ok().and_then(|context| context.get()).map(Self))
+    }
+}
+
+/// Extracts the current context, or where none is current, the one in the request's extensions.
+impl<S: Sync> FromRequestParts<S> for RequestContext {
+    type Rejection = ContextError;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Self, ContextError> {
+        context_of(request)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for RequestContext {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(request: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(context_of(request).ok())
+    }
+}
+
+fn context_of(request: &Parts) -> Result<RequestContext, ContextError> {
+    let carried = || request.extensions.get().and_then(WeakRequestContext::upgrade);
+    RequestContext::try_current().or_else(|error| carried().ok_or(error))
+}
+
+/// Answers with 500 and an empty body: what is missing, and why, is for logs.
+impl IntoResponse for ContextError {
+    fn into_response(self) -> Response {
+        StatusCode::from(self).into_response()
+    }
+}
+
+/// Answers with 500 and an empty body: why the callback will not be called is for logs.
+impl IntoResponse for CallbackError {
+    fn into_response(self) -> Response {
+        StatusCode::from(self).into_response()
+    }
+}
