@@ -88,7 +88,7 @@
 //! A request is over when its response body has been streamed, has failed or was dropped, which is long after the
 //! handler has returned. [`on_end`](RequestContext::on_end) callbacks are called then, once and in its context, and
 //! [`End`] says which it was; [`on_response`](RequestContext::on_response) callbacks may change the head of the response
-//! from any depth before. Work without HTTP has an end too, with [`Store::run`]. The [`recipes`] say what exactly is
+//! from any depth before. Work without HTTP has an end too, with [`Store::run`]. The [recipe](recipes::end) says what exactly is
 //! promised, and build on it: commit or roll back, an access log, a count of queries, a header from deep code.
 //!
 //! # Made once a request
@@ -106,16 +106,20 @@
 //! outer context as it is, also below a `Buffer`. In code, [`RequestContext::child`] and
 //! [`inherit`](RequestContext::inherit) make such a context for a part of the work.
 //!
+//! # The next service
+//!
+//! A [`RequestIdPolicy`] gives each request an id, in the store, on its header and on the response;
+//! [`RequestContext::id`] returns it. [`HeaderPropagation`] carries it on to the services that are called, with the trace and
+//! whatever other headers you name.
+//!
 //! # Identity and trust
 //!
-//! The context holds what your setup puts there, and hands it to everyone below. A header is whatever a client sent:
-//! take an identity from one only if a proxy that you control sets it, removes what the client sent under that name
-//! *and* under its aliases (`x_user_id` and `X-User-Id` become one in many CGI-style servers), and is the only way in.
-//! Otherwise verify a token or look up a session. Require exactly one value (`get_all`), never repair a bad one, never
-//! log it. The examples here read `x-user-id` because they are examples.
+//! The context holds what your setup puts there, and hands it to everyone below. A header is whatever a client sent: take an
+//! identity from one only if a proxy that you control sets it, and is the only way in; otherwise verify a token or look up a
+//! session. The examples here read `x-user-id` because they are examples; [`recipes::trust`] says how to do it.
 //!
-//! Absence is `None` or an error, never a default user. Nothing in this crate prints a value: `Debug` shows the names of
-//! types.
+//! Absence is `None` or an error, never a default user. Nothing in this crate prints a value, except for the id that is
+//! made for logs: `Debug` shows the names of types and headers.
 //!
 //! # Compared with
 //!
