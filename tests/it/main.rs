@@ -10,6 +10,7 @@ mod examples;
 mod layer;
 mod memoisation;
 mod nesting;
+mod propagation;
 mod quickstart;
 mod reach;
 mod reentrancy;

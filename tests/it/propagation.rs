@@ -1,0 +1,57 @@
+//! Headers that travel on: which ones, how much of them, and what arrives.
+
+mod advisories;
+mod calls;
+mod captures;
+mod limits;
+mod opentelemetry;
+mod parents;
+mod relay;
+mod rules;
+mod wire;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
+use tower_request_context::{HeaderPropagation, RequestContext, Store};
+
+/// Lines of headers, as they would stand in a message.
+type Lines<'a> = &'a [(&'static str, &'a str)];
+
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const OTHER_TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+
+fn listing<const N: usize>(names: [&'static str; N]) -> HeaderPropagation {
+    HeaderPropagation::new(names.map(HeaderName::from_static))
+}
+
+fn headers<V: AsRef<[u8]>>(lines: impl IntoIterator<Item = (&'static str, V)>) -> HeaderMap {
+    let value = |value: V| HeaderValue::from_bytes(value.as_ref()).unwrap();
+    lines.into_iter().map(|(name, line)| (HeaderName::from_static(name), value(line))).collect()
+}
+
+fn lines(lines: Lines<'_>) -> HeaderMap {
+    headers(lines.iter().copied())
+}
+
+fn head(headers: HeaderMap) -> Parts {
+    let mut head = Request::new(()).into_parts().0;
+    head.headers = headers;
+    head
+}
+
+fn captured(travelling: &HeaderPropagation, headers: HeaderMap) -> Store {
+    let mut store = Store::new();
+    travelling.capture(&mut store, &head(headers));
+    store
+}
+
+/// What a call gets that is made in a context and has no headers of its own.
+fn injected(travelling: &HeaderPropagation, context: &RequestContext) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    context.sync_scope(|| travelling.inject(&mut headers));
+    headers
+}
+
+/// What goes out of what came in.
+fn sent_on(travelling: &HeaderPropagation, came_in: HeaderMap) -> HeaderMap {
+    injected(travelling, &RequestContext::new(captured(travelling, came_in)))
+}

@@ -1,0 +1,145 @@
+//! What a capture takes from a request, and what it leaves there.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use hyper::body::Bytes;
+use tower_request_context::{HeaderPropagation, RequestContext, RequestIdPolicy, Store};
+
+use super::{TRACEPARENT, captured, head, headers, injected, lines, listing, sent_on};
+
+/// What a server says of the other end of a connection.
+#[derive(Clone)]
+struct Peer(SocketAddr);
+
+impl Peer {
+    fn at(address: [u8; 4]) -> Self {
+        Self((Ipv4Addr::from(address), 80).into())
+    }
+}
+
+fn from_loopback(travelling: HeaderPropagation) -> HeaderPropagation {
+    travelling.trust_if(|head| head.extensions.get().is_some_and(|Peer(peer)| peer.ip().is_loopback()))
+}
+
+#[test]
+fn a_second_capture_adds_to_the_first() {
+    let (tenant, zone) = (listing(["x-tenant"]), listing(["x-zone"]));
+    let came_in = lines(&[("x-tenant", "cats"), ("x-zone", "eu")]);
+    let mut store = captured(&tenant, came_in.clone());
+    zone.capture(&mut store, &head(came_in.clone()));
+    assert_eq!(injected(&listing(["x-zone", "x-tenant"]), &RequestContext::new(store)), came_in);
+}
+
+#[test]
+fn the_last_capture_has_the_last_word_on_a_header_that_both_found() {
+    let travelling = listing(["x-tenant", "x-zone"]);
+    let mut store = captured(&travelling, lines(&[("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu")]));
+    travelling.capture(&mut store, &head(lines(&[("x-tenant", "mice"), ("x-tenant", "owls")])));
+    let both = lines(&[("x-tenant", "mice"), ("x-tenant", "owls"), ("x-zone", "eu")]);
+    assert_eq!(injected(&travelling, &RequestContext::new(store)), both);
+}
+
+#[test]
+fn a_capture_that_finds_nothing_takes_nothing_away() {
+    let travelling = listing(["x-tenant"]);
+    let mut store = captured(&travelling, lines(&[("x-tenant", "cats")]));
+    travelling.capture(&mut store, &head(HeaderMap::new()));
+    travelling.clone().trust_if(|_| false).capture(&mut store, &head(lines(&[("x-tenant", "dogs")])));
+    assert_eq!(injected(&travelling, &RequestContext::new(store)), lines(&[("x-tenant", "cats")]));
+}
+
+#[test]
+fn nothing_is_captured_from_a_peer_that_is_not_trusted() {
+    let trusting = from_loopback(HeaderPropagation::trace_context());
+    let came_in = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
+    let mut head = head(came_in.clone());
+    for (peer, expected) in [
+        (None, HeaderMap::new()),
+        (Some(Peer::at([10, 0, 0, 1])), HeaderMap::new()),
+        (Some(Peer::at([127, 0, 0, 1])), came_in),
+    ] {
+        if let Some(peer) = peer {
+            head.extensions.insert(peer);
+        }
+        let mut store = Store::new();
+        trusting.capture(&mut store, &head);
+        // Whether to trust is asked on the way in and not again on the way out.
+        assert_eq!(injected(&trusting, &RequestContext::new(store)), expected);
+    }
+}
+
+#[test]
+fn trust_is_asked_once_a_capture_and_shown_the_whole_head() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&asked);
+    let travelling = listing(["x-tenant", "x-zone"]).trust_if(move |head| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        head.uri.path() == "/inside" && head.headers["x-proof"] == "signed"
+    });
+    let came_in = [("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu"), ("x-proof", "signed")];
+    let mut head = Request::get("/inside").body(()).unwrap().into_parts().0;
+    head.headers = lines(&came_in);
+    let mut store = Store::new();
+    travelling.capture(&mut store, &head);
+    assert_eq!(injected(&travelling, &RequestContext::new(store)), lines(&came_in[..3]));
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn the_lines_of_a_header_keep_their_number_their_order_and_their_bytes() {
+    let every_byte: Vec<u8> = (0x20..=0xff).filter(|byte| *byte != 0x7f).chain([b'\t']).collect();
+    let values: [&[u8]; 7] = [b"b", b"", b" a ", b"b", &every_byte, b"", b"a,b;c=\"d\""];
+    let came_in = headers(values.map(|value| ("x-tenant", value)));
+    let went_out = sent_on(&listing(["x-tenant"]), came_in);
+    assert!(went_out.get_all("x-tenant").iter().map(HeaderValue::as_bytes).eq(values));
+}
+
+#[test]
+fn what_was_captured_does_not_keep_the_buffer_of_the_request_alive() {
+    let travelling = listing(["x-tenant"]);
+    let buffer = Bytes::from(b"GET / HTTP/1.1\r\nx-tenant: the cats of ada\r\n\r\n".to_vec());
+    let value = HeaderValue::from_maybe_shared(buffer.slice(26..41)).unwrap();
+    let head = head([(HeaderName::from_static("x-tenant"), value)].into_iter().collect());
+    let mut store = Store::new();
+    travelling.capture(&mut store, &head);
+    assert!(!buffer.is_unique());
+    drop(head);
+    assert!(buffer.is_unique());
+    let went_out = injected(&travelling, &RequestContext::new(store));
+    assert_eq!(went_out, lines(&[("x-tenant", "the cats of ada")]));
+    assert!(buffer.is_unique());
+}
+
+#[test]
+fn all_values_are_sensitive_but_those_of_the_trace_and_the_request_id() {
+    let names = ["traceparent", "tracestate", "x-request-id", "x-tenant", "baggage", "x-b3-traceid"];
+    let went_out = sent_on(&listing(names), lines(&names.map(|name| (name, "7"))));
+    assert_eq!(names.map(|name| went_out[name].is_sensitive()), [false, false, false, true, true, true]);
+    assert_eq!(format!("{:?}", went_out["x-tenant"]), "Sensitive");
+}
+
+#[test]
+fn a_value_that_is_sensitive_stays_so() {
+    let names = ["traceparent", "tracestate", "x-request-id", "x-tenant"];
+    let mut came_in = lines(&names.map(|name| (name, "7")));
+    came_in.values_mut().for_each(|value| value.set_sensitive(true));
+    assert!(sent_on(&listing(names), came_in).values().all(HeaderValue::is_sensitive));
+}
+
+#[test]
+fn the_id_that_a_policy_gave_the_request_travels() {
+    let travelling = listing(["x-request-id"]);
+    let mut head = head(lines(&[("x-request-id", "a stranger's")]));
+    let mut store = Store::new();
+    let id = RequestIdPolicy::new().apply(&mut store, &mut head);
+    travelling.capture(&mut store, &head);
+    let went_out = injected(&travelling, &RequestContext::new(store));
+    assert_eq!(went_out, headers([("x-request-id", id.as_str())]));
+}
