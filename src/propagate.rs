@@ -195,11 +195,13 @@ impl HeaderPropagation {
                 context.seeded().find(holds_it).into_iter().flat_map(move |captured| captured.lines_of(name))
             };
             let admitted = self.0.admit(lines_of);
-            let lines =
-                admitted.into_iter().flat_map(|name| lines_of(name).map(move |line| (name.clone(), line.clone())));
+            let lines = admitted.into_iter().flat_map(|name| lines_of(name).map(move |line| (name, line.clone())));
             for (name, line) in lines.collect::<Vec<_>>() {
-                // A map that is full takes no new name, and so none of its lines.
-                let _ = headers.try_append(name, line);
+                // A map that is full takes no other line, and so would have but a part of this header.
+                if headers.try_append(name, line).is_err() {
+                    headers.remove(name);
+                    return;
+                }
             }
         });
     }

@@ -126,6 +126,18 @@ fn a_map_that_is_full_takes_no_header_and_panics_not() {
     assert_eq!(full, before);
 }
 
+#[test]
+fn a_map_that_is_almost_full_takes_all_lines_of_a_header_or_none() {
+    for room in 1..4 {
+        let mut headers = map_with_room_for(room);
+        inject_two_lines_each(&mut headers);
+        let taken = |name| headers.get_all(name).iter().count();
+        let (tenant, zone) = (taken("x-tenant"), taken("x-zone"));
+        assert!(matches!((tenant, zone), (0 | 2, 0) | (2, 2)), "room for {room}: {tenant} and {zone} lines");
+        assert!(room < 3 || zone == 2, "there was room for both");
+    }
+}
+
 fn inject_two_lines_each(headers: &mut HeaderMap) {
     let travelling = listing(["x-tenant", "x-zone"]);
     let came_in = [("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu"), ("x-zone", "us")];
