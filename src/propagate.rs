@@ -136,8 +136,8 @@ impl HeaderPropagation {
     /// Takes the headers that are to travel from a request into its store. Called in the setup of a layer, after
     /// [`RequestIdPolicy::apply`](crate::RequestIdPolicy::apply) where the id travels too.
     ///
-    /// A second capture adds to the first, and has the last word on a header that both found. The store holds copies: it
-    /// does not keep the head of the request alive.
+    /// A second capture adds to the first, and has the last word on a header that both found; the `tracestate` of another
+    /// `traceparent` goes with it. The store holds copies: it does not keep the head of the request alive.
     ///
     /// ```
     /// # use tower_request_context::{HeaderPropagation, RequestContextLayer};
@@ -157,7 +157,10 @@ impl HeaderPropagation {
             return;
         }
         let mut captured = store.insert(Captured::default()).unwrap_or_default();
-        captured.0.retain(|(name, _)| !names.contains(&name));
+        // The state of one trace says nothing of another.
+        let trace = names.iter().copied().find(|name| *name == "traceparent");
+        let other = trace.is_some_and(|name| captured.holds(name) && captured.lines_of(name).ne(lines_of(name)));
+        captured.0.retain(|(name, _)| !(names.contains(&name) || other && name == "tracestate"));
         for name in names {
             captured.0.extend(lines_of(name).map(|line| (name.clone(), copy(name, line))));
         }
@@ -168,7 +171,7 @@ impl HeaderPropagation {
     ///
     /// A header that is there already is left as it is, a `traceparent` together with its `tracestate`; all are where no
     /// context is current. What a [child](crate::RequestContext::child), or a layer that inherits, has not captured itself,
-    /// it finds in its parents.
+    /// it finds in its parents, the nearest first; a `tracestate` only where the `traceparent` was.
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagation;
@@ -187,13 +190,15 @@ impl HeaderPropagation {
     pub fn inject(&self, headers: &mut HeaderMap) {
         scope::with_current(|context| {
             let Some(context) = context else { return };
-            // The state of one trace says nothing of the caller's.
-            let is_free =
-                |name| !headers.contains_key(name) && (name != "tracestate" || !headers.contains_key("traceparent"));
-            let lines_of = |name| {
-                let holds_it = |captured: &&Captured| is_free(name) && captured.lines_of(name).next().is_some();
-                context.seeded().find(holds_it).into_iter().flat_map(move |captured| captured.lines_of(name))
+            let nearest = |name: &HeaderName| context.seeded().find(|captured: &&Captured| captured.holds(name));
+            let source = |name: &HeaderName| match name.as_str() {
+                _ if headers.contains_key(name) => None,
+                // The state of one trace says nothing of another, be it the caller's or a parent's.
+                "tracestate" if headers.contains_key("traceparent") => None,
+                "tracestate" => nearest(&HeaderName::from_static("traceparent")).or_else(|| nearest(name)),
+                _ => nearest(name),
             };
+            let lines_of = |name| source(name).into_iter().flat_map(move |captured| captured.lines_of(name));
             let admitted = self.0.admit(lines_of);
             let lines = admitted.into_iter().flat_map(|name| lines_of(name).map(move |line| (name, line.clone())));
             for (name, line) in lines.collect::<Vec<_>>() {
@@ -212,6 +217,10 @@ impl HeaderPropagation {
 }
 
 impl Captured {
+    fn holds(&self, name: &HeaderName) -> bool {
+        self.lines_of(name).next().is_some()
+    }
+
     fn lines_of(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
         self.0.iter().filter(move |(captured, _)| captured == name).map(|(_, line)| line)
     }

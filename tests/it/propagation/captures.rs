@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use hyper::body::Bytes;
 use tower_request_context::{HeaderPropagation, RequestContext, RequestIdPolicy, Store};
 
-use super::{TRACEPARENT, captured, head, headers, injected, lines, listing, sent_on};
+use super::{OTHER_TRACEPARENT, TRACEPARENT, captured, head, headers, injected, lines, listing, sent_on};
 
 /// What a server says of the other end of a connection.
 #[derive(Clone)]
@@ -53,6 +53,24 @@ fn a_capture_that_finds_nothing_takes_nothing_away() {
     travelling.capture(&mut store, &head(HeaderMap::new()));
     travelling.clone().trust_if(|_| false).capture(&mut store, &head(lines(&[("x-tenant", "dogs")])));
     assert_eq!(injected(&travelling, &RequestContext::new(store)), lines(&[("x-tenant", "cats")]));
+}
+
+#[test]
+fn another_trace_that_is_captured_later_does_not_take_over_the_state_of_the_first() {
+    let travelling = HeaderPropagation::trace_context();
+    let mut store = captured(&travelling, lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]));
+    travelling.capture(&mut store, &head(lines(&[("traceparent", OTHER_TRACEPARENT)])));
+    let other = lines(&[("traceparent", OTHER_TRACEPARENT)]);
+    assert_eq!(injected(&travelling, &RequestContext::new(store)), other);
+}
+
+#[test]
+fn a_trace_that_is_captured_twice_keeps_its_state() {
+    let came_in = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1"), ("x-tenant", "cats")]);
+    let mut store = captured(&HeaderPropagation::trace_context(), came_in.clone());
+    listing(["x-tenant", "traceparent"]).capture(&mut store, &head(came_in.clone()));
+    let all = HeaderPropagation::trace_context().and(HeaderName::from_static("x-tenant"));
+    assert_eq!(injected(&all, &RequestContext::new(store)), came_in);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tokio_test::block_on;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_request_context::{HeaderPropagation, Nesting, RequestContext, RequestContextLayer, Store};
 
-use super::{Lines, captured, injected, lines, listing};
+use super::{Lines, OTHER_TRACEPARENT, TRACEPARENT, captured, injected, lines, listing};
 
 const OUTSIDE: Lines<'_> = &[("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu")];
 const INSIDE: Lines<'_> = &[("x-tenant", "mice")];
@@ -64,6 +64,18 @@ fn of_each_header_the_nearest_that_was_captured_goes() {
     assert_eq!(injected(&travelling, &leaf), lines(&nearest));
     let nearest = [("x-tenant", "b"), ("x-tenant", "c"), ("x-zone", "b"), ("x-user", "a")];
     assert_eq!(injected(&travelling, &middle), lines(&nearest));
+}
+
+#[test]
+fn a_trace_does_not_go_with_the_state_of_another_context_s_trace() {
+    let trace = HeaderPropagation::trace_context();
+    let state = [("traceparent", TRACEPARENT), ("tracestate", "cats=1")];
+    let root = RequestContext::new(captured(&trace, lines(&state)));
+    let stateless = child_of(&root, &trace, &[("traceparent", OTHER_TRACEPARENT)]);
+    assert_eq!(injected(&trace, &stateless), lines(&[("traceparent", OTHER_TRACEPARENT)]));
+    let traceless = child_of(&root, &trace, &[("tracestate", "dogs=1")]);
+    assert_eq!(injected(&trace, &traceless), lines(&state));
+    assert_eq!(injected(&trace, &root.child(Store::new())), lines(&state));
 }
 
 #[test]
