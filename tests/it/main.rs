@@ -6,6 +6,7 @@ mod allocations;
 mod auto_traits;
 mod callbacks;
 mod ends;
+mod example;
 mod examples;
 mod layer;
 mod memoisation;

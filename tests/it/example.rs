@@ -1,0 +1,92 @@
+//! The examples, run as a user would run them.
+
+use std::{
+    env::{self, consts::EXE_SUFFIX},
+    process::{ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+/// An example, by its name.
+pub(crate) struct Example(pub(crate) &'static str);
+
+/// An example that serves until it is interrupted.
+pub(crate) struct Serving {
+    program: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Example {
+    pub(crate) async fn once(&self, port: &str) -> Output {
+        self.run(port, &["--once"]).await
+    }
+
+    pub(crate) async fn run(&self, port: &str, arguments: &[&str]) -> Output {
+        guarded(self.command(port).args(arguments).output()).await.unwrap()
+    }
+
+    /// Starts it on any free port.
+    pub(crate) fn serve(&self) -> Serving {
+        let mut program = self.command("0").spawn().unwrap();
+        let lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        Serving { program, lines }
+    }
+
+    /// What Cargo has built beside this test.
+    fn command(&self, port: &str) -> Command {
+        let name = self.0;
+        let profile = env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+        let program = profile.join("examples").join(format!("{name}{EXE_SUFFIX}"));
+        assert!(
+            program.exists(),
+            "{} is not there: build it with `cargo build --example {name}`, or run all tests with `cargo test`",
+            program.display(),
+        );
+        let mut command = Command::new(program);
+        command.env("PORT", port).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+}
+
+impl Serving {
+    pub(crate) async fn next_line(&mut self) -> String {
+        guarded(self.lines.next_line()).await.unwrap().expect("another line")
+    }
+
+    /// What follows on the next line that begins so.
+    pub(crate) async fn line_after(&mut self, start: &str) -> String {
+        loop {
+            if let Some(rest) = self.next_line().await.trim_start().strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    pub(crate) async fn interrupt(mut self) -> ExitStatus {
+        let id = self.program.id().unwrap().to_string();
+        assert!(guarded(Command::new("kill").args(["-INT", &id]).status()).await.unwrap().success());
+        guarded(self.program.wait()).await.unwrap()
+    }
+}
+
+/// What it said on its way out, which has to be one line.
+pub(crate) fn refusal(output: &Output) -> String {
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!((stdout(output), output.status.code()), (String::new(), Some(1)), "{stderr}");
+    let sentence = stderr.strip_suffix('\n').unwrap();
+    assert!(!sentence.contains('\n'), "{stderr}");
+    sentence.to_owned()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(90), future).await.expect("the example hangs")
+}
