@@ -20,6 +20,7 @@ mod scope;
 mod seeds;
 mod store;
 mod support;
+mod two_services;
 mod ui;
 mod with_axum;
 mod with_buffer;
