@@ -8,6 +8,7 @@ mod callbacks;
 mod ends;
 mod example;
 mod examples;
+mod hops;
 mod layer;
 mod memoisation;
 mod nesting;
