@@ -1,12 +1,11 @@
 //! What the hops have in common: the headers that travel, the way in, the way out, and the line that each hop prints.
 
-use std::{
-    io::{Write, stdout},
-    sync::LazyLock,
-};
+use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderName, Request, request::Parts};
 use tower_request_context::{HeaderPropagation, RequestContextLayer, RequestIdPolicy, Store};
+
+use crate::shared::say;
 
 /// In the order of the columns.
 const NAMES: [&str; 4] = ["x-request-id", "x-tenant", "tracestate", "traceparent"];
@@ -18,7 +17,7 @@ static TRAVELLING: LazyLock<HeaderPropagation> =
 pub(crate) fn context(ids: RequestIdPolicy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
     RequestContextLayer::new(move |store, request| {
         ids.apply(store, request);
-        // The tenant is taken as it comes only because this is a demo: see "Identity and trust" in the crate's docs.
+        // The tenant is taken as it comes only because this is a demo: see `recipes::trust` in the crate's docs.
         TRAVELLING.capture(store, request);
     })
 }
@@ -35,7 +34,7 @@ pub(crate) fn print(hop: &str) {
     TRAVELLING.inject(&mut headers);
     let seen = NAMES.map(|name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-"));
     // A request is answered also when nobody reads the lines any more.
-    let _ = writeln!(stdout(), "{}", line(hop, seen));
+    let _ = say(line(hop, seen));
 }
 
 pub(crate) fn heading() -> String {

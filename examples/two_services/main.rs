@@ -7,10 +7,10 @@
 mod backend;
 mod gateway;
 mod hop;
+#[path = "../shared/mod.rs"]
+mod shared;
 
 use std::{
-    env,
-    io::{Write, stdout},
     net::{Ipv4Addr, SocketAddr},
     process::ExitCode,
     time::Duration,
@@ -19,8 +19,10 @@ use std::{
 use axum::{BoxError, body::Body, http::Request};
 use http_body_util::BodyExt;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tokio::{net::TcpListener, select, signal, time::timeout, try_join};
+use tokio::{select, signal, time::timeout, try_join};
 use tonic::transport::{Channel, server::TcpIncoming};
+
+use self::shared::{exit, listen, once, say};
 
 const PATH: &str = "/cats/tom";
 
@@ -34,13 +36,7 @@ const HEADERS: [(&str, &str); 4] = [
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit(run().await)
 }
 
 async fn run() -> Result<(), BoxError> {
@@ -61,7 +57,7 @@ async fn run() -> Result<(), BoxError> {
 }
 
 async fn ask(address: SocketAddr) -> Result<(), BoxError> {
-    writeln!(stdout(), "{}", hop::heading())?;
+    say(hop::heading())?;
     let request = HEADERS
         .iter()
         .fold(Request::get(format!("http://{address}{PATH}")), |request, (name, value)| request.header(*name, *value));
@@ -77,34 +73,13 @@ async fn ask(address: SocketAddr) -> Result<(), BoxError> {
     if !status.is_success() {
         return Err(format!("the gateway answered {status}: {}", text.trim_end()).into());
     }
-    write!(stdout(), "\nThe gateway answered: {text}")?;
-    Ok(())
+    Ok(say(format_args!("\nThe gateway answered: {}", text.trim_end()))?)
 }
 
 async fn invite(address: SocketAddr) -> Result<(), BoxError> {
     let headers = HEADERS.map(|(name, value)| format!(" -H '{name}: {value}'")).concat();
     let invite = format!("Serving until Ctrl-C. Try:\n  curl http://{address}{PATH}{headers}\n\n{}", hop::heading());
     // In this order: whoever reads the invitation may interrupt at once.
-    try_join!(signal::ctrl_c(), async { writeln!(stdout(), "{invite}") })?;
+    try_join!(signal::ctrl_c(), async { say(&invite) })?;
     Ok(())
-}
-
-fn once() -> Result<bool, BoxError> {
-    match env::args_os().skip(1).find(|argument| argument != "--once") {
-        Some(unknown) => Err(format!("the only argument accepted is --once, not {unknown:?}").into()),
-        None => Ok(env::args_os().len() > 1),
-    }
-}
-
-async fn listen() -> Result<TcpListener, BoxError> {
-    let port = match env::var_os("PORT") {
-        Some(port) => port
-            .to_str()
-            .and_then(|port| port.parse().ok())
-            .ok_or_else(|| format!("PORT must be a number from 0 (any free port) to 65535, not {port:?}"))?,
-        None => 3000,
-    };
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listening = TcpListener::bind(address).await;
-    listening.map_err(|error| format!("cannot listen on {address}: {error}; set PORT to choose another port").into())
 }
