@@ -138,7 +138,10 @@ impl Visitor {
         if method == Method::POST {
             words.push(format!("-d '{body}'"));
         }
-        words.extend(headers.iter().map(|(name, value)| format!("-H '{name}: {value}'")));
+        words.extend(headers.iter().map(|(name, value)| {
+            let is_secret = header::COOKIE.as_str().eq_ignore_ascii_case(name);
+            if is_secret { format!("-H \"{name}: $COOKIE\"") } else { format!("-H '{name}: {value}'") }
+        }));
         words.push(format!("http://{}{path}", self.address));
         words.join(" ")
     }

@@ -1,7 +1,10 @@
-//! The examples, run as a user would run them.
+//! The examples as programs: which there are, and how a user runs them.
 
 use std::{
+    collections::BTreeMap,
     env::{self, consts::EXE_SUFFIX},
+    fs,
+    path::{Path, PathBuf},
     process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
@@ -12,8 +15,19 @@ use tokio::{
     time::timeout,
 };
 
+/// The names of the examples, and the file of each with its `main`, as Cargo finds them.
+pub(crate) fn examples() -> BTreeMap<String, PathBuf> {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
+    let mains = entries.map(|entry| entry.unwrap().path()).filter_map(|path| {
+        let main = if path.is_dir() { path.join("main.rs") } else { path.clone() };
+        let is_example = main.exists() && main.extension().is_some_and(|extension| extension == "rs");
+        is_example.then(|| (path.file_stem().unwrap().to_str().unwrap().to_owned(), main))
+    });
+    mains.collect()
+}
+
 /// An example, by its name.
-pub(crate) struct Example(pub(crate) &'static str);
+pub(crate) struct Example<'a>(pub(crate) &'a str);
 
 /// An example that serves until it is interrupted.
 pub(crate) struct Serving {
@@ -21,7 +35,7 @@ pub(crate) struct Serving {
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-impl Example {
+impl Example<'_> {
     pub(crate) async fn once(&self, port: &str) -> Output {
         self.run(port, &["--once"]).await
     }
@@ -76,7 +90,7 @@ impl Serving {
 
 /// What it said on its way out, which has to be one line.
 pub(crate) fn refusal(output: &Output) -> String {
-    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    let stderr = stderr(output);
     assert_eq!((stdout(output), output.status.code()), (String::new(), Some(1)), "{stderr}");
     let sentence = stderr.strip_suffix('\n').unwrap();
     assert!(!sentence.contains('\n'), "{stderr}");
@@ -85,6 +99,10 @@ pub(crate) fn refusal(output: &Output) -> String {
 
 pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> T {

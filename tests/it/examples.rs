@@ -1,3 +1,10 @@
 //! The examples, driven over sockets as their readers would.
 
+#![allow(clippy::duplicate_mod, reason = "every example brings what it shares with the others")]
+
+mod auth;
+mod cats;
+mod fastify;
 mod identity;
+mod mixed_routes;
+mod programs;

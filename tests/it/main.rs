@@ -10,6 +10,7 @@ mod example;
 mod examples;
 mod hops;
 mod layer;
+mod lockstep;
 mod memoisation;
 mod nesting;
 mod propagation;

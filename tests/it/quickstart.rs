@@ -8,7 +8,7 @@ use crate::{
     support::{User, client, request, text},
 };
 
-const QUICKSTART: Example = Example("quickstart");
+const QUICKSTART: Example<'_> = Example("quickstart");
 
 #[tokio::test]
 async fn a_thousand_users_at_once_are_not_mixed_up() {
@@ -32,16 +32,6 @@ async fn a_port_in_use_is_one_sentence_and_exit_code_1() {
     let address = taken.local_addr().unwrap();
     let sentence = refusal(&QUICKSTART.once(&address.port().to_string()).await);
     assert!(sentence.starts_with(&format!("cannot listen on {address}: ")), "{sentence}");
-}
-
-#[tokio::test]
-async fn what_is_no_port_and_an_unknown_argument_are_one_sentence_and_exit_code_1() {
-    for port in ["", "-1", "65536", "http", "30\n00"] {
-        let sentence = refusal(&QUICKSTART.once(port).await);
-        assert!(sentence.starts_with("PORT must be a number"), "{sentence}");
-    }
-    let sentence = refusal(&QUICKSTART.run("0", &["--once", "--twice"]).await);
-    assert_eq!(sentence, r#"the only argument accepted is --once, not "--twice""#);
 }
 
 #[cfg(unix)]

@@ -9,7 +9,7 @@ use crate::{
     support::{client, text},
 };
 
-const TWO_SERVICES: Example = Example("two_services");
+const TWO_SERVICES: Example<'_> = Example("two_services");
 
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 

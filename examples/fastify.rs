@@ -1,0 +1,62 @@
+//! Run with `cargo run --example fastify`.
+//!
+//! Defaults that a hook overwrites during the request, as @fastify/request-context has them: the user is `system` until
+//! a hook knows better. Three accessors show one store: the global one, the application's and the request's.
+
+mod shared;
+
+use std::process::ExitCode;
+
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    http::Uri,
+    middleware::{Next, from_fn},
+    response::Response,
+    routing::get,
+};
+use tokio::task::yield_now;
+use tower_request_context::{ContextError, ContextValue, RequestContext, RequestContextLayer};
+
+#[derive(Clone)]
+struct User(String);
+
+/// The state of the application, decorated with an accessor that leads to the store of whichever request is current.
+#[derive(Clone)]
+struct App {
+    user: fn() -> Result<User, ContextError>,
+}
+
+/// The hook: overwrites the default for all that runs after it in this request.
+async fn on_request(Path(name): Path<String>, request: Request, next: Next) -> Result<Response, ContextError> {
+    RequestContext::set(User(format!("hello{name}")))?;
+    Ok(next.run(request).await)
+}
+
+async fn show(State(app): State<App>, ContextValue(of_request): ContextValue<User>) -> Result<String, ContextError> {
+    yield_now().await;
+    let global: User = RequestContext::try_get()?;
+    let url: Uri = RequestContext::try_get()?;
+    Ok(format!("{url}: global {}, app {}, request {}", global.0, (app.user)()?.0, of_request.0))
+}
+
+pub(crate) fn app() -> Router {
+    let defaults = RequestContextLayer::new(|store, request| {
+        store.insert(User(String::from("system")));
+        store.insert(request.uri.clone());
+    });
+    let hello = Router::new().route("/hello/{name}", get(show)).route_layer(from_fn(on_request));
+    Router::new().route("/", get(show)).merge(hello).with_state(App { user: RequestContext::try_get }).layer(defaults)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    shared::serve(app(), async |visitor| {
+        visitor.get("/", &[]).await?;
+        visitor.get("/hello/User", &[]).await?;
+        visitor.get("/", &[]).await?;
+        visitor.invite("/hello/World", &[]);
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,52 @@
+//! Astro around Hono: some routes have a context, and what the outer application opened the inner one uses.
+
+#[allow(dead_code, reason = "`main` is for those who run it")]
+#[path = "../../../examples/mixed_routes.rs"]
+mod example;
+
+use std::{collections::HashSet, net::SocketAddr};
+
+use axum::Router;
+use futures_util::future::join_all;
+use http::Version;
+use tower_request_context::RequestContextLayer;
+
+use crate::{
+    lockstep::lockstep,
+    support::{client, in_time, request, serve, text},
+};
+
+// H1
+#[tokio::test]
+async fn a_route_beside_the_api_has_no_context() {
+    assert_eq!(in_time(ask(serve(example::app()).await, "/about")).await, "in a context: false");
+}
+
+// H2
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_requests_uses_the_one_connection_that_the_site_opened_for_it() {
+    assert_own_connections(example::app(), "/api/cats", "the site").await;
+}
+
+// H3
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_opens_one_connection_for_each_request_where_the_site_opened_none() {
+    assert_own_connections(example::app(), "/alone/cats", "the API").await;
+    assert_own_connections(example::api(), "/cats", "the API").await;
+    assert_own_connections(example::api().layer(RequestContextLayer::default()), "/cats", "the API").await;
+}
+
+/// Asks four times at once: two queries each, on a connection that no other request has.
+async fn assert_own_connections(app: Router, path: &str, opened_by: &str) {
+    let address = serve(lockstep(app, 4)).await;
+    let answers = in_time(join_all([(); 4].map(async |()| ask(address, path).await))).await;
+    let numbers = answers.iter().map(|answer| {
+        let number = answer.strip_suffix(&format!(", opened by {opened_by}: 2 queries"));
+        number.and_then(|number| number.strip_prefix("connection ")).unwrap_or_else(|| panic!("{answer}"))
+    });
+    assert_eq!(numbers.collect::<HashSet<_>>().len(), 4, "{answers:?}");
+}
+
+async fn ask(address: SocketAddr, path: &str) -> String {
+    text(client(Version::HTTP_11).request(request(address, path, None)).await.unwrap()).await
+}
