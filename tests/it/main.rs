@@ -16,6 +16,7 @@ mod nesting;
 mod propagation;
 mod quickstart;
 mod reach;
+mod readme;
 mod reentrancy;
 mod run;
 mod scope;

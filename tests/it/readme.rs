@@ -1,0 +1,57 @@
+//! The lists in the README and the docs name what there is, neither more nor less.
+
+use std::fs;
+
+use toml::Table;
+
+use crate::program::examples;
+
+const README: &str = include_str!("../../README.md");
+const DOCS: &str = include_str!("../../src/lib.rs");
+const MANIFEST: &str = include_str!("../../Cargo.toml");
+
+#[test]
+fn the_readme_lists_every_example_with_a_link_to_its_file_and_what_it_shows() {
+    let listed = table(README, "Examples");
+    let links = examples().into_iter().map(|(name, main)| {
+        let file = main.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().iter().collect::<Vec<_>>();
+        format!("[`{name}`]({})", file.join("/".as_ref()).display())
+    });
+    assert_eq!(listed.iter().map(|row| row[0]).collect::<Vec<_>>(), links.collect::<Vec<_>>());
+    assert!(listed.iter().all(|row| row.len() == 2 && !row[1].is_empty()), "{listed:#?}");
+}
+
+#[test]
+fn the_readme_and_the_docs_list_every_feature_and_whether_it_is_on_by_default() {
+    let manifest: Table = MANIFEST.parse().unwrap();
+    let features = manifest["features"].as_table().unwrap();
+    let defaults = features["default"].as_array().unwrap();
+    let features = features.keys().filter(|name| *name != "default").map(|name| {
+        let is_default = defaults.iter().any(|default| default.as_str() == Some(name));
+        (format!("`{name}`"), if is_default { "yes" } else { "no" })
+    });
+    let features: Vec<_> = features.collect();
+    for listed in [table(README, "Features"), table(DOCS, "Feature flags")] {
+        let names = listed.iter().map(|row| (row[0].to_owned(), row[1]));
+        assert_eq!(names.collect::<Vec<_>>(), features);
+        assert!(listed.iter().all(|row| row.len() == 3 && !row[2].is_empty()), "{listed:#?}");
+    }
+}
+
+#[test]
+fn every_example_begins_with_the_command_that_runs_it() {
+    for (name, main) in examples() {
+        let source = fs::read_to_string(&main).unwrap();
+        let first = format!("//! Run with `cargo run --example {name}`.");
+        assert_eq!(source.lines().next(), Some(first.as_str()), "{}", main.display());
+    }
+}
+
+/// The cells of the table under a heading, row by row, without those that name the columns.
+fn table<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    let lines = text.lines().map(|line| line.trim_start_matches("//!").trim());
+    let section =
+        lines.skip_while(|line| line.strip_prefix('#').is_none_or(|title| title.trim_matches(['#', ' ']) != heading));
+    let rows = section.skip(1).take_while(|line| !line.starts_with('#')).filter(|line| line.starts_with('|')).skip(2);
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
