@@ -15,7 +15,7 @@ use http_body_util::StreamBody;
 use hyper::body::{Body, Bytes, Frame};
 use tokio_test::block_on;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_request_context::{RequestContext, RequestContextLayer, Store};
+use tower_request_context::{RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Value<const N: usize>(usize);
@@ -122,6 +122,25 @@ fn the_layer_adds_one_allocation_to_a_request_and_one_for_each_of_up_to_eight_se
     let three = layer_of(|| Store::new().with_value(7_u8).with_value("eight").with_value(String::new()));
     assert_eq!(of_a_request(three.layer(bare)), without + 4);
     assert_eq!(of_a_request(layer_of(eight).layer(bare)), without + 9);
+}
+
+// The text of the id, what its clones share, and a box for it in the store and in the extensions. The echo adds a callback
+// in a box, in a list, in the part of the store that is made for callbacks.
+#[test]
+fn a_new_id_takes_four_allocations_and_its_echo_three() {
+    assert_eq!(allocations(|| drop(RequestId::new_v4())), 1);
+    assert_eq!(allocations(|| drop(RequestId::new_v7())), 1);
+    assert_eq!(of_an_id(&RequestIdPolicy::new().echo(false)), 4);
+    assert_eq!(of_an_id(&RequestIdPolicy::new()), 7);
+    assert_eq!(of_an_id(&RequestIdPolicy::new().accept_inbound()), 7);
+}
+
+/// What a policy allocates on a head with room for the id, as those of servers are.
+fn of_an_id(policy: &RequestIdPolicy) -> u64 {
+    let (mut head, ()) = Request::builder().extension("of the server").body(()).unwrap().into_parts();
+    head.headers.reserve(8);
+    let mut store = Store::new();
+    allocations(|| drop(policy.apply(&mut store, &mut head)))
 }
 
 fn layer_of(seed: impl Fn() -> Store + Copy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Copy> {

@@ -18,6 +18,7 @@ mod quickstart;
 mod reach;
 mod readme;
 mod reentrancy;
+mod request_ids;
 mod run;
 mod scope;
 mod seeds;

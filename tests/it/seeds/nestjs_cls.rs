@@ -5,43 +5,20 @@ mod ids;
 mod providers;
 mod setup;
 
-use std::{
-    convert::Infallible,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::convert::Infallible;
 
 use futures_util::{FutureExt, join};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::task::yield_now;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_request_context::{ContextError, Nesting, RequestContext, RequestContextLayer, Store};
+use tower_request_context::{ContextError, Nesting, RequestContext, RequestContextLayer, RequestId, Store};
 
 #[derive(Clone, Debug, PartialEq)]
 struct UserId(u64);
 
 #[derive(Clone, Debug, PartialEq)]
 struct Name(&'static str);
-
-/// What the peer's `getId` returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Id(u64);
-
-impl Id {
-    fn next() -> Self {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
-    fn get() -> Option<Self> {
-        RequestContext::get()
-    }
-
-    /// The current id as text, `none` where there is none.
-    fn text() -> String {
-        Self::get().map_or_else(|| String::from("none"), |Self(id)| id.to_string())
-    }
-}
 
 // N03, N18
 #[test]
@@ -89,7 +66,7 @@ fn contains_speaks_of_presence_and_not_of_the_value() {
 fn outside_a_context_nothing_is_there_and_set_is_an_error() {
     assert!(!RequestContext::contains::<UserId>());
     assert_eq!(RequestContext::get::<UserId>(), None);
-    assert_eq!(Id::get(), None);
+    assert_eq!(RequestContext::id(), None);
     assert_eq!(RequestContext::set(UserId(42)), Err(ContextError::Inactive));
     assert_eq!(RequestContext::get::<UserId>(), None);
 }
@@ -166,19 +143,20 @@ async fn work_without_http_runs_with_a_context() {
 // N34
 #[tokio::test]
 async fn work_within_work_inherits() {
+    let id_of = |mail| RequestId::try_from(format!("mail-{mail}")).unwrap();
     let send_mail = |user| {
         Store::new().with_value(UserId(user)).run(async move {
             yield_now().await;
-            RequestContext::set(Id(user)).unwrap();
+            RequestContext::set(id_of(user)).unwrap();
             yield_now().await;
-            (RequestContext::expect(), RequestContext::expect(), RequestContext::expect())
+            (RequestContext::expect(), RequestContext::expect(), RequestContext::id())
         })
     };
     let queue = Store::new().with_value(Name("mail")).run(async {
         let sent = join!(send_mail(1), send_mail(2));
-        (sent, RequestContext::get::<UserId>(), RequestContext::get::<Id>())
+        (sent, RequestContext::get::<UserId>(), RequestContext::id())
     });
-    let sent = ((Name("mail"), UserId(1), Id(1)), (Name("mail"), UserId(2), Id(2)));
+    let sent = ((Name("mail"), UserId(1), Some(id_of(1))), (Name("mail"), UserId(2), Some(id_of(2))));
     assert_eq!(queue.await, (sent, None, None));
 }
 

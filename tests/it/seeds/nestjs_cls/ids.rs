@@ -15,16 +15,18 @@ use axum::{
     routing::get,
 };
 use futures_util::{StreamExt, future::join_all, join, stream::FuturesUnordered};
-use http::{StatusCode, Version, request::Parts};
+use http::{HeaderValue, StatusCode, Version, request::Parts};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use tokio::{sync::Barrier, task::yield_now};
-use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store};
+use tower_request_context::{Nesting, RequestContext, RequestId, RequestIdPolicy};
 
-use super::Id;
-use crate::support::{client, in_time, request, serve, text};
+use crate::{
+    request_ids::{id, ids},
+    support::{client, in_time, request, serve, text},
+};
 
 /// Where code of any request runs, in the order in which it does, with the id that it found there.
-static LOG: Mutex<Vec<(Option<Id>, &'static str)>> = Mutex::new(Vec::new());
+static LOG: Mutex<Vec<(Option<RequestId>, &'static str)>> = Mutex::new(Vec::new());
 
 const OK: [&str; 7] =
     ["outer middleware", "inner middleware", "extractor", "handler", "service", "response mapping", "outer middleware"];
@@ -40,12 +42,12 @@ const ERROR: [&str; 8] = [
 ];
 
 fn log(place: &'static str) {
-    LOG.lock().unwrap_or_else(PoisonError::into_inner).push((Id::get(), place));
+    LOG.lock().unwrap_or_else(PoisonError::into_inner).push((RequestContext::id(), place));
 }
 
-fn places_of(id: Id) -> Vec<&'static str> {
+fn places_of(id: &RequestId) -> Vec<&'static str> {
     let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-    log.iter().filter(|(seen, _)| *seen == Some(id)).map(|(_, place)| *place).collect()
+    log.iter().filter(|(seen, _)| seen.as_ref() == Some(id)).map(|(_, place)| *place).collect()
 }
 
 /// Finds a cat once as many look for one as the test wants.
@@ -56,7 +58,7 @@ impl CatsService {
     async fn find(&self) -> Result<String, NoSuchCat> {
         self.0.wait().await;
         log("service");
-        Ok(Id::text())
+        Ok(id())
     }
 
     async fn find_none(&self) -> Result<String, NoSuchCat> {
@@ -70,7 +72,7 @@ struct NoSuchCat;
 impl IntoResponse for NoSuchCat {
     fn into_response(self) -> Response {
         log("error mapping");
-        (StatusCode::NOT_FOUND, Id::text()).into_response()
+        (StatusCode::NOT_FOUND, id()).into_response()
     }
 }
 
@@ -96,13 +98,7 @@ fn app(at_once: usize) -> Router {
         .layer(from_fn(inner))
         .layer(map_response(stamp))
         .layer(from_fn(outer))
-        .layer(ids())
-}
-
-fn ids() -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Copy> {
-    RequestContextLayer::new(|store, _| {
-        store.insert(Id::next());
-    })
+        .layer(ids(RequestIdPolicy::new()))
 }
 
 async fn find(_: Caller, State(cats): State<CatsService>) -> Result<String, NoSuchCat> {
@@ -129,7 +125,7 @@ async fn outer(request: Request, next: Next) -> Response {
 
 async fn stamp(mut response: Response) -> Response {
     log("response mapping");
-    response.headers_mut().insert("x-request-id", Id::text().parse().expect("digits or `none`"));
+    response.headers_mut().insert("x-mapped", HeaderValue::try_from(id()).expect("an id fits, and so does `none`"));
     response
 }
 
@@ -160,24 +156,23 @@ async fn ten_requests_at_once_have_ten_ids_each_seen_in_all_that_runs_for_it() {
     let client = client(Version::HTTP_11);
     let paths = ["/", "/cats", "/error", "/cats", "/error", "/", "/error", "/error", "/cats", "/error"];
     let ids = in_time(join_all(paths.map(|path| check(&client, address, path)))).await;
-    assert_eq!(HashSet::<Id>::from_iter(ids).len(), 10);
+    assert_eq!(HashSet::<RequestId>::from_iter(ids).len(), 10);
 }
 
 // N60
 #[tokio::test]
 async fn mounted_in_several_places_the_first_id_is_seen_everywhere() {
-    let mount = |id| {
-        let layer = RequestContextLayer::new(move |store, _| {
-            store.insert(Id(id));
-        });
-        layer.nesting(Nesting::Reuse)
+    let mount = |name: &'static str| {
+        let named = RequestIdPolicy::new().generate(move |_| name.parse().expect("letters are allowed"));
+        ids(named).nesting(Nesting::Reuse)
     };
-    let cats = Router::new().route("/cats", get(async || Id::text()).route_layer(mount(3))).layer(mount(2));
-    let between = map_response(async |response: Response| ([("x-between", Id::text())], response));
-    let app = Router::new().nest("/api", cats).layer(between).layer(mount(1));
+    let cats = Router::new().route("/cats", get(async || id()).route_layer(mount("third"))).layer(mount("second"));
+    let between = map_response(async |response: Response| ([("x-between", id())], response));
+    let app = Router::new().nest("/api", cats).layer(between).layer(mount("first"));
     let response = client(Version::HTTP_11).request(request(serve(app).await, "/api/cats", None)).await.unwrap();
-    assert_eq!(response.headers()["x-between"], "1");
-    assert_eq!(text(response).await, "1");
+    assert_eq!(response.headers()["x-between"], "first");
+    assert_eq!(response.headers()["x-request-id"], "first");
+    assert_eq!(text(response).await, "first");
 }
 
 // N72
@@ -188,35 +183,34 @@ async fn all_sub_tasks_of_a_request_see_its_id() {
         met.wait().await;
         let sub_task = async || {
             yield_now().await;
-            Id::text()
+            id()
         };
         let (one, two) = join!(sub_task(), sub_task());
-        let mut seen = vec![Id::text(), one, two];
+        let mut seen = vec![id(), one, two];
         seen.extend((0..5).map(|_| sub_task()).collect::<FuturesUnordered<_>>().collect::<Vec<_>>().await);
         seen.extend(join_all((0..5).map(|_| RequestContext::spawn(sub_task()))).await.into_iter().map(Result::unwrap));
         seen.join(" ")
     });
-    let address = serve(app.layer(ids())).await;
+    let address = serve(app.layer(ids(RequestIdPolicy::new()))).await;
     let client = client(Version::HTTP_11);
     let ask = async |_| text(client.request(request(address, "/", None)).await.unwrap()).await;
     let ids = in_time(join_all((0..10).map(ask))).await.into_iter().map(|answer| {
         let seen: Vec<_> = answer.split(' ').collect();
         assert_eq!(seen, [seen[0]; 13]);
-        seen[0].parse::<u64>().unwrap()
+        seen[0].parse::<RequestId>().unwrap()
     });
     assert_eq!(ids.collect::<HashSet<_>>().len(), 10);
 }
 
-/// Asks once, compares the ids in body, header and log, and returns the one that they agree on.
-async fn check(client: &Client<HttpConnector, Body>, address: SocketAddr, path: &str) -> Id {
+/// Asks once, compares the ids in body, headers and log, and returns the one that they agree on.
+async fn check(client: &Client<HttpConnector, Body>, address: SocketAddr, path: &str) -> RequestId {
     let response = client.request(request(address, path, None)).await.expect("the server answers");
     let (status, places): (_, &[_]) =
         if path.ends_with("/error") { (StatusCode::NOT_FOUND, &ERROR) } else { (StatusCode::OK, &OK) };
     assert_eq!(response.status(), status);
-    let stamped = response.headers()["x-request-id"].clone();
-    let id = text(response).await;
-    assert_eq!(stamped, id);
-    let id = Id(id.parse().expect("an id, not `none`"));
-    assert_eq!(places_of(id), places);
+    let in_headers = ["x-mapped", "x-request-id"].map(|name| response.headers()[name].clone());
+    let id: RequestId = text(response).await.parse().expect("an id");
+    assert_eq!(in_headers, [id.as_str(); 2]);
+    assert_eq!(places_of(&id), places);
     id
 }

@@ -12,9 +12,9 @@ use axum::{Router, routing::get};
 use futures_util::{future::join_all, join};
 use http::Version;
 use tokio::{sync::Barrier, task::yield_now};
-use tower_request_context::{ContextError, RequestContext, RequestContextLayer, Store};
+use tower_request_context::{ContextError, RequestContext, RequestContextLayer, RequestId, Store};
 
-use super::{Id, Name, UserId};
+use super::{Name, UserId};
 use crate::support::{User, client, in_time, layer, request, serve, text};
 
 /// A provider with a name that is made of the user of the request.
@@ -100,7 +100,7 @@ async fn a_provider_is_resolved_when_it_is_asked_for_and_not_before() {
 // N118
 #[tokio::test]
 async fn a_provider_is_resolved_once_in_each_context() {
-    let resolve = async || RequestContext::get_or_init(async || Id::next()).await;
+    let resolve = async || RequestContext::get_or_init(async || RequestId::new_v4()).await;
     let (one, two) = (RequestContext::new(Store::new()), RequestContext::new(Store::new()));
     let in_one = one.scope(resolve()).await;
     let in_two = two.scope(resolve()).await;

@@ -10,9 +10,9 @@ use axum::{
 use http::{HeaderMap, Method, StatusCode, Version, header::HOST, request::Parts};
 use tokio::task::yield_now;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_request_context::{RequestContext, RequestContextLayer, Store};
+use tower_request_context::{RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store};
 
-use super::{Id, Name, UserId};
+use super::{Name, UserId};
 use crate::support::{self, User, client, serve, text};
 
 // N02, N35
@@ -21,16 +21,18 @@ async fn setup_and_the_id_generator_see_the_request_and_the_handler_reads_what_t
     #[derive(Clone)]
     struct Target(String);
 
-    fn generate_id(request: &Parts) -> Option<Id> {
-        request.headers.get("x-correlation-id")?.to_str().ok()?.parse().ok().map(Id)
+    fn generate_id(request: &Parts) -> RequestId {
+        let correlated = request.headers.get("x-correlation-id").and_then(|id| id.try_into().ok());
+        correlated.unwrap_or_else(RequestId::new_v4)
     }
 
-    let app = Router::new()
-        .route("/cats/{name}", get(|| async { format!("{}: {}", Id::text(), RequestContext::expect::<Target>().0) }));
-    let app = app.layer(RequestContextLayer::new(|store, request| {
-        store.insert(generate_id(request).unwrap_or_else(Id::next));
-        store.insert(Target(format!("{} {}", request.method, request.uri.path())));
-    }));
+    let ids = RequestIdPolicy::new().generate(generate_id);
+    let handler = async || format!("{}: {}", RequestContext::id().unwrap(), RequestContext::expect::<Target>().0);
+    let app =
+        Router::new().route("/cats/{name}", get(handler)).layer(RequestContextLayer::new(move |store, request| {
+            ids.apply(store, request);
+            store.insert(Target(format!("{} {}", request.method, request.uri.path())));
+        }));
     let mut request = support::request(serve(app).await, "/cats/tom", None);
     request.headers_mut().insert("x-correlation-id", 4711.into());
     assert_eq!(text(client(Version::HTTP_11).request(request).await.unwrap()).await, "4711: GET /cats/tom");

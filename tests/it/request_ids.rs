@@ -1,0 +1,96 @@
+//! Request ids: where they come from, where they are put, and what is refused.
+
+mod accepted;
+mod generators;
+mod nested;
+mod places;
+mod refused;
+mod values;
+mod with_tower_http;
+
+use axum::{Router, body::Body, extract::Request, response::AppendHeaders};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, request::Parts};
+use hyper::body::Incoming;
+use tower_request_context::{RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store};
+
+use crate::support::{client, in_time, request, serve};
+
+/// A layer that gives ids and nothing else.
+pub(crate) fn ids(policy: RequestIdPolicy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
+    RequestContextLayer::new(move |store, request| {
+        policy.apply(store, request);
+    })
+}
+
+/// The id of the current request as text, `none` where there is none.
+pub(crate) fn id() -> String {
+    RequestContext::id().map_or_else(|| String::from("none"), |id| id.to_string())
+}
+
+/// Tells whether an id is a UUID of version 4, as one that nobody sent is.
+pub(crate) fn is_new(id: &str) -> bool {
+    is_uuid(id, b'4')
+}
+
+fn is_uuid(id: &str, version: u8) -> bool {
+    let is_right = |(place, byte)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        14 => byte == version,
+        19 => b"89ab".contains(&byte),
+        _ => b"0123456789abcdef".contains(&byte),
+    };
+    id.len() == 36 && id.bytes().enumerate().all(is_right)
+}
+
+/// An application that tells where it found which id.
+fn app(policy: RequestIdPolicy) -> Router {
+    Router::new().fallback(tell).layer(ids(policy))
+}
+
+async fn tell(request: Request) -> AppendHeaders<[(&'static str, HeaderValue); 3]> {
+    let on_request: Vec<_> = lines(request.headers()).map(|(name, line)| [name.as_ref(), line].concat()).collect();
+    let in_extensions = request.extensions().get().map(tower_http::request_id::RequestId::header_value);
+    AppendHeaders([
+        ("found-in-context", HeaderValue::try_from(id()).unwrap()),
+        ("found-on-request", HeaderValue::from_bytes(&on_request.join(&b" and "[..])).unwrap()),
+        ("found-in-extensions", in_extensions.cloned().unwrap_or(HeaderValue::from_static("none"))),
+    ])
+}
+
+/// All that may be an id, under the right name or under a wrong one.
+fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &[u8])> {
+    headers.iter().filter(|(name, _)| name.as_str().starts_with("x-")).map(|(name, line)| (name, line.as_bytes()))
+}
+
+/// The id that is in the context, alone on the request, in its extensions, and alone on the response.
+#[track_caller]
+fn the_id<B>(response: &Response<B>) -> RequestId {
+    let (name, line) = the_line(response);
+    let found = |place| response.headers()[place].as_bytes();
+    assert_eq!([found("found-in-context"), found("found-in-extensions")], [line; 2]);
+    assert_eq!(found("found-on-request"), [name.as_ref(), line].concat());
+    str::from_utf8(line).unwrap().parse().unwrap()
+}
+
+#[track_caller]
+fn the_line<B>(response: &Response<B>) -> (&HeaderName, &[u8]) {
+    let echoed: Vec<_> = lines(response.headers()).collect();
+    let [line] = echoed[..] else { panic!("not one line but {echoed:?}") };
+    line
+}
+
+/// What a server answers to these lines of a header.
+async fn send(app: Router, version: Version, header: &'static str, lines: &[&[u8]]) -> Response<Incoming> {
+    let mut request = request(serve(app).await, "/", None);
+    request.headers_mut().extend(lines_of(header, lines));
+    send_any(version, request).await
+}
+
+async fn send_any(version: Version, request: http::Request<Body>) -> Response<Incoming> {
+    in_time(client(version).request(request)).await.expect("the server answers")
+}
+
+fn lines_of(header: &'static str, lines: &[&[u8]]) -> HeaderMap {
+    let name = HeaderName::from_static(header);
+    lines.iter().map(|line| (name.clone(), HeaderValue::from_bytes(line).unwrap())).collect()
+}

