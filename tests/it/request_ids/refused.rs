@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderValue, Response, request};
+use http::{HeaderValue, Response, Version, request};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -77,6 +77,11 @@ async fn white_space_and_quotes_are_replaced_and_not_trimmed() {
     for id in ["two words", "a\ttab", r#""quoted""#, "'quoted'", "`ticked`", "7'; --", r"back\slash", "<b>7</b>", "{7}"]
     {
         is_replaced(&[id.as_bytes()]).await;
+    }
+    // HTTP/1.1 itself does not count white space around a value as a part of it.
+    for id in [" before", "after ", "\ttab"] {
+        let response = send(app(accepting()), Version::HTTP_2, HEADER, &[id.as_bytes()]).await;
+        assert!(is_new(the_id(&response).as_str()), "{id:?}");
     }
 }
 
