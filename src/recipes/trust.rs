@@ -16,7 +16,8 @@
 //! all alike; an id that goes into a log, a query or a shell unchecked can do worse ([CVE-2021-45046] came in through
 //! logged input). Where a proxy sets the id, [`accept_inbound`] adopts it; where some peers are proxies and some are not,
 //! [`accept_inbound_if`] asks who the peer is. An id that breaks the rules of [`RequestId`], or comes twice, is replaced
-//! as if it had not come. The echo tells clients which id to quote when they complain; it is always the id that was used.
+//! as if it had not come. The echo tells clients which id to quote when they complain; it is always the id that was used. (tower-http's
+//! `PropagateRequestIdLayer` outside of the layer would echo what the client sent.)
 //!
 //! ```
 //! # use http::{Request, header::HeaderValue};

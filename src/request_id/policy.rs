@@ -167,7 +167,7 @@ impl RequestIdPolicy {
     ///
     /// The id that the request comes with is kept if it is trusted, or if it is already that of the store or of the current
     /// context, as it is for a layer inside a layer. It is never repaired, and what is not kept is neither echoed nor
-    /// logged.
+    /// logged. Of two policies with different headers the one that is applied last gives the id.
     ///
     /// ```
     /// # use tower_request_context::{RequestIdPolicy, Store};
@@ -196,10 +196,10 @@ impl RequestIdPolicy {
 
     fn inbound(&self, store: &Store, request: &Parts) -> Option<RequestId> {
         let mut lines = request.headers.get_all(&self.header).iter();
-        let id = RequestId::try_from(lines.next()?).ok().filter(|_| lines.next().is_none())?;
-        let is_known = || store.id().or_else(RequestContext::id).is_some_and(|known| known == id);
+        let line = lines.next().filter(|_| lines.next().is_none())?;
+        let is_known = || store.id().or_else(RequestContext::id).is_some_and(|known| known.as_str() == line);
         let is_trusted = || self.trusted.as_ref().is_some_and(|trusted| trusted(request));
-        (is_known() || is_trusted()).then_some(id)
+        if is_known() || is_trusted() { RequestId::try_from(line).ok() } else { None }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use toml::Table;
 
-use crate::program::examples;
+use crate::example::examples;
 
 const README: &str = include_str!("../../README.md");
 const DOCS: &str = include_str!("../../src/lib.rs");
