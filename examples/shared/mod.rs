@@ -17,7 +17,9 @@ use axum::{
     body::Body,
     http::{HeaderName, Method, Request, header},
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -26,7 +28,19 @@ use tokio::{net::TcpListener, select, signal, sync::oneshot, try_join};
 
 /// Serves an application, with the peer's address as `ConnectInfo`; what goes wrong is one sentence and exit code 1.
 pub(crate) async fn serve(app: Router, visit: impl AsyncFnOnce(&mut Visitor) -> Result<(), BoxError>) -> ExitCode {
-    exit(serve_until_interrupted(app, visit).await)
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    serve_with(async |listener, stop| Ok(axum::serve(listener, app).with_graceful_shutdown(stop).await?), visit).await
+}
+
+/// As [`serve`], with another server, which ends when it has answered the requests that are left at the stop.
+pub(crate) async fn serve_with<F>(
+    server: impl FnOnce(TcpListener, BoxFuture<'static, ()>) -> F,
+    visit: impl AsyncFnOnce(&mut Visitor) -> Result<(), BoxError>,
+) -> ExitCode
+where
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    exit(serve_until_interrupted(server, visit).await)
 }
 
 pub(crate) fn exit(result: Result<(), BoxError>) -> ExitCode {
@@ -39,17 +53,18 @@ pub(crate) fn exit(result: Result<(), BoxError>) -> ExitCode {
     }
 }
 
-async fn serve_until_interrupted(
-    app: Router,
+async fn serve_until_interrupted<F>(
+    server: impl FnOnce(TcpListener, BoxFuture<'static, ()>) -> F,
     visit: impl AsyncFnOnce(&mut Visitor) -> Result<(), BoxError>,
-) -> Result<(), BoxError> {
+) -> Result<(), BoxError>
+where
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
     let once = once()?;
     let listener = listen().await?;
     let mut visitor = Visitor::of(listener.local_addr()?);
     let (stop, stopped) = oneshot::channel::<()>();
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async { drop(stopped.await) });
-    let server = tokio::spawn(server.into_future());
+    let server = tokio::spawn(server(listener, async { drop(stopped.await) }.boxed()));
 
     visit(&mut visitor).await?;
     if !once {
@@ -58,7 +73,7 @@ async fn serve_until_interrupted(
     }
     drop((visitor, stop));
     select! {
-        result = server => Ok(result??),
+        result = server => result?,
         _ = signal::ctrl_c() => Err("interrupted again, while requests were still being answered".into()),
     }
 }
@@ -117,6 +132,20 @@ impl Visitor {
     }
 
     async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Result<String, BoxError> {
+        let body = self.open(method, path, headers, body).await?;
+        let text = String::from_utf8(body.collect().await?.to_bytes().into())?;
+        say(if text.is_empty() { String::new() } else { format!("{text}\n") })?;
+        Ok(text)
+    }
+
+    /// Sends a request, prints it and the head of the answer, and returns a body that may have no end.
+    pub(crate) async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Incoming, BoxError> {
         say(format_args!("$ {}", self.curl(&method, path, headers, body)))?;
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {
@@ -128,9 +157,7 @@ impl Visitor {
         for (name, value) in head.headers.iter().filter(|(name, _)| !PLAIN.contains(name)) {
             say(format_args!("{name}: {}", value.to_str()?))?;
         }
-        let text = String::from_utf8(body.collect().await?.to_bytes().into())?;
-        say(if text.is_empty() { String::new() } else { format!("{text}\n") })?;
-        Ok(text)
+        Ok(body)
     }
 
     fn curl(&self, method: &Method, path: &str, headers: &[(&str, &str)], body: &str) -> String {
