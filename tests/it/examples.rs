@@ -5,6 +5,7 @@
 mod auth;
 mod cats;
 mod fastify;
+mod grpc;
 mod hyper;
 mod identity;
 mod mixed_routes;
