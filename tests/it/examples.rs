@@ -10,3 +10,4 @@ mod hyper;
 mod identity;
 mod mixed_routes;
 mod programs;
+mod sse_and_websocket;
