@@ -8,6 +8,7 @@ mod fastify;
 mod grpc;
 mod hyper;
 mod identity;
+mod jobs;
 mod mixed_routes;
 mod programs;
 mod sse_and_websocket;
