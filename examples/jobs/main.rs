@@ -10,7 +10,7 @@ mod queue;
 #[path = "../shared/mod.rs"]
 mod shared;
 
-use std::{future::pending, process::ExitCode, time::Duration};
+use std::{future::pending, panic, process::ExitCode, time::Duration};
 
 use axum::{
     Router,
@@ -78,6 +78,7 @@ async fn perform(task: String) {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    panic::set_hook(Box::new(|panic| drop(say(panic)))); // among the other lines
     let (queue, messages) = channel(64);
     let (report, mut reports) = unbounded_channel();
     let mut hours = interval(Duration::from_secs(3600));
