@@ -19,7 +19,8 @@ use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
 ///
 /// It looks in the current context, or where none is current, in the one that
 /// [`insert_extension`](crate::RequestContextLayer::insert_extension) left in the request's extensions. A value that is
-/// missing is the [`ContextError`] that says why, to clients a bare 500; `Option<ContextValue<T>>` is `None` then.
+/// missing is the [`ContextError`] that says why, to clients a bare 500; middleware finds it in the response's extensions.
+/// `Option<ContextValue<T>>` is `None` then, and `Result<ContextValue<T>, ContextError>` hands the error to the handler.
 ///
 /// ```
 /// # use axum::{Router, body::Body, routing::get};
@@ -114,16 +115,28 @@ fn context_of(request: &Parts) -> Result<RequestContext, ContextError> {
     RequestContext::try_current().or_else(|error| carried().ok_or(error))
 }
 
-/// Answers with 500 and an empty body: what is missing, and why, is for logs.
+/// Answers with 500 and an empty body. What is missing, and why, is for logs: the error is in the response's extensions,
+/// where a middleware finds it, and no client does.
 impl IntoResponse for ContextError {
     fn into_response(self) -> Response {
-        StatusCode::from(self).into_response()
+        failure(self)
     }
 }
 
-/// Answers with 500 and an empty body: why the callback will not be called is for logs.
+/// Answers with 500 and an empty body. Why the callback will not be called is for logs: the error is in the response's
+/// extensions, where a middleware finds it, and no client does.
 impl IntoResponse for CallbackError {
     fn into_response(self) -> Response {
-        StatusCode::from(self).into_response()
+        failure(self)
     }
+}
+
+fn failure<E>(error: E) -> Response
+where
+    E: Clone + Send + Sync + 'static,
+    StatusCode: From<E>,
+{
+    let mut response = StatusCode::from(error.clone()).into_response();
+    response.extensions_mut().insert(error);
+    response
 }

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod disconnects;
+mod errors;
 mod extractors;
 mod isolation;
 mod middleware;
