@@ -1,6 +1,7 @@
 //! axum over real sockets, on HTTP/1.1 with keep-alive and on HTTP/2.
 
 mod bodies;
+mod context_value;
 mod disconnects;
 mod errors;
 mod extractors;
