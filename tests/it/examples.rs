@@ -9,6 +9,7 @@ mod grpc;
 mod hyper;
 mod identity;
 mod jobs;
+mod logging;
 mod mixed_routes;
 mod programs;
 mod sse_and_websocket;
