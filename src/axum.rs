@@ -45,7 +45,7 @@ use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
 /// ```
 ///
 /// `Debug` names the type of the value, and does not show it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[must_use]
 pub struct ContextValue<T>(pub T);
 

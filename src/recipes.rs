@@ -2,10 +2,14 @@
 //!
 //! * [`end`]: when a request is over; commit or roll back, access log, count queries, header from deep code
 //! * [`middleware`]: authentication that waits, coming from extensions, layers of libraries
+//! * [`propagation`]: the request's headers on the calls that it makes
+//! * [`tasks`]: tasks and threads, caches and shared futures, unit tests
 //! * [`trust`]: who may say who asks; at the edge, behind a proxy, inside a mesh
-//! * [`values`]: look-ups once a request
+//! * [`values`]: look-ups once a request, tenants, deadlines, the whole head of the request
 
 pub mod end;
 pub mod middleware;
+pub mod propagation;
+pub mod tasks;
 pub mod trust;
 pub mod values;
