@@ -28,7 +28,7 @@ fn is_proxy(request: &Parts) -> bool {
 }
 
 /// The user that the proxy names, or `None` for nobody. An `Err` says that somebody tried to be somebody else.
-fn user_of(request: &mut Parts) -> Result<Option<UserId>, StatusCode> {
+pub(crate) fn user_of(request: &mut Parts) -> Result<Option<UserId>, StatusCode> {
     let is_alias = |name: &HeaderName| *name != USER_ID && name.as_str().replace(['_', '.'], "-") == USER_ID.as_str();
     if request.headers.keys().any(is_alias) {
         return Err(StatusCode::BAD_REQUEST);

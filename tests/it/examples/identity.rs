@@ -7,7 +7,7 @@ mod example;
 use std::net::SocketAddr;
 
 use axum::{Extension, extract::ConnectInfo};
-use http::StatusCode;
+use http::{Request, StatusCode};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -50,6 +50,16 @@ async fn what_is_no_identity_is_refused_and_not_repaired() {
     {
         assert_eq!(ask(PROXY, &format!("x-user-id: {value}\r\n")).await.0, StatusCode::BAD_REQUEST, "{value}");
     }
+}
+
+#[test]
+fn the_identity_that_a_request_came_with_is_not_printed() {
+    let proxy = ConnectInfo(SocketAddr::from((PROXY, 443)));
+    let (mut request, ()) =
+        Request::builder().header("x-user-id", "1234567").extension(proxy).body(()).unwrap().into_parts();
+    assert!(matches!(example::user_of(&mut request), Ok(Some(_))));
+    let printed = format!("{request:?}");
+    assert!(printed.contains("x-user-id") && !printed.contains("1234567"), "{printed}");
 }
 
 const PROXY: [u8; 4] = [127, 0, 0, 1];
