@@ -13,3 +13,4 @@ mod logging;
 mod mixed_routes;
 mod programs;
 mod sse_and_websocket;
+mod transaction;

@@ -1,5 +1,5 @@
 //! nestjs-cls: the store, runs inside runs, and work that is no HTTP request.
-// T01–T14 are rows of its transactional plugin: they are for whoever puts a transaction into the context.
+// T01–T14, the rows of its transactional plugin, are tested in `examples/transaction.rs`, on a real database.
 
 mod ids;
 mod providers;

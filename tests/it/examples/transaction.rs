@@ -1,0 +1,82 @@
+//! A transaction in the context: found below without being passed, and over when the work is, however it ends.
+
+mod bank;
+mod cancelled;
+mod detached;
+#[allow(dead_code, reason = "`main` is for those who run it")]
+#[path = "../../../examples/transaction/main.rs"]
+mod example;
+mod modes;
+mod overlap;
+mod requests;
+mod savepoints;
+mod storm;
+
+use std::future::ready;
+
+use self::{
+    bank::{Bank, Failure},
+    example::{
+        Journal,
+        transactional::{TransactionError, connection, transactional},
+    },
+};
+
+// T01
+#[tokio::test]
+async fn t01_repositories_find_the_transaction_without_being_passed_it() {
+    async fn service() -> Result<Vec<String>, TransactionError> {
+        Journal.write("written two calls down").await?;
+        Journal.all().await
+    }
+
+    let bank = Bank::open(2).await;
+    let work = transactional(async {
+        let seen = service().await?;
+        assert_eq!(bank.lines().await, [""; 0], "others see nothing before the commit");
+        Ok::<_, TransactionError>(seen)
+    });
+    assert_eq!(bank.request(work).await.unwrap(), ["written two calls down"]);
+    assert_eq!(bank.lines().await, ["written two calls down"]);
+}
+
+#[tokio::test]
+async fn without_a_transaction_repositories_use_the_pool() {
+    let bank = Bank::open(1).await;
+    let work = async {
+        Journal.write("one").await?;
+        assert_eq!(bank.lines().await, ["one"]);
+        Journal.write("two").await?;
+        Err::<(), Failure>(Failure::Deliberate)
+    };
+    assert_eq!(bank.request(work).await, Err(Failure::Deliberate));
+    assert_eq!(bank.lines().await, ["one", "two"]);
+}
+
+#[tokio::test]
+async fn an_error_rolls_back() {
+    let bank = Bank::open(1).await;
+    let work = transactional(async {
+        Journal.write("lost").await?;
+        Err::<(), _>(Failure::Deliberate)
+    });
+    assert_eq!(bank.request(work).await, Err(Failure::Deliberate));
+    assert_eq!(bank.lines_after_another().await, ["another"]);
+}
+
+#[tokio::test]
+async fn an_error_of_the_database_rolls_back() {
+    let bank = Bank::open(1).await;
+    let work = transactional(async {
+        Journal.write("lost").await?;
+        sqlx::query("INSERT INTO nowhere VALUES (1)").execute(&mut *connection().await?).await.map_err(Failure::from)
+    });
+    assert!(matches!(bank.request(work).await, Err(Failure::Database(_))));
+    assert_eq!(bank.lines_after_another().await, ["another"]);
+}
+
+#[tokio::test]
+async fn where_no_database_is_in_the_context_nothing_runs() {
+    assert_eq!(transactional(ready(Ok::<_, Failure>(()))).await, Err(Failure::NoDatabase));
+    assert!(matches!(connection().await, Err(TransactionError::NoDatabase(_))));
+}

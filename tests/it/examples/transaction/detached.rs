@@ -1,0 +1,189 @@
+//! Tasks that outlive the transaction that they were spawned in.
+
+use std::future::pending;
+
+use futures_util::poll;
+use sqlx::query;
+use tokio::{select, sync::oneshot};
+use tower_request_context::RequestContext;
+
+use super::{
+    bank::{Bank, Failure},
+    example::{
+        Journal,
+        transactional::{Propagation, connection, transactional, transactional_as},
+    },
+};
+use crate::support::in_time;
+
+/// How a transaction ends while a task still has it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ending {
+    Committed,
+    Failed,
+    Dropped,
+}
+
+const ENDINGS: [Ending; 3] = [Ending::Committed, Ending::Failed, Ending::Dropped];
+
+impl Ending {
+    fn lines(self) -> &'static [&'static str] {
+        if self == Self::Committed { &["in time"] } else { &[] }
+    }
+}
+
+// T14
+#[tokio::test]
+async fn t14_a_task_that_outlives_its_transaction_gets_an_error_and_not_the_pool() {
+    for ending in ENDINGS {
+        let bank = Bank::open(2).await;
+        let late = outlive(&bank, ending, async || Ok(Journal.write("late").await?)).await;
+        assert_eq!(late, Err(Failure::Finished), "{ending:?}");
+        assert_eq!(bank.lines().await, ending.lines(), "{ending:?}");
+    }
+}
+
+// T14
+#[tokio::test]
+async fn t14_no_mode_that_would_join_lets_a_task_go_on_without_its_transaction() {
+    for (mode, error) in [
+        (Propagation::Required, Failure::Finished),
+        (Propagation::Nested, Failure::Finished),
+        (Propagation::Mandatory, Failure::Finished),
+        (Propagation::Supports, Failure::Finished),
+        (Propagation::Never, Failure::AlreadyActive),
+    ] {
+        for ending in ENDINGS {
+            let bank = Bank::open(2).await;
+            let late = outlive(&bank, ending, async move || {
+                transactional_as(mode, async { panic!("{mode:?} ran after {ending:?}") }).await
+            })
+            .await;
+            assert_eq!(late, Err(error.clone()), "{mode:?} {ending:?}");
+            assert_eq!(bank.lines().await, ending.lines(), "{mode:?} {ending:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_says_so_goes_on_without_its_transaction() {
+    for mode in [Propagation::RequiresNew, Propagation::NotSupported] {
+        let bank = Bank::open(2).await;
+        let late = outlive(&bank, Ending::Failed, async move || {
+            transactional_as(mode, async { Ok(Journal.write("late").await?) }).await
+        })
+        .await;
+        assert_eq!(late, Ok(()), "{mode:?}");
+        assert_eq!(bank.lines().await, ["late"], "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_the_connection_when_all_is_dropped_gets_an_error() {
+    let bank = Bank::open(1).await;
+    let (queued, is_queued) = oneshot::channel();
+    let work = transactional(async {
+        let _held = connection().await?;
+        let mut waiting = Box::pin(RequestContext::carry(async { Ok::<_, Failure>(Journal.write("late").await?) }));
+        assert!(poll!(&mut waiting).is_pending());
+        let _ = queued.send(waiting);
+        pending().await
+    });
+    let waiting = bank.request(drive_until(work, is_queued)).await;
+    assert_eq!(in_time(waiting).await, Err(Failure::Finished));
+    assert_eq!(bank.lines_after_another().await, ["another"]);
+}
+
+#[tokio::test]
+async fn a_task_that_has_the_connection_when_all_is_dropped_gives_it_back_rolled_back() {
+    let bank = Bank::open(1).await;
+    let (lent, is_lent) = oneshot::channel();
+    let work = transactional(async {
+        Journal.write("lost").await?;
+        let _ = lent.send(connection().await?);
+        pending().await
+    });
+    let connection = bank.request(drive_until(work, is_lent)).await;
+    assert_eq!(bank.pool.num_idle(), 0, "as long as a task has it, nobody else can");
+    drop(connection);
+    assert_eq!(bank.lines_after_another().await, ["another"]);
+}
+
+#[tokio::test]
+async fn a_savepoint_of_a_task_is_over_when_the_transaction_around_it_is_dropped() {
+    let bank = Bank::open(1).await;
+    let (spawned, is_spawned) = oneshot::channel();
+    let (over, is_over) = oneshot::channel::<()>();
+    let work = transactional(async {
+        let (begun, is_begun) = oneshot::channel();
+        let task = RequestContext::spawn(transactional_as(Propagation::Nested, async {
+            Journal.write("lost").await?;
+            begun.send(()).unwrap();
+            is_over.await.unwrap();
+            Ok::<_, Failure>(Journal.write("late").await?)
+        }));
+        is_begun.await.unwrap();
+        let _ = spawned.send(task);
+        pending().await
+    });
+    let task = bank.request(drive_until(work, is_spawned)).await;
+    over.send(()).unwrap();
+    assert_eq!(in_time(task).await.unwrap(), Err(Failure::Finished));
+    assert_eq!(bank.lines_after_another().await, ["another"]);
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_the_task_that_has_the_connection() {
+    let bank = Bank::open(1).await;
+    let work = transactional(async {
+        let mut connection = connection().await?;
+        Ok::<_, Failure>(RequestContext::spawn(async move {
+            query("INSERT INTO journal (line) VALUES ('by the task')").execute(&mut *connection).await
+        }))
+    });
+    let task = bank.request(work).await.unwrap();
+    assert_eq!(bank.lines().await, ["by the task"]);
+    assert_eq!(in_time(task).await.unwrap().unwrap().rows_affected(), 1);
+}
+
+/// Ends a transaction, then lets a task do this that was spawned inside of it.
+async fn outlive<W>(bank: &Bank, ending: Ending, work: impl FnOnce() -> W) -> Result<(), Failure>
+where
+    W: Future<Output = Result<(), Failure>> + Send + 'static,
+{
+    let (spawned, is_spawned) = oneshot::channel();
+    let (over, is_over) = oneshot::channel::<()>();
+    let work = work();
+    let late = bank.request(async {
+        let transaction = transactional(async {
+            Journal.write("in time").await?;
+            let task = RequestContext::spawn(async {
+                is_over.await.expect("the test says when");
+                work.await
+            });
+            let _ = spawned.send(task);
+            match ending {
+                Ending::Committed => Ok(()),
+                Ending::Failed => Err(Failure::Deliberate),
+                Ending::Dropped => pending().await,
+            }
+        });
+        let task = if ending == Ending::Dropped {
+            drive_until(transaction, is_spawned).await
+        } else {
+            assert_eq!(transaction.await.is_ok(), ending == Ending::Committed);
+            is_spawned.await.expect("it was spawned")
+        };
+        over.send(()).expect("the task waits for it");
+        task.await.expect("it does not panic")
+    });
+    late.await
+}
+
+/// Drops a transaction when something has been sent.
+async fn drive_until<T>(transaction: impl Future<Output = Result<(), Failure>>, sent: oneshot::Receiver<T>) -> T {
+    select! {
+        end = transaction => panic!("it was to be dropped, but ended: {end:?}"),
+        value = sent => value.expect("it is sent"),
+    }
+}
