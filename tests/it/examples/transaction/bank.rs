@@ -87,7 +87,18 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-/// Polls a future so many times, and drops it if it is not ready then.
+/// Does this with no poll, one poll and so on until it completes. How many that takes is up to the database's thread, so
+/// it is done a few times over.
+pub(super) async fn at_any_moment(completes: impl AsyncFn(usize) -> bool) {
+    for _ in 0..8 {
+        let mut polls = 0;
+        while !completes(polls).await {
+            polls += 1;
+        }
+    }
+}
+
+/// Polls a future so many times, and drops it if it is not ready then: what it waits for is still under way.
 pub(super) async fn polled<T: Future>(times: usize, future: T) -> Option<T::Output> {
     let mut future = pin!(future);
     let mut left = times;
@@ -96,7 +107,10 @@ pub(super) async fn polled<T: Future>(times: usize, future: T) -> Option<T::Outp
             return Poll::Ready(None);
         }
         left -= 1;
-        future.as_mut().poll(cx).map(Some)
+        match future.as_mut().poll(cx) {
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            polled => polled.map(Some),
+        }
     })
     .await
 }

@@ -6,7 +6,7 @@ use futures_util::poll;
 use tokio::{select, sync::Notify};
 
 use super::{
-    bank::{Bank, Failure, polled},
+    bank::{Bank, Failure, at_any_moment, polled},
     example::{
         Journal,
         transactional::{connection, transactional},
@@ -29,7 +29,7 @@ async fn what_is_dropped_is_rolled_back() {
 
 #[tokio::test]
 async fn what_is_dropped_at_any_moment_is_all_or_nothing_and_leaves_the_pool_usable() {
-    for polls in 0.. {
+    at_any_moment(async |polls| {
         let bank = Bank::open(1).await;
         let work = transactional(async {
             Journal.write("one").await?;
@@ -43,10 +43,9 @@ async fn what_is_dropped_at_any_moment_is_all_or_nothing_and_leaves_the_pool_usa
         } else {
             assert_eq!(lines, ["another"], "{polls} polls");
         }
-        if completed {
-            return;
-        }
-    }
+        completed
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -100,10 +100,10 @@ async fn a_task_that_has_the_connection_when_all_is_dropped_gives_it_back_rolled
     let (lent, is_lent) = oneshot::channel();
     let work = transactional(async {
         Journal.write("lost").await?;
-        let _ = lent.send(connection().await?);
+        let _ = lent.send((connection().await?, RequestContext::current()));
         pending().await
     });
-    let connection = bank.request(drive_until(work, is_lent)).await;
+    let (connection, _context) = bank.request(drive_until(work, is_lent)).await;
     assert_eq!(bank.pool.num_idle(), 0, "as long as a task has it, nobody else can");
     drop(connection);
     assert_eq!(bank.lines_after_another().await, ["another"]);

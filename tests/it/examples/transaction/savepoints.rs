@@ -4,13 +4,12 @@ use futures_util::join;
 use tokio::sync::Notify;
 
 use super::{
-    bank::{Bank, Failure, polled},
+    bank::{Bank, Failure, at_any_moment, polled},
     example::{
         Journal,
         transactional::{Propagation, transactional, transactional_as},
     },
 };
-use crate::support::in_time;
 
 #[tokio::test]
 async fn a_savepoint_is_rolled_back_and_what_is_around_it_is_committed() {
@@ -91,7 +90,7 @@ async fn work_that_joins_a_savepoint_and_fails_dooms_only_that() {
 
 #[tokio::test]
 async fn a_savepoint_that_is_dropped_at_any_moment_is_all_or_nothing_in_what_goes_on() {
-    for polls in 0.. {
+    at_any_moment(async |polls| {
         let bank = Bank::open(1).await;
         let work = transactional(async {
             Journal.write("before").await?;
@@ -105,10 +104,9 @@ async fn a_savepoint_that_is_dropped_at_any_moment_is_all_or_nothing_in_what_goe
             [a, b] => assert_eq!(([&**a, b], completed), (["before", "after"], false), "{polls} polls"),
             lines => assert_eq!(lines, ["before", "in", "it", "after"], "{polls} polls"),
         }
-        if completed {
-            return in_time(bank.pool.close()).await;
-        }
-    }
+        completed
+    })
+    .await;
 }
 
 async fn nested(lines: &[&str], end: Result<(), Failure>) -> Result<(), Failure> {
