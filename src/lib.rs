@@ -88,8 +88,8 @@
 //! A request is over when its response body has been streamed, has failed or was dropped, which is long after the
 //! handler has returned. [`on_end`](RequestContext::on_end) callbacks are called then, once and in its context, and
 //! [`End`] says which it was; [`on_response`](RequestContext::on_response) callbacks may change the head of the response
-//! from any depth before. Work without HTTP has an end too, with [`Store::run`]. The [recipe](recipes::end) says what exactly is
-//! promised, and build on it: commit or roll back, an access log, a count of queries, a header from deep code.
+//! from any depth before. Work without HTTP has an end too, with [`Store::run`]. The [recipes](recipes::end) say what
+//! exactly is promised, and build on it: commit or roll back, an access log, a count of queries, a header from deep code.
 //!
 //! # Made once a request
 //!
@@ -151,6 +151,7 @@ mod delivery;
 mod end;
 mod error;
 pub mod future;
+mod headers;
 mod layer;
 mod opening;
 mod propagate;
@@ -161,7 +162,6 @@ mod scope;
 mod service;
 mod setup;
 mod store;
-mod trusted;
 mod unwind;
 
 #[cfg(feature = "axum")]

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
-use self::rules::Rules;
+use self::rules::{Rules, STATE, TRACE};
 use crate::{Store, scope};
 
 /// Carries some headers of a request over to the calls that are made for it, so that the next service knows it too.
@@ -41,7 +41,8 @@ use crate::{Store, scope};
 ///
 /// # What travels
 ///
-/// Values travel byte for byte; nothing is parsed, and so nothing is vouched for. All but `traceparent`, `tracestate` and
+/// Values travel byte for byte; nothing is parsed, and so nothing is vouched for. A `tracestate` goes with its own
+/// `traceparent` or not at all, since alone it means nothing. All but `traceparent`, `tracestate` and
 /// `x-request-id` are marked [sensitive](HeaderValue::set_sensitive), which keeps them out of `Debug` and of the
 /// compression tables of HTTP/2. `Debug` of this type shows names.
 ///
@@ -83,7 +84,7 @@ impl HeaderPropagation {
     /// assert!(format!("{:?}", HeaderPropagation::trace_context()).contains(r#"["traceparent", "tracestate"]"#));
     /// ```
     pub fn trace_context() -> Self {
-        Self::new(["traceparent", "tracestate"].map(HeaderName::from_static))
+        Self::new([TRACE.clone(), STATE.clone()])
     }
 
     /// Lets one more header travel.
@@ -104,6 +105,10 @@ impl HeaderPropagation {
     }
 
     /// Captures nothing from a request unless `trusted` says that it may: by what its extensions say of the peer.
+    ///
+    /// That goes for an id made by [`RequestIdPolicy`](crate::RequestIdPolicy) too, which the request carries like any other
+    /// header. Where the id of a stranger's request is to travel and its trace is not, let one list capture the id and
+    /// another the trace, and a third that names both inject them: see [`recipes::trust`](crate::recipes::trust).
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagation;
@@ -158,9 +163,8 @@ impl HeaderPropagation {
         }
         let mut captured = store.insert(Captured::default()).unwrap_or_default();
         // The state of one trace says nothing of another.
-        let trace = names.iter().copied().find(|name| *name == "traceparent");
-        let other = trace.is_some_and(|name| captured.holds(name) && captured.lines_of(name).ne(lines_of(name)));
-        captured.0.retain(|(name, _)| !(names.contains(&name) || other && name == "tracestate"));
+        let is_other = names.contains(&&TRACE) && captured.lines_of(&TRACE).ne(request.headers.get_all(&TRACE));
+        captured.0.retain(|(name, _)| !(names.contains(&name) || is_other && *name == STATE));
         for name in names {
             captured.0.extend(lines_of(name).map(|line| (name.clone(), copy(name, line))));
         }
@@ -169,9 +173,9 @@ impl HeaderPropagation {
 
     /// Puts what the current context captured on the headers of a call, as far as this list names it.
     ///
-    /// A header that is there already is left as it is, a `traceparent` together with its `tracestate`; all are where no
-    /// context is current. What a [child](crate::RequestContext::child), or a layer that inherits, has not captured itself,
-    /// it finds in its parents, the nearest first; a `tracestate` only where the `traceparent` was.
+    /// A header that is there already is left as it is, and so are all where no context is current. What a
+    /// [child](crate::RequestContext::child), or a layer that inherits, has not captured itself, it finds in its parents, the
+    /// nearest first.
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagation;
@@ -191,13 +195,9 @@ impl HeaderPropagation {
         scope::with_current(|context| {
             let Some(context) = context else { return };
             let nearest = |name: &HeaderName| context.seeded().find(|captured: &&Captured| captured.holds(name));
-            let source = |name: &HeaderName| match name.as_str() {
-                _ if headers.contains_key(name) => None,
-                // The state of one trace says nothing of another, be it the caller's or a parent's.
-                "tracestate" if headers.contains_key("traceparent") => None,
-                "tracestate" => nearest(&HeaderName::from_static("traceparent")).or_else(|| nearest(name)),
-                _ => nearest(name),
-            };
+            // The state of one trace says nothing of another, be it the caller's or a parent's.
+            let holder = |name: &HeaderName| nearest(if *name == STATE { &TRACE } else { name });
+            let source = |name: &HeaderName| holder(name).filter(|_| !headers.contains_key(name));
             let lines_of = |name| source(name).into_iter().flat_map(move |captured| captured.lines_of(name));
             let admitted = self.0.admit(lines_of);
             let lines = admitted.into_iter().flat_map(|name| lines_of(name).map(move |line| (name, line.clone())));

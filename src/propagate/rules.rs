@@ -1,25 +1,16 @@
 //! Which headers may travel, and how much of them.
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue};
 
-use crate::trusted::Trusted;
+use crate::headers::{Trusted, assert_free};
 
 /// Limits of [W3C Baggage](https://www.w3.org/TR/baggage/#limits), which hold for all lines of that header together.
 const BAGGAGE_BYTES: usize = 8192;
 const BAGGAGE_MEMBERS: usize = 64;
 
-/// Headers that frame a message or belong to one connection (RFC 9110, sections 6.6, 7.2, 7.6.1 and 8.6).
-const OF_ONE_MESSAGE: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::HOST,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-];
+/// Of [W3C Trace Context](https://www.w3.org/TR/trace-context/). A state without its trace means nothing to who reads it.
+pub(super) static TRACE: HeaderName = HeaderName::from_static("traceparent");
+pub(super) static STATE: HeaderName = HeaderName::from_static("tracestate");
 
 #[derive(Clone)]
 pub(super) struct Rules {
@@ -36,17 +27,13 @@ impl Rules {
 
     #[track_caller]
     pub(super) fn add(&mut self, name: HeaderName) {
-        assert!(
-            !OF_ONE_MESSAGE.contains(&name),
-            "the header `{name}` frames one message or belongs to one connection, and cannot travel to another: leave it to \
-             the client, and propagate headers that describe the request",
-        );
+        assert_free(&name);
         if !self.names.contains(&name) {
             self.names.push(name);
         }
     }
 
-    /// The names whose headers are there and within the limits.
+    /// The names whose headers are there and within the limits. The state of a trace goes with its trace or not at all.
     pub(super) fn admit<'a, L>(&'a self, lines_of: impl Fn(&'a HeaderName) -> L) -> Vec<&'a HeaderName>
     where
         L: Iterator<Item = &'a HeaderValue>,
@@ -57,7 +44,11 @@ impl Rules {
             let longest = admitted.iter().enumerate().max_by_key(|(_, (length, _))| *length);
             admitted.remove(longest.expect("the sum of none is zero").0);
         }
-        admitted.into_iter().map(|(_, name)| name).collect()
+        let mut admitted: Vec<_> = admitted.into_iter().map(|(_, name)| name).collect();
+        if !admitted.iter().any(|name| *name == TRACE) {
+            admitted.retain(|name| *name != STATE);
+        }
+        admitted
     }
 
     /// The bytes of a header's lines and of the commas that would join them, if it is there and fits.

@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc};
 use http::{HeaderName, request::Parts};
 
 use super::RequestId;
-use crate::{RequestContext, Store, trusted::Trusted};
+use crate::{
+    RequestContext, Store,
+    headers::{Trusted, assert_free},
+};
 
 /// Gives each request an id: in the store, on the request's header, and on the response.
 ///
@@ -33,7 +36,7 @@ use crate::{RequestContext, Store, trusted::Trusted};
 /// # }
 /// ```
 ///
-/// A policy is cheap to clone. Its closures are called through a pointer, each at most once a request.
+/// A policy is cheap to clone. Its closures are called through a pointer, each at most once for an `apply`.
 #[derive(Clone)]
 #[must_use = "a policy does nothing until it is applied in a setup"]
 pub struct RequestIdPolicy {
@@ -67,7 +70,13 @@ impl RequestIdPolicy {
     /// let ids = RequestIdPolicy::new().header(http::HeaderName::from_static("x-amzn-trace-id"));
     /// assert!(format!("{ids:?}").contains("x-amzn-trace-id"));
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// On the name of a header that HTTP itself needs, as [`HeaderPropagation::new`](crate::HeaderPropagation::new) does.
+    #[track_caller]
     pub fn header(mut self, name: HeaderName) -> Self {
+        assert_free(&name);
         self.header = name;
         self
     }
@@ -184,12 +193,13 @@ impl RequestIdPolicy {
             (self.generate)(request)
         });
         store.insert(id.clone());
-        request.headers.insert(self.header.clone(), id.clone().into());
+        // A map that is full takes no header more; the id is in the store all the same.
+        let _ = request.headers.try_insert(self.header.clone(), id.clone().into());
         #[cfg(feature = "tower-http")]
         request.extensions.insert(tower_http::request_id::RequestId::new(id.clone().into()));
         if self.echo {
             let (name, value) = (self.header.clone(), id.clone().into());
-            store.on_response(move |head| drop(head.headers.insert(name, value)));
+            store.on_response(move |head| drop(head.headers.try_insert(name, value)));
         }
         id
     }

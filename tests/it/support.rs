@@ -1,9 +1,16 @@
 //! What the modules share: an identity, the layer that seeds it, real servers and clients on loopback.
 
-use std::{fmt::Debug, net::SocketAddr, time::Duration};
+use std::{
+    any::Any,
+    fmt::Debug,
+    iter,
+    net::SocketAddr,
+    panic::{UnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
-use http::{Request, Response, Uri, Version, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version, request::Parts};
 use http_body_util::BodyExt;
 use hyper::{
     body::Incoming,
@@ -137,3 +144,34 @@ pub(crate) async fn http2_connection(address: SocketAddr) -> http2::SendRequest<
 pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
     timeout(Duration::from_secs(30), work).await.expect("the test hangs")
 }
+
+/// A map that would take so many names and no more.
+pub(crate) fn map_with_room_for(room: usize) -> HeaderMap {
+    let mut names = (0_u32..).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap());
+    let mut headers = HeaderMap::new();
+    let full = iter::from_fn(|| headers.try_insert(names.next()?, HeaderValue::from_static("")).ok()).count();
+    assert!(full > 1 << 14);
+    for n in 0..room {
+        headers.remove(format!("x-{n}")).unwrap();
+    }
+    headers
+}
+
+/// The text of the panic that `work` ends with.
+pub(crate) fn panic_text<T>(work: impl FnOnce() -> T + UnwindSafe) -> String {
+    let panic: Box<dyn Any + Send> = catch_unwind(|| drop(work())).expect_err("it did not panic");
+    *panic.downcast().expect("a text")
+}
+
+/// The names of headers that HTTP itself needs.
+pub(crate) const OF_ONE_MESSAGE: [&str; 9] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];

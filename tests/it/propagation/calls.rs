@@ -1,11 +1,10 @@
 //! What an injection puts on a call, and what it leaves alone.
 
-use std::iter;
-
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use tower_request_context::{HeaderPropagation, RequestContext, Store};
 
 use super::{Lines, OTHER_TRACEPARENT, TRACEPARENT, captured, head, injected, lines, listing};
+use crate::support::map_with_room_for;
 
 const TRACE: Lines<'_> = &[("traceparent", TRACEPARENT), ("tracestate", "cats=1")];
 
@@ -142,16 +141,4 @@ fn inject_two_lines_each(headers: &mut HeaderMap) {
     let travelling = listing(["x-tenant", "x-zone"]);
     let came_in = [("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu"), ("x-zone", "us")];
     RequestContext::new(captured(&travelling, lines(&came_in))).sync_scope(|| travelling.inject(headers));
-}
-
-/// A map that would take so many names and no more.
-fn map_with_room_for(room: usize) -> HeaderMap {
-    let mut names = (0_u32..).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap());
-    let mut headers = HeaderMap::new();
-    let full = iter::from_fn(|| headers.try_insert(names.next()?, HeaderValue::from_static("")).ok()).count();
-    assert!(full > 1 << 14);
-    for n in 0..room {
-        headers.remove(format!("x-{n}")).unwrap();
-    }
-    headers
 }

@@ -74,6 +74,46 @@ fn a_trace_that_is_captured_twice_keeps_its_state() {
 }
 
 #[test]
+fn a_state_does_not_travel_without_its_trace() {
+    let trace = HeaderPropagation::trace_context();
+    let state = ("tracestate", "cats=1");
+    assert_eq!(sent_on(&trace, lines(&[state])), HeaderMap::new());
+    let too_long = "0".repeat(8193);
+    assert_eq!(sent_on(&trace, lines(&[("traceparent", &too_long), state])), HeaderMap::new());
+    assert_eq!(sent_on(&listing(["tracestate"]), lines(&[("traceparent", TRACEPARENT), state])), HeaderMap::new());
+}
+
+#[test]
+fn a_state_that_is_captured_without_its_trace_does_not_join_the_one_before() {
+    let travelling = HeaderPropagation::trace_context();
+    let first = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
+    let too_long = "0".repeat(8193);
+    for second in [&[("tracestate", "dogs=1")][..], &[("traceparent", &too_long), ("tracestate", "dogs=1")]] {
+        let mut store = captured(&travelling, first.clone());
+        travelling.capture(&mut store, &head(lines(second)));
+        assert_eq!(injected(&travelling, &RequestContext::new(store)), first);
+    }
+}
+
+#[test]
+fn an_id_travels_for_a_stranger_whose_trace_does_not() {
+    let ids = RequestIdPolicy::new();
+    let id = listing(["x-request-id"]);
+    let trace = HeaderPropagation::trace_context();
+    let all = trace.clone().and(HeaderName::from_static("x-request-id"));
+    for (peer, trusted) in [([10, 0, 0, 1], false), ([127, 0, 0, 1], true)] {
+        let (mut store, mut head) = (Store::new(), head(lines(&[("traceparent", TRACEPARENT)])));
+        head.extensions.insert(Peer::at(peer));
+        let given = ids.apply(&mut store, &mut head);
+        id.capture(&mut store, &head);
+        from_loopback(trace.clone()).capture(&mut store, &head);
+        let sent = injected(&all, &RequestContext::new(store));
+        assert_eq!(sent["x-request-id"], given.as_str());
+        assert_eq!(sent.contains_key("traceparent"), trusted);
+    }
+}
+
+#[test]
 fn nothing_is_captured_from_a_peer_that_is_not_trusted() {
     let trusting = from_loopback(HeaderPropagation::trace_context());
     let came_in = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);

@@ -1,29 +1,11 @@
 //! Which headers may be listed, and what a list shows of itself.
 
-use std::panic::{UnwindSafe, catch_unwind};
-
 use allocation_counter::measure;
 use http::{HeaderMap, HeaderName};
 use tower_request_context::HeaderPropagation;
 
 use super::{TRACEPARENT, headers, lines, listing, sent_on};
-
-const OF_ONE_MESSAGE: [&str; 9] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-fn panic_text(work: impl FnOnce() -> HeaderPropagation + UnwindSafe) -> String {
-    let panic = catch_unwind(|| drop(work())).expect_err("the name was taken");
-    *panic.downcast().expect("a text")
-}
+use crate::support::{OF_ONE_MESSAGE, panic_text};
 
 #[test]
 fn only_headers_in_the_list_travel() {
@@ -73,8 +55,8 @@ fn a_header_of_one_message_or_connection_cannot_be_listed() {
     for name in OF_ONE_MESSAGE {
         let upper = HeaderName::from_bytes(name.to_uppercase().as_bytes()).unwrap();
         let teaching = format!(
-            "the header `{name}` frames one message or belongs to one connection, and cannot travel to another: leave it \
-             to the client, and propagate headers that describe the request"
+            "the header `{name}` frames one message or belongs to one connection, and cannot travel to another or carry \
+             an id: leave it to server and client, and name a header that describes the request"
         );
         assert_eq!(panic_text(|| HeaderPropagation::new([HeaderName::from_static("x-tenant"), upper])), teaching);
         assert_eq!(panic_text(|| HeaderPropagation::trace_context().and(HeaderName::from_static(name))), teaching);

@@ -1,18 +1,21 @@
 //! Where an id is found: in the store, on the request, and on the answer, whoever makes that.
 
+use std::convert::Infallible;
+
 use axum::{
     Router,
     response::{AppendHeaders, IntoResponse},
     routing::get,
 };
-use http::{Response, StatusCode, request::Parts};
+use futures_util::FutureExt;
+use http::{HeaderName, Request, Response, StatusCode, request::Parts};
 use hyper::body::Incoming;
-use tower::{ServiceBuilder, service_fn};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_request_context::{RequestContext, RequestContextLayer, RequestIdPolicy, Store};
 
 use super::{app, id, ids, is_new, send, tell, the_id, the_line};
-use crate::support::{VERSIONS, text};
+use crate::support::{OF_ONE_MESSAGE, VERSIONS, map_with_room_for, panic_text, text};
 
 const HEADER: &str = "x-request-id";
 
@@ -130,9 +133,34 @@ async fn without_the_echo_an_answer_or_a_refusal_is_as_it_was_made() {
     }
 }
 
+#[test]
+fn a_request_or_an_answer_without_room_for_a_header_goes_on_without() {
+    let (mut store, mut head) = (Store::new(), Request::new(()).into_parts().0);
+    head.headers = map_with_room_for(0);
+    let before = head.headers.clone();
+    let id = RequestIdPolicy::new().apply(&mut store, &mut head);
+    assert_eq!((store.id(), &head.headers), (Some(id), &before));
+
+    let full = service_fn(async |_: Request<()>| {
+        let mut response = Response::new(String::new());
+        *response.headers_mut() = map_with_room_for(0);
+        Ok::<_, Infallible>(response)
+    });
+    let answer = ids(RequestIdPolicy::new()).layer(full).oneshot(Request::new(()));
+    assert_eq!(answer.now_or_never().unwrap().unwrap().headers(), &before);
+}
+
+#[test]
+fn a_header_that_http_itself_needs_cannot_carry_the_id() {
+    for name in OF_ONE_MESSAGE {
+        let text = panic_text(|| RequestIdPolicy::new().header(HeaderName::from_static(name)));
+        assert!(text.starts_with(&format!("the header `{name}` frames one message")), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn another_header_is_read_replaced_and_echoed_in_place_of_the_usual_one() {
-    let name = http::HeaderName::from_static("x-correlation-id");
+    let name = HeaderName::from_static("x-correlation-id");
     for version in VERSIONS {
         let app = app(RequestIdPolicy::new().header(name.clone()));
         let response = send(app, version, "x-correlation-id", &[b"forged", b"forged"]).await;
@@ -143,8 +171,8 @@ async fn another_header_is_read_replaced_and_echoed_in_place_of_the_usual_one() 
 
 #[tokio::test]
 async fn a_service_that_fails_has_its_id_and_no_answer() {
-    let failing = service_fn(async |_: http::Request<()>| Err::<Response<String>, _>(id()));
+    let failing = service_fn(async |_: Request<()>| Err::<Response<String>, _>(id()));
     let service = ServiceBuilder::new().layer(ids(RequestIdPolicy::new())).service(failing);
-    let error = tower::ServiceExt::oneshot(service, http::Request::new(())).await.unwrap_err();
+    let error = ServiceExt::oneshot(service, Request::new(())).await.unwrap_err();
     assert!(is_new(&error), "{error}");
 }
