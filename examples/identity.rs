@@ -29,7 +29,8 @@ fn is_proxy(request: &Parts) -> bool {
 
 /// The user that the proxy names, or `None` for nobody. An `Err` says that somebody tried to be somebody else.
 pub(crate) fn user_of(request: &mut Parts) -> Result<Option<UserId>, StatusCode> {
-    let is_alias = |name: &HeaderName| *name != USER_ID && name.as_str().replace(['_', '.'], "-") == USER_ID.as_str();
+    let dashed = |name: &HeaderName| name.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let is_alias = |name: &HeaderName| *name != USER_ID && dashed(name) == USER_ID.as_str();
     if request.headers.keys().any(is_alias) {
         return Err(StatusCode::BAD_REQUEST);
     }
@@ -39,8 +40,8 @@ pub(crate) fn user_of(request: &mut Parts) -> Result<Option<UserId>, StatusCode>
     if !is_proxy(request) {
         return Err(StatusCode::FORBIDDEN);
     }
-    let digits = line.to_str().ok().filter(|text| text.len() <= 20 && text.bytes().all(|byte| byte.is_ascii_digit()));
-    let id = digits.and_then(|digits| digits.parse().ok()).ok_or(StatusCode::BAD_REQUEST)?;
+    let id = line.to_str().ok().and_then(|text| text.parse().ok().filter(|id: &u64| id.to_string() == text));
+    let id = id.ok_or(StatusCode::BAD_REQUEST)?; // one spelling each: nothing is trimmed, signed or padded
     if let Some(line) = request.headers.get_mut(USER_ID) {
         line.set_sensitive(true); // whoever prints the headers of this request
     }

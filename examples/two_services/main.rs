@@ -48,7 +48,10 @@ async fn run() -> Result<(), BoxError> {
 
     let gateway = axum::serve(front, gateway::app(channel));
     let backend = backend::serve(back, address);
-    let visit = async { if once { ask(address).await } else { invite(address).await } };
+    let visit = async {
+        ask(address).await?;
+        if once { Ok(()) } else { invite(address).await }
+    };
     select! {
         result = gateway.into_future() => Ok(result?),
         result = backend => Ok(result?),
@@ -78,7 +81,7 @@ async fn ask(address: SocketAddr) -> Result<(), BoxError> {
 
 async fn invite(address: SocketAddr) -> Result<(), BoxError> {
     let headers = HEADERS.map(|(name, value)| format!(" -H '{name}: {value}'")).concat();
-    let invite = format!("Serving until Ctrl-C. Try:\n  curl http://{address}{PATH}{headers}\n\n{}", hop::heading());
+    let invite = format!("\nServing until Ctrl-C. Try:\n  curl http://{address}{PATH}{headers}\n\n{}", hop::heading());
     // In this order: whoever reads the invitation may interrupt at once.
     try_join!(signal::ctrl_c(), async { say(&invite) })?;
     Ok(())

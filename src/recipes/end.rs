@@ -80,7 +80,7 @@
 //!     RequestContext::on_end(move |_| open.roll_back())?; // does nothing after a commit
 //!     RequestContext::set(transaction.clone())?; // for the repositories below
 //!     let response = next.run(request).await;
-//!     if response.status().is_success() {
+//!     if !(response.status().is_client_error() || response.status().is_server_error()) {
 //!         transaction.commit().await?;
 //!     }
 //!     Ok(response)

@@ -106,7 +106,8 @@
 //!
 //! A library that keeps something of its own in the context takes no features (`default-features = false`), and a type that
 //! is private, so that nobody else can read, replace or remove the value. Its layer inherits: what the application put
-//! into the context outside of it is still there inside, and where there is none the layer makes one.
+//! into the context outside of it is still there inside, and where there is none the layer makes one. The price: what is
+//! set inside stays inside, out of sight of the application's middleware outside and of its `on_end`.
 //!
 //! ```
 //! # use http::{HeaderValue, Request, Response, header::ACCEPT_LANGUAGE, request::Parts};

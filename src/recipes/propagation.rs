@@ -75,7 +75,6 @@
 //! # Other clients
 //!
 //! What gives out a `&mut HeaderMap` before it sends will do. For reqwest that is a middleware of `reqwest-middleware`,
-//! registered last so that retries stand outside of it; it calls `TRAVELLING.inject(request.headers_mut())` and passes the
-//! request on.
+//! which calls `TRAVELLING.inject(request.headers_mut())` and passes the request on.
 //!
 //! [`RequestContext::spawn`]: crate::RequestContext::spawn

@@ -16,8 +16,7 @@
 //! all alike; an id that goes into a log, a query or a shell unchecked can do worse ([CVE-2021-45046] came in through
 //! logged input). Where a proxy sets the id, [`accept_inbound`] adopts it; where some peers are proxies and some are not,
 //! [`accept_inbound_if`] asks who the peer is. An id that breaks the rules of [`RequestId`], or comes twice, is replaced
-//! as if it had not come. The echo tells clients which id to quote when they complain; it is always the id that was used. (tower-http's
-//! `PropagateRequestIdLayer` outside of the layer would echo what the client sent.)
+//! as if it had not come. The echo tells clients which id to quote when they complain; where layers are nested, the id of the outermost.
 //!
 //! ```
 //! # use http::{Request, header::HeaderValue};
@@ -54,7 +53,7 @@
 //! * **Leniency.** A value that is trimmed, decoded or cut until it fits is not what was verified. Refuse it.
 //! * **Fallbacks.** Absence is `None`, never a default user or tenant.
 //!
-//! The example [`identity`] does all that, and is tested with these requests. It also marks the header as
+//! The example `identity` does all that, and is tested with these requests. It also marks the header as
 //! [sensitive](http::HeaderValue::set_sensitive), so that `Debug` of the request does not show it and HTTP/2 does not index
 //! it; [`HeaderPropagation`] does so with all it carries but trace context and request id.
 //!
@@ -67,16 +66,51 @@
 //! * **From whom.** A stranger's `traceparent` with the sampled flag makes you record, and pay for, what they like; ids that
 //!   collide on purpose make traces useless ([W3C Trace Context, 7.2]). At a public edge let the proxy restart traces, or
 //!   capture from known peers only, with [`trust_if`].
-//! * **How much.** Limits hold for a header with all its lines, since one that counts line by line can be had cheaply
+//! * **How much.** Limits hold for a header with all its lines, since a limit on each line is evaded by sending many
 //!   ([CVE-2026-29181]); what exceeds them is left out whole, since half a member of a list means something else.
-//! * **To whom.** What is injected is told to the one who is called. Give clients of third parties no propagation, or one
-//!   with `traceparent` alone; an internal tenant is nobody's business.
+//! * **To whom.** What is injected is told to the one who is called, and by a client that follows redirects to whomever
+//!   that one names. Give clients of third parties no propagation, or one with `traceparent` alone; an internal tenant is
+//!   nobody's business.
+//!
+//! At an edge, then, the id was made here and travels for everybody, and the trace only for peers that are known:
+//!
+//! ```
+//! # use http::{HeaderMap, HeaderName, Request};
+//! # use std::net::SocketAddr;
+//! # use tower_request_context::{HeaderPropagation, RequestContext, RequestContextLayer, RequestIdPolicy, Store};
+//! # #[derive(Clone, Copy)]
+//! # struct Peer(bool);
+//! # fn is_known(request: &http::request::Parts) -> bool { request.extensions.get().is_some_and(|Peer(known)| *known) }
+//! let ids = RequestIdPolicy::new();
+//! let id = HeaderPropagation::new([HeaderName::from_static("x-request-id")]);
+//! let trace = HeaderPropagation::trace_context().trust_if(is_known);
+//! let outgoing = HeaderPropagation::trace_context().and(HeaderName::from_static("x-request-id")); // injects both
+//!
+//! let layer = RequestContextLayer::new(move |store, request| {
+//!     ids.apply(store, request);
+//!     id.capture(store, request);
+//!     trace.capture(store, request);
+//! });
+//! # use http::Response;
+//! # use tower::{Layer, ServiceExt, service_fn};
+//! # for known in [true, false] {
+//! #     let outgoing = outgoing.clone();
+//! #     let service = layer.clone().layer(service_fn(move |_: Request<()>| {
+//! #         let mut call = HeaderMap::new();
+//! #         outgoing.inject(&mut call);
+//! #         assert_eq!((call.contains_key("x-request-id"), call.contains_key("traceparent")), (true, known));
+//! #         async { Ok::<_, ()>(Response::new(String::new())) }
+//! #     }));
+//! #     let request = Request::builder().header("traceparent", "00-1-2-01").extension(Peer(known)).body(()).unwrap();
+//! #     assert!(tokio_test::block_on(service.oneshot(request)).is_ok());
+//! # }
+//! ```
 //!
 //! # Inside a mesh
 //!
 //! A sidecar proxy sees a call come in and another go out, and only the application knows that they belong together. So
 //! Envoy and Istio ask it to forward some headers ([Istio], [Envoy]): `x-request-id` always; `traceparent` and `tracestate`;
-//! for Zipkin the B3 headers; for others the header of their tracer.
+//! for Zipkin the B3 headers; for others the headers of their tracer, these among them:
 //!
 //! ```
 //! use http::HeaderName;
@@ -85,10 +119,12 @@
 //!
 //! const B3: [&str; 6] =
 //!     ["b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"]; // Zipkin
-//! const OTHERS: [&str; 5] = [
+//! const OTHERS: [&str; 8] = [
 //!     "x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-sampling-priority", // Datadog
 //!     "sw8", // SkyWalking
-//!     "x-cloud-trace-context", // Google Cloud
+//!     "x-cloud-trace-context", "grpc-trace-bin", // Google Cloud, OpenCensus
+//!     "x-ot-span-context", // Lightstep
+//!     "x-amzn-trace-id", // AWS X-Ray
 //! ];
 //!
 //! let ids = RequestIdPolicy::new().accept_inbound(); // the sidecar made it
@@ -128,5 +164,4 @@
 //! [`RequestIdPolicy::new`]: crate::RequestIdPolicy::new
 //! [`accept_inbound`]: crate::RequestIdPolicy::accept_inbound
 //! [`accept_inbound_if`]: crate::RequestIdPolicy::accept_inbound_if
-//! [`identity`]: https://docs.rs/crate/tower-request-context/latest/source/examples/identity.rs
 //! [`trust_if`]: crate::HeaderPropagation::trust_if

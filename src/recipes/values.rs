@@ -37,11 +37,13 @@
 //!
 //! The tenant is a value like any other, and so is what belongs to it: its pool, its limits. Code below asks for the pool
 //! and cannot take another tenant's. Where there is none, that is an error, and never a default: a task that has lost its
-//! context must not write to the wrong database. An unknown tenant is refused before anything runs.
+//! context must not write to the wrong database. An unknown tenant is refused before anything runs. The host is what the
+//! client asked for, and no proof that its user belongs there: that is checked like any other right (see
+//! [`trust`](super::trust)). Here `ContextError` is an answer, which takes the feature `axum`.
 //!
 //! ```
 //! # use axum::{Router, body::Body, response::IntoResponse, routing::get};
-//! # use http::{Request, StatusCode, header::HOST};
+//! # use http::{Request, StatusCode, header::HOST, request::Parts, uri::Authority};
 //! # use std::collections::HashMap;
 //! # use tower::ServiceExt;
 //! # use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
@@ -53,16 +55,29 @@
 //!     Ok(format!("the cats in {database}"))
 //! }
 //!
+//! fn host(request: &Parts) -> Option<Authority> {
+//!     if let Some(authority) = request.uri.authority() {
+//!         return Some(authority.clone()); // HTTP/2
+//!     }
+//!     let mut lines = request.headers.get_all(HOST).iter();
+//!     let line = lines.next().filter(|_| lines.next().is_none())?;
+//!     Authority::try_from(line.as_bytes()).ok()
+//! }
+//!
 //! let pools = HashMap::from([("paris.example", Pool("paris")), ("rome.example", Pool("rome"))]);
 //! let tenants = RequestContextLayer::new(move |store, request| {
-//!     let host = request.headers.get(HOST).and_then(|host| host.to_str().ok());
-//!     let pool = host.and_then(|host| pools.get(host)).ok_or_else(|| StatusCode::NOT_FOUND.into_response())?;
-//!     store.insert(pool.clone());
+//!     let pool = host(request).and_then(|host| pools.get(host.host()).cloned());
+//!     let pool = pool.ok_or_else(|| StatusCode::NOT_FOUND.into_response())?;
+//!     store.insert(pool);
 //!     Ok(())
 //! });
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn ask(app: Router, host: &str) -> (StatusCode, String) {
-//! #     let request = Request::get("/").header(HOST, host).body(Body::empty()).unwrap();
+//! #     let request = match host.strip_prefix("http2 ") {
+//! #         Some(host) => Request::get(format!("http://{host}/")),
+//! #         None => host.split(", ").fold(Request::get("/"), |request, host| request.header(HOST, host)),
+//! #     };
+//! #     let request = request.body(Body::empty()).unwrap();
 //! #     let response = app.oneshot(request).await.unwrap();
 //! #     let status = response.status();
 //! #     let text = http_body_util::BodyExt::collect(response).await.unwrap().to_bytes();
@@ -71,7 +86,9 @@
 //! # let bare: Router = Router::new().route("/", get(cats));
 //! # let app = bare.clone().layer(tenants);
 //! # assert_eq!(ask(app.clone(), "rome.example"), (StatusCode::OK, "the cats in rome".into()));
-//! # assert_eq!(ask(app.clone(), "paris.example"), (StatusCode::OK, "the cats in paris".into()));
+//! # assert_eq!(ask(app.clone(), "paris.example:3000"), (StatusCode::OK, "the cats in paris".into()));
+//! # assert_eq!(ask(app.clone(), "http2 paris.example:3000"), (StatusCode::OK, "the cats in paris".into()));
+//! # assert_eq!(ask(app.clone(), "rome.example, paris.example").0, StatusCode::NOT_FOUND);
 //! # assert_eq!(ask(app, "oslo.example").0, StatusCode::NOT_FOUND);
 //! # assert_eq!(ask(bare, "rome.example").0, StatusCode::INTERNAL_SERVER_ERROR);
 //! ```
@@ -115,11 +132,12 @@
 //!
 //! # The whole head of the request
 //!
-//! The head is not in the store unless you put it there, and mostly a few fields of it do. All of it costs a clone (the
-//! map of headers is copied, their bytes are shared) in each request, and stays as long as the context does: so does
-//! the buffer that the server read the headers into, which a task that carries the context then keeps alive. It is what the
-//! client sent, passwords and cookies included, and the same head that middleware inside may have changed since. Read it
-//! in place with [`with`](crate::RequestContext::with), and not with `get`, which would copy it again.
+//! The head is not in the store unless you put it there, and mostly a few fields of it do. All of it costs a clone in each
+//! request (the maps of headers and extensions are copied, the bytes of headers are shared), and stays as long as the
+//! context does: so does the buffer that the server read the headers into, which a task that carries the context then keeps
+//! alive. It is what the client sent, passwords and cookies included; what middleware inside changes of the request, it
+//! does not show. Read it in place with [`with`](crate::RequestContext::with), and not with `get`, which would copy it
+//! again.
 //!
 //! ```
 //! # use axum::{Router, body::Body, routing::get};

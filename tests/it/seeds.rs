@@ -1,4 +1,7 @@
 //! The systems that this crate replaces: what their tests check and their documents promise, a module for each.
+//!
+//! Each behaviour has a short name, a letter for the system and a number (N26 is nestjs-cls's, F10 fastify's), which
+//! stands above the tests that show it, here and elsewhere.
 
 mod astro_hono;
 mod cls_rtracer;

@@ -30,14 +30,12 @@ async fn is_replaced(policy: RequestIdPolicy, id: &str) {
     }
 }
 
-// Header rule 1
 #[tokio::test]
 async fn at_an_edge_an_id_is_replaced_however_right_it_looks() {
     is_replaced(RequestIdPolicy::new(), "00000000-0000-4000-8000-000000000000").await;
     is_replaced(RequestIdPolicy::default(), "job-7").await;
 }
 
-// Header rule 3
 #[tokio::test]
 async fn the_ids_of_heroku_are_adopted_as_far_as_the_limit() {
     let base64 = "Zm9vYmFyYmF6+/cXV4IQ==";
@@ -48,7 +46,6 @@ async fn the_ids_of_heroku_are_adopted_as_far_as_the_limit() {
     is_replaced(RequestIdPolicy::new().accept_inbound(), &"a".repeat(200)).await;
 }
 
-// Header rule 3
 #[tokio::test]
 async fn the_ids_of_an_aws_load_balancer_are_adopted() {
     let root = "Root=1-63441c4a-abcdef012345678912345678";
@@ -78,7 +75,6 @@ fn from(peer: Option<SocketAddr>, lines: &[&str]) -> Parts {
 const PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 4711);
 const STRANGER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 4711);
 
-// Header rule 1
 #[test]
 fn only_a_request_that_is_trusted_brings_its_id() {
     let ids = RequestIdPolicy::new().accept_inbound_if(|head| {

@@ -90,7 +90,6 @@ fn refusing(
     })
 }
 
-// Header rule 10
 #[tokio::test]
 async fn a_refusal_carries_the_id_once_also_where_it_has_an_id_of_its_own() {
     for own in [false, true] {
@@ -103,7 +102,6 @@ async fn a_refusal_carries_the_id_once_also_where_it_has_an_id_of_its_own() {
     }
 }
 
-// Header rule 10
 #[tokio::test]
 async fn where_the_handler_sets_ids_itself_the_answer_has_one_line_and_that_is_the_id() {
     let app = || Router::new().fallback(async || (OWN, id())).layer(ids(RequestIdPolicy::new()));

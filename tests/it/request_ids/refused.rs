@@ -32,7 +32,6 @@ async fn is_replaced(lines: &[&[u8]]) {
     }
 }
 
-// Header rule 3
 #[tokio::test]
 async fn an_id_of_129_bytes_is_replaced_and_one_of_128_is_not() {
     is_replaced(&[&[b'a'; 129]]).await;
@@ -48,7 +47,6 @@ async fn an_empty_id_is_replaced() {
     is_replaced(&[b""]).await;
 }
 
-// Header rule 4
 #[tokio::test]
 async fn of_several_ids_none_is_adopted_also_where_they_are_equal() {
     is_replaced(&[b"one", b"two"]).await;
@@ -61,7 +59,6 @@ async fn of_several_ids_none_is_adopted_also_where_they_are_equal() {
     is_replaced(&[&[b"another".as_slice(); 80], [b"last".as_slice()].as_slice()].concat()).await;
 }
 
-// Header rule 3
 #[tokio::test]
 async fn bytes_that_are_no_ascii_are_replaced_and_not_decoded() {
     is_replaced(&[b"caf\xc3\xa9"]).await;
@@ -71,7 +68,6 @@ async fn bytes_that_are_no_ascii_are_replaced_and_not_decoded() {
     is_replaced(&["\u{ff11}\u{ff12}".as_bytes()]).await;
 }
 
-// Header rule 5
 #[tokio::test]
 async fn white_space_and_quotes_are_replaced_and_not_trimmed() {
     for id in ["two words", "a\ttab", r#""quoted""#, "'quoted'", "`ticked`", "7'; --", r"back\slash", "<b>7</b>", "{7}"]
@@ -136,7 +132,6 @@ async fn over_a_bare_socket_the_name_in_another_case_is_a_second_id() {
     }
 }
 
-// Header rule 6
 #[test]
 fn nothing_of_a_refused_id_is_printed() {
     let policy = accepting();

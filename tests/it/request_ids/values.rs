@@ -139,7 +139,6 @@ fn an_id_does_not_keep_the_buffer_alive_that_its_request_was_read_into() {
     assert_eq!(id.as_str(), "job-7");
 }
 
-// Header rule 7
 #[test]
 fn a_v4_has_its_version_its_variant_and_122_random_bits() {
     let ids: Vec<_> = (0..1000).map(|_| RequestId::new_v4()).collect();
@@ -147,7 +146,6 @@ fn a_v4_has_its_version_its_variant_and_122_random_bits() {
     assert_eq!(varying(&ids), !(0xf << 76 | 0b11 << 62));
 }
 
-// Header rule 7
 #[test]
 fn a_v7_has_its_version_its_variant_the_time_and_74_random_bits() {
     let before = now();
