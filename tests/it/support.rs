@@ -4,7 +4,7 @@ use std::{
     any::Any,
     fmt::Debug,
     iter,
-    net::SocketAddr,
+    net::{self, Shutdown, SocketAddr},
     panic::{UnwindSafe, catch_unwind},
     time::Duration,
 };
@@ -22,7 +22,6 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::AbortHandle,
     time::timeout,
 };
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
@@ -107,14 +106,18 @@ impl Connection {
     }
 
     /// Also returns what closes the socket at once, whatever is still to be sent or read.
-    pub(crate) async fn open_to_abort(address: SocketAddr, version: Version) -> (Self, AbortHandle) {
-        let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    pub(crate) async fn open_to_abort(address: SocketAddr, version: Version) -> (Self, Socket) {
+        let stream = TcpStream::connect(address).await.unwrap().into_std().unwrap();
+        let socket = Socket(stream.try_clone().unwrap());
+        let io = TokioIo::new(TcpStream::from_std(stream).unwrap());
         if version == Version::HTTP_2 {
             let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
-            return (Self::Http2(sender), tokio::spawn(connection).abort_handle());
+            tokio::spawn(connection);
+            return (Self::Http2(sender), socket);
         }
         let (sender, connection) = http1::handshake(io).await.unwrap();
-        (Self::Http1(sender), tokio::spawn(connection.with_upgrades()).abort_handle())
+        tokio::spawn(connection.with_upgrades());
+        (Self::Http1(sender), socket)
     }
 
     /// Sends a request after the last one is done; an error where the connection is gone.
@@ -129,6 +132,16 @@ impl Connection {
             }
         })
         .await
+    }
+}
+
+/// The socket of a connection, which hyper hands to a task of its own over HTTP/2, and to whoever upgrades it.
+pub(crate) struct Socket(net::TcpStream);
+
+impl Socket {
+    pub(crate) fn abort(&self) {
+        // It may be closed already.
+        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 

@@ -85,14 +85,14 @@ pub(crate) async fn loses_the_body(visit: &mut Visit) {
 }
 
 pub(crate) async fn hangs_up_before_the_head(visit: &mut Visit) {
-    visit.get_and_give_up().await;
-    visit.hang_up();
+    visit.get_and_hang_up().await;
 }
 
 pub(crate) async fn hangs_up_in_the_body(visit: &mut Visit) {
     let mut response = visit.get().await.unwrap();
     assert!(in_time(response.frame()).await.unwrap().is_ok(), "{:?}", visit.stack);
     visit.hang_up();
+    assert!(in_time(response.collect()).await.is_err(), "{:?}", visit.stack);
 }
 
 pub(crate) async fn resets_before_the_head(visit: &mut Visit) {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
+use futures_util::join;
 use http::{
     HeaderValue, Method, Request, Response, Version,
     header::{ACCEPT_ENCODING, TE},
@@ -15,15 +16,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     service::TowerToHyperService,
 };
-use tokio::{
-    net::TcpListener,
-    task::{AbortHandle, JoinSet},
-};
+use tokio::{net::TcpListener, task::JoinSet};
 use tower::ServiceExt;
 
 use super::row::{App, Row};
 use crate::{
-    support::{Connection, User, in_time, request, text},
+    support::{Connection, Socket, User, in_time, request, text},
     witness::{Reports, witness},
 };
 
@@ -42,7 +40,7 @@ pub(crate) struct Visit {
     address: SocketAddr,
     accepting: JoinSet<()>,
     connection: Connection,
-    socket: AbortHandle,
+    socket: Socket,
     reports: Reports,
     log: Vec<String>,
 }
@@ -91,6 +89,17 @@ impl Visit {
             response = self.connection.send(request) => panic!("answered: {response:?}"),
             log = self.reports.until("called") => self.log.extend(log),
         }
+    }
+
+    /// Hangs up while it waits for the head of a response from the handler.
+    pub(crate) async fn get_and_hang_up(&mut self) {
+        let request = self.request(Method::GET);
+        let called = async {
+            self.log.extend(self.reports.until("called").await);
+            self.socket.abort();
+        };
+        let (response, ()) = join!(self.connection.send(request), called);
+        assert!(response.is_err(), "{:?}", self.stack);
     }
 
     /// Waits for the last of what is promised.
