@@ -25,7 +25,6 @@ mod seeds;
 mod store;
 mod support;
 mod two_services;
-mod ui;
 mod with_axum;
 mod with_buffer;
 mod with_hyper;

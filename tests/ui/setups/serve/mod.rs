@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use tower::Service;
+use tower_service::Service;
 use tower_request_context::{RequestContextLayer, RequestContextService};
 
 pub struct Inner;
