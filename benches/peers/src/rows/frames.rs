@@ -1,0 +1,59 @@
+//! A frame through the body.
+
+use std::{
+    convert::Infallible,
+    future::ready,
+    hint::black_box,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+};
+
+use http::{Request, Response};
+use http_body::{Body, Frame};
+use tower::{Layer, Service, service_fn};
+use tower_request_context::RequestContextLayer;
+
+use crate::Row;
+
+const FRAME: &str = "one frame of a body";
+
+pub(crate) const ROWS: &[Row] = &[
+    Row { group: FRAME, name: "the bare body", run: |n| collect(Frames(n)) },
+    Row { group: FRAME, name: "ResponseBody", run: |n| collect(wrapped(n)) },
+];
+
+/// As many frames as it says, without an end that could be told before.
+struct Frames(u64);
+
+impl Body for Frames {
+    type Data = &'static [u8];
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Infallible>>> {
+        let left = black_box(self.0).checked_sub(1);
+        Poll::Ready(left.map(|left| {
+            self.0 = left;
+            Ok(Frame::data(&b"frame"[..]))
+        }))
+    }
+}
+
+fn wrapped(n: u64) -> impl Body {
+    let inner = service_fn(move |_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Frames(n)))));
+    let future = RequestContextLayer::new(|_, _| {}).layer(inner).call(Request::new(()));
+    let Poll::Ready(Ok(response)) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("it is ready at once")
+    };
+    response.into_body()
+}
+
+fn collect(body: impl Body) {
+    let mut body = pin!(body);
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut cx) {
+        let _ = black_box(frame.map_err(drop));
+    }
+}
