@@ -120,7 +120,7 @@ pub(crate) async fn open(file: &Path, connections: u32) -> Result<SqlitePool, sq
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal) // readers and the one writer do not wait for each other
         .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(Duration::from_secs(20)); // writers wait for each other
+        .busy_timeout(Duration::from_secs(60)); // writers wait for each other
     let pool = SqlitePoolOptions::new().max_connections(connections).connect_with(options).await?;
     raw_sql(
         "CREATE TABLE accounts (owner TEXT PRIMARY KEY, balance INTEGER NOT NULL CHECK (balance >= 0));
