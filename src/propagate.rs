@@ -229,7 +229,8 @@ impl Captured {
 /// A copy does not keep the buffer alive that the server read the request into.
 fn copy(name: &HeaderName, line: &HeaderValue) -> HeaderValue {
     let mut copy = HeaderValue::from_bytes(line.as_bytes()).expect("a header value has the bytes of one");
-    copy.set_sensitive(line.is_sensitive() || !matches!(name.as_str(), "traceparent" | "tracestate" | "x-request-id"));
+    let is_public = *name == TRACE || *name == STATE || name == "x-request-id";
+    copy.set_sensitive(line.is_sensitive() || !is_public);
     copy
 }
 
