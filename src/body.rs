@@ -9,7 +9,10 @@ use std::{
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::delivery::Delivery;
+use crate::{
+    delivery::{Delivery, Unsent},
+    end::{End, Ending},
+};
 
 pin_project! {
     /// The body of the inner service's response, or that of a refusal, polled and dropped in the request's context.
@@ -28,26 +31,22 @@ pin_project! {
     /// ```
     pub struct ResponseBody<B, R = B> {
         #[pin]
-        kind: Kind<B, R>,
+        delivery: Ending<Delivery<Kind<B, R>>>,
     }
 }
 
 pin_project! {
     #[project = KindProjection]
-    enum Kind<B, R> {
-        Inner { #[pin] body: Delivery<B> },
-        Refusal { #[pin] body: Delivery<R> },
+    pub(crate) enum Kind<B, R> {
+        Inner { #[pin] body: B },
+        Refusal { #[pin] body: R },
     }
 }
 
 impl<B, R> ResponseBody<B, R> {
     #[inline]
-    pub(crate) fn inner(body: Delivery<B>) -> Self {
-        Self { kind: Kind::Inner { body } }
-    }
-
-    pub(crate) fn refusal(body: Delivery<R>) -> Self {
-        Self { kind: Kind::Refusal { body } }
+    pub(crate) fn new(delivery: Ending<Delivery<Kind<B, R>>>) -> Self {
+        Self { delivery }
     }
 }
 
@@ -62,7 +61,105 @@ where
 
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        match self.project().kind.project() {
+        let mut ending = self.project().delivery;
+        let (mut inner, entered) = ending.as_mut().enter();
+        let polled = match inner.as_mut().as_pin_mut() {
+            Some(delivery) => delivery.poll_frame(cx),
+            None => Poll::Ready(None),
+        };
+        let end = match &polled {
+            Poll::Ready(None) => Some(End::Completed),
+            Poll::Ready(Some(Err(_))) => Some(End::Failed),
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => None,
+        };
+        if end.is_some() {
+            inner.set(None);
+        }
+        drop(entered);
+        ending.left(end);
+        polled
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.kind().is_none_or(Kind::is_end_stream)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        self.kind().map_or_else(|| SizeHint::with_exact(0), Kind::size_hint)
+    }
+}
+
+impl<B, R> ResponseBody<B, R> {
+    /// None once it is over.
+    #[inline]
+    fn kind(&self) -> Option<&Kind<B, R>> {
+        self.delivery.get_ref().get_ref().map(Delivery::get_ref)
+    }
+}
+
+impl<B: Default, R> Default for ResponseBody<B, R> {
+    fn default() -> Self {
+        Self::new(Ending::detached(Delivery::new(Kind::inner(B::default()), Unsent::UNKNOWN)))
+    }
+}
+
+impl<B, R> fmt::Debug for ResponseBody<B, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let field = if let Some(Kind::Refusal { .. }) = self.kind() { "refusal" } else { "inner" };
+        f.debug_struct("ResponseBody").field(field, self.delivery.get_ref()).finish()
+    }
+}
+
+impl<B, R> Kind<B, R> {
+    #[inline]
+    pub(crate) fn inner(body: B) -> Self {
+        Self::Inner { body }
+    }
+
+    #[inline]
+    pub(crate) fn refusal(body: R) -> Self {
+        Self::Refusal { body }
+    }
+}
+
+// What can be asked of it without knowing that the two have the same data.
+impl<B: Body, R: Body> Kind<B, R> {
+    #[inline]
+    pub(crate) fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Inner { body } => body.is_end_stream(),
+            Self::Refusal { body } => body.is_end_stream(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Inner { body } => body.size_hint(),
+            Self::Refusal { body } => body.size_hint(),
+        }
+    }
+
+    /// What a server looks at before it drops a body that it has not polled to the end.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_end_stream() || self.size_hint().exact() == Some(0)
+    }
+}
+
+impl<B, R> Body for Kind<B, R>
+where
+    B: Body,
+    R: Body<Data = B::Data>,
+    R::Error: Into<B::Error>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        match self.project() {
             KindProjection::Inner { body } => body.poll_frame(cx),
             KindProjection::Refusal { body } => body.poll_frame(cx).map_err(Into::into),
         }
@@ -70,34 +167,11 @@ where
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Inner { body } => body.is_end_stream(),
-            Kind::Refusal { body } => body.is_end_stream(),
-        }
+        self.is_end_stream()
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Inner { body } => body.size_hint(),
-            Kind::Refusal { body } => body.size_hint(),
-        }
-    }
-}
-
-impl<B: Default, R> Default for ResponseBody<B, R> {
-    fn default() -> Self {
-        Self::inner(Delivery::detached(B::default()))
-    }
-}
-
-impl<B, R> fmt::Debug for ResponseBody<B, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut fields = f.debug_struct("ResponseBody");
-        match &self.kind {
-            Kind::Inner { body } => fields.field("inner", body.get_ref()),
-            Kind::Refusal { body } => fields.field("refusal", body.get_ref()),
-        };
-        fields.finish()
+        self.size_hint()
     }
 }

@@ -118,6 +118,7 @@ impl RequestContext {
         WeakRequestContext(Arc::downgrade(&self.0))
     }
 
+    #[inline]
     pub(crate) fn share(store: Store) -> Self {
         Self(Arc::new(store))
     }

@@ -2,12 +2,14 @@
 
 mod callbacks;
 mod ending;
+mod phase;
 mod run;
 
 pub use self::run::Run;
 pub(crate) use self::{
     callbacks::Callbacks,
-    ending::{Ending, respond},
+    ending::{Ending, Making},
+    phase::{Phase, Stage},
 };
 
 /// How a request, or a [`Run`], came to its end.

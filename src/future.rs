@@ -1,11 +1,9 @@
 //! The future of a [`RequestContextService`](crate::RequestContextService).
 
 use std::{
-    convert::Infallible,
     fmt,
-    future::{Ready, ready},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::Response;
@@ -14,8 +12,10 @@ use pin_project_lite::pin_project;
 
 use crate::{
     RequestContext, ResponseBody,
+    body::Kind,
     delivery::{Asked, Delivery, Unsent},
-    end::{End, Ending, respond},
+    end::{End, Ending},
+    setup::Refusal,
 };
 
 pin_project! {
@@ -40,28 +40,27 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct ResponseFuture<F, R> {
         #[pin]
-        state: State<F, R>,
+        answer: Ending<Answer<F, R>>,
         asked: Asked,
     }
 }
 
 pin_project! {
-    #[project = StateProjection]
-    enum State<F, R> {
-        Called { #[pin] future: Ending<F> },
-        Refused { #[pin] future: Ending<Ready<Result<Response<R>, Infallible>>> },
+    #[project = AnswerProjection]
+    enum Answer<F, R> {
+        Called { #[pin] future: F },
+        Refused { refusal: R },
     }
 }
 
 impl<F, R> ResponseFuture<F, R> {
     #[inline]
-    pub(crate) fn called(future: Ending<F>, asked: Asked) -> Self {
-        Self { state: State::Called { future }, asked }
+    pub(crate) fn called(context: Option<RequestContext>, is_new: bool, asked: Asked, future: F) -> Self {
+        Self { answer: Ending::new(context, is_new, Answer::Called { future }), asked }
     }
 
-    pub(crate) fn refused(context: RequestContext, response: Response<R>, asked: Asked) -> Self {
-        let future = Ending::made(context, true, || ready(Ok(response)));
-        Self { state: State::Refused { future }, asked }
+    pub(crate) fn refused(context: RequestContext, asked: Asked, refusal: R) -> Self {
+        Self { answer: Ending::new(Some(context), true, Answer::Refused { refusal }), asked }
     }
 }
 
@@ -69,60 +68,61 @@ impl<F, B, E, R> Future for ResponseFuture<F, R>
 where
     F: Future<Output = Result<Response<B>, E>>,
     B: Body,
-    R: Body,
+    R: Refusal<Body: Body>,
 {
-    type Output = Result<Response<ResponseBody<B, R>>, E>;
+    type Output = Result<Response<ResponseBody<B, R::Body>>, E>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match this.state.project() {
-            StateProjection::Called { future } => {
-                let response = ready!(poll_response(future, *this.asked, cx))?;
-                Poll::Ready(Ok(response.map(ResponseBody::inner)))
+        let mut this = self.project();
+        let (mut inner, entered) = this.answer.as_mut().enter();
+        match inner.as_mut().as_pin_mut().expect("future polled after completion").project() {
+            AnswerProjection::Called { future } => {
+                let mut polled = future.poll(cx);
+                if polled.is_ready() {
+                    inner.set(None);
+                }
+                drop(entered);
+                this.answer.as_mut().left(matches!(polled, Poll::Ready(Err(_))).then_some(End::Failed));
+                this.answer.as_mut().show(&mut polled);
+                polled.map_ok(|response| deliver(response, Kind::inner, this.answer, *this.asked))
             }
-            StateProjection::Refused { future } => {
-                let Ok(response) = ready!(poll_response(future, *this.asked, cx));
-                Poll::Ready(Ok(response.map(ResponseBody::refusal)))
+            AnswerProjection::Refused { refusal } => {
+                let mut polled = Poll::Ready(Ok(refusal.take()));
+                inner.set(None);
+                drop(entered);
+                this.answer.as_mut().left(None);
+                this.answer.as_mut().show(&mut polled);
+                polled.map_ok(|response| deliver(response, Kind::refusal, this.answer, *this.asked))
             }
         }
     }
 }
 
-/// Polls for the response, shows its head to those who wait for it, and leaves the end to its body.
+/// Leaves the end to the body.
 #[inline]
-fn poll_response<F, B, E>(
-    mut future: Pin<&mut Ending<F>>,
+fn deliver<B, I, R, A>(
+    response: Response<B>,
+    kind: fn(B) -> Kind<I, R>,
+    answer: Pin<&mut Ending<A>>,
     asked: Asked,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Response<Delivery<B>>, E>>
+) -> Response<ResponseBody<I, R>>
 where
-    F: Future<Output = Result<Response<B>, E>>,
     B: Body,
+    I: Body,
+    R: Body,
 {
-    let response = ready!(future.as_mut().run(|mut inner, owed| {
-        let polled = inner.as_mut().as_pin_mut().expect("future polled after completion").poll(cx);
-        let Poll::Ready(result) = polled else {
-            return (Poll::Pending, None);
-        };
-        inner.set(None);
-        match result {
-            Ok(response) if owed => (Poll::Ready(Ok(respond(response))), None),
-            Ok(response) => (Poll::Ready(Ok(response)), None),
-            Err(error) => (Poll::Ready(Err(error)), Some(End::Failed)),
-        }
-    }))?;
     let unsent = Unsent::of(&response, asked);
-    Poll::Ready(Ok(response.map(|body| Delivery::new(future, body, unsent))))
+    let is_done = |delivery: &Delivery<Kind<I, R>>| delivery.is_sent() || delivery.get_ref().is_done();
+    response.map(|body| ResponseBody::new(answer.hand_over(Delivery::new(kind(body), unsent), is_done)))
 }
 
 impl<F, R> fmt::Debug for ResponseFuture<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut fields = f.debug_struct("ResponseFuture");
-        match &self.state {
-            State::Called { future } => fields.field("called", future.get_ref()),
-            State::Refused { future } => fields.field("refused", future.get_ref()),
-        };
-        fields.finish_non_exhaustive()
+        let is_refused = |answer: &Answer<F, R>| matches!(answer, Answer::Refused { .. });
+        let scoped = self.answer.get_ref();
+        f.debug_struct("ResponseFuture")
+            .field(if scoped.get_ref().is_some_and(is_refused) { "refused" } else { "called" }, scoped)
+            .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{any::type_name, fmt, mem};
 
-use http::{Response, request::Parts};
+use http::request::Parts;
 
 use crate::{End, Nesting, RequestContext, SetupOutcome, Store, WeakRequestContext, end::Role};
 
@@ -15,11 +15,11 @@ pub(crate) struct Opening<F> {
 }
 
 /// What was found or made for a request.
-pub(crate) struct Opened<B> {
+pub(crate) struct Opened<R> {
     pub(crate) context: RequestContext,
     /// Whoever made it ends it.
     pub(crate) is_new: bool,
-    pub(crate) refusal: Option<Response<B>>,
+    pub(crate) refusal: Option<R>,
 }
 
 impl<F> Opening<F> {
@@ -28,7 +28,7 @@ impl<F> Opening<F> {
     }
 
     #[inline]
-    pub(crate) fn open<R, B>(&self, head: &mut Parts) -> Opened<R::Body>
+    pub(crate) fn open<R, B>(&self, head: &mut Parts) -> Opened<R::Refusal>
     where
         F: Fn(&mut Store, &mut Parts) -> R,
         R: SetupOutcome<B>,
@@ -45,18 +45,30 @@ impl<F> Opening<F> {
     }
 
     #[inline]
-    fn set_up<R, B>(&self, head: &mut Parts) -> Opened<R::Body>
+    fn set_up<R, B>(&self, head: &mut Parts) -> Opened<R::Refusal>
     where
         F: Fn(&mut Store, &mut Parts) -> R,
         R: SetupOutcome<B>,
     {
-        let mut seeding = Seeding { store: Store::new(), nesting: self.nesting, is_done: false };
-        let refusal = (self.setup)(&mut seeding.store, head).into_refusal();
-        Opened { context: seeding.finish(), is_new: true, refusal }
+        let mut store = Store::new();
+        let seeding = Seeding { store: &mut store, nesting: self.nesting };
+        let outcome = (self.setup)(seeding.store, head);
+        mem::forget(seeding);
+        Opened { context: share(store, self.nesting), is_new: true, refusal: outcome.into_refusal() }
     }
 }
 
-fn reused<B>(head: &Parts) -> Option<Opened<B>> {
+#[inline]
+fn share(mut store: Store, nesting: Nesting) -> RequestContext {
+    let parent = match nesting {
+        Nesting::Inherit => RequestContext::current(),
+        Nesting::Override | Nesting::Reuse => None,
+    };
+    store.settle(Role::Request, parent);
+    RequestContext::share(store)
+}
+
+fn reused<R>(head: &Parts) -> Option<Opened<R>> {
     let carried = head.extensions.get().and_then(WeakRequestContext::upgrade);
     let is_live = |context: &RequestContext| !context.is_ended();
     let context = carried.filter(is_live).or_else(|| RequestContext::current().filter(is_live))?;
@@ -64,33 +76,15 @@ fn reused<B>(head: &Parts) -> Option<Opened<B>> {
 }
 
 /// A store in the hands of a setup. If that unwinds, those whom it has let wait for the end are told.
-struct Seeding {
-    store: Store,
+struct Seeding<'a> {
+    store: &'a mut Store,
     nesting: Nesting,
-    is_done: bool,
 }
 
-impl Seeding {
-    #[inline]
-    fn finish(mut self) -> RequestContext {
-        self.is_done = true;
-        self.share()
-    }
-
-    fn share(&mut self) -> RequestContext {
-        let parent = match self.nesting {
-            Nesting::Inherit => RequestContext::current(),
-            Nesting::Override | Nesting::Reuse => None,
-        };
-        mem::take(&mut self.store).into_context(Role::Request, parent)
-    }
-}
-
-impl Drop for Seeding {
+impl Drop for Seeding<'_> {
     fn drop(&mut self) {
-        if !self.is_done && self.store.has_callbacks() {
-            let context = self.share();
-            context.sync_scope(|| context.end(End::Panicked));
+        if self.store.has_callbacks() {
+            share(mem::take(self.store), self.nesting).end(End::Panicked);
         }
     }
 }

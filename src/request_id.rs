@@ -4,6 +4,7 @@ mod policy;
 
 use std::{error::Error, fmt, str::FromStr};
 
+use bytes::Bytes;
 use http::HeaderValue;
 use uuid::{NoContext, Timestamp, Uuid, fmt::Hyphenated};
 
@@ -90,8 +91,9 @@ impl RequestId {
 
     fn of(uuid: Uuid) -> Self {
         let mut text = [0; Hyphenated::LENGTH];
-        let text = uuid.hyphenated().encode_lower(&mut text);
-        Self(HeaderValue::from_str(text).expect("a UUID is ASCII"))
+        uuid.hyphenated().encode_lower(&mut text);
+        // One allocation, for the text and the count of its clones.
+        Self(HeaderValue::from_maybe_shared(Bytes::from_owner(text)).expect("a UUID is ASCII"))
     }
 
     /// Copies the bytes: an id that shared them would keep the buffer alive that the server read them into.

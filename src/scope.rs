@@ -24,7 +24,7 @@ use std::{
     marker::PhantomData,
     mem::{self, ManuallyDrop},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http_body::{Body, Frame, SizeHint};
@@ -37,7 +37,7 @@ thread_local! {
         Carrier {
             base: RefCell::new(ManuallyDrop::new(None)),
             overlay: RefCell::new(ManuallyDrop::new(None)),
-            overlaid: Cell::new(false),
+            overlays: Cell::new(0),
         }
     };
 }
@@ -50,7 +50,8 @@ struct Carrier {
     base: Slot,
     /// The context entered while the base is lent. Borrowed only to swap or to clone it.
     overlay: Slot,
-    overlaid: Cell<bool>,
+    /// How many scopes have been entered there, one inside the other. None, unless the base is lent.
+    overlays: Cell<usize>,
 }
 
 /// Calls `f` with this thread's carrier. `try_with` is inlined where `LocalKey::with` is not: a call the less for each read.
@@ -63,7 +64,7 @@ fn carrier<R>(f: impl FnOnce(&Carrier) -> R) -> R {
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R {
     carrier(|carrier| {
-        if carrier.overlaid.get() {
+        if carrier.overlays.get() != 0 {
             return carrier.with_overlay(f);
         }
         let lent = carrier.base.borrow();
@@ -73,8 +74,9 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
 
 /// Makes `context` the current one, or none, until the guard is dropped; meanwhile `context` holds the outer one.
 #[inline]
-fn enter(context: &mut Option<RequestContext>) -> Entered<'_> {
-    carrier(|carrier| Entered { place: carrier.swap_in(context), context, not_send: PhantomData })
+pub(crate) fn enter(context: &mut Option<RequestContext>) -> Entered<'_> {
+    carrier(|carrier| carrier.swap_in(context));
+    Entered { context, not_send: PhantomData }
 }
 
 /// Calls `f` in a context, or in none.
@@ -86,47 +88,38 @@ pub(crate) fn sync_scope<R>(mut context: Option<RequestContext>, f: impl FnOnce(
 
 /// Leaves what [`enter`] entered. Guards of one thread are dropped in the reverse order of their making, since each
 /// lives on the stack of one call.
-struct Entered<'a> {
+pub(crate) struct Entered<'a> {
     context: &'a mut Option<RequestContext>,
-    place: Place,
     not_send: PhantomData<*const ()>,
-}
-
-#[derive(Clone, Copy)]
-enum Place {
-    Base,
-    /// The first scope that was entered during a loan; leaving it uncovers the base.
-    FirstOverlay,
-    Overlay,
 }
 
 impl Carrier {
     #[inline]
-    fn swap_in(&self, context: &mut Option<RequestContext>) -> Place {
-        if !self.overlaid.get() {
-            if let Ok(mut base) = self.base.try_borrow_mut() {
-                mem::swap(&mut **base, context);
-                return Place::Base;
-            }
+    fn swap_in(&self, context: &mut Option<RequestContext>) {
+        if !self.swap_base(context) {
+            self.swap_overlay(context);
+            self.overlays.set(self.overlays.get() + 1);
         }
-        self.swap_overlay(context);
-        if self.overlaid.replace(true) { Place::Overlay } else { Place::FirstOverlay }
     }
 
+    /// The base is lent just if it was when the scope was entered: every loan made inside has ended inside.
     #[inline]
-    fn swap_out(&self, place: Place, context: &mut Option<RequestContext>) {
-        match place {
-            Place::Base => {
-                // Every loan made inside has ended inside.
-                if let Ok(mut base) = self.base.try_borrow_mut() {
-                    mem::swap(&mut **base, context);
-                }
+    fn swap_out(&self, context: &mut Option<RequestContext>) {
+        if !self.swap_base(context) {
+            self.swap_overlay(context);
+            self.overlays.set(self.overlays.get() - 1);
+        }
+    }
+
+    /// Does nothing and says so while the base is lent.
+    #[inline]
+    fn swap_base(&self, context: &mut Option<RequestContext>) -> bool {
+        match self.base.try_borrow_mut() {
+            Ok(mut base) => {
+                mem::swap(&mut **base, context);
+                true
             }
-            Place::FirstOverlay => {
-                self.swap_overlay(context);
-                self.overlaid.set(false);
-            }
-            Place::Overlay => self.swap_overlay(context),
+            Err(_) => false,
         }
     }
 
@@ -145,7 +138,7 @@ impl Carrier {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        carrier(|carrier| carrier.swap_out(self.place, self.context));
+        carrier(|carrier| carrier.swap_out(self.context));
     }
 }
 
@@ -184,7 +177,7 @@ pin_project! {
     impl<T> PinnedDrop for Scoped<T> {
         fn drop(this: Pin<&mut Self>) {
             if this.inner.is_some() {
-                this.in_scope(|mut inner| inner.set(None));
+                this.drop_inner();
             }
         }
     }
@@ -196,25 +189,27 @@ impl<T> Scoped<T> {
         Self { context, inner: Some(inner) }
     }
 
-    /// Has no `T` until it is [filled](Self::fill).
-    #[inline]
-    pub(crate) fn empty(context: RequestContext) -> Self {
-        Self { context: Some(context), inner: None }
+    pub(crate) fn context(&self) -> Option<&RequestContext> {
+        self.context.as_ref()
     }
 
-    /// Makes the inner `T` in the context that it is to live in.
     #[inline]
-    pub(crate) fn fill(&mut self, make: impl FnOnce() -> T) {
-        let _entered = enter(&mut self.context);
-        self.inner = Some(make());
+    pub(crate) fn get_ref(&self) -> Option<&T> {
+        self.inner.as_ref()
     }
 
-    /// Calls `f` with the inner `T` in its context.
+    /// Enters the context for as long as the inner `T`, if it is still there, is lent.
     #[inline]
-    pub(crate) fn in_scope<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut Option<T>>) -> R) -> R {
+    pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>) {
         let this = self.project();
-        let _entered = enter(this.context);
-        f(this.inner)
+        (this.inner, enter(this.context))
+    }
+
+    // Out of line: a drop is most often that of a `Scoped` that is empty, and then costs a comparison.
+    #[inline(never)]
+    fn drop_inner(self: Pin<&mut Self>) {
+        let (mut inner, _entered) = self.enter();
+        inner.set(None);
     }
 
     /// Takes the context from a future that is ready, for what comes after it.
@@ -238,12 +233,12 @@ impl<T: Future> Future for Scoped<T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.in_scope(|mut inner| {
-            let future = inner.as_mut().as_pin_mut().expect("future polled after completion");
-            let output = ready!(future.poll(cx));
+        let (mut inner, _entered) = self.enter();
+        let polled = inner.as_mut().as_pin_mut().expect("future polled after completion").poll(cx);
+        if polled.is_ready() {
             inner.set(None);
-            Poll::Ready(output)
-        })
+        }
+        polled
     }
 }
 
@@ -253,10 +248,11 @@ impl<T: Body> Body for Scoped<T> {
 
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        self.in_scope(|inner| match inner.as_pin_mut() {
+        let (inner, _entered) = self.enter();
+        match inner.as_pin_mut() {
             Some(body) => body.poll_frame(cx),
             None => Poll::Ready(None),
-        })
+        }
     }
 
     #[inline]

@@ -13,7 +13,7 @@ use tower_service::Service;
 use crate::{
     ResponseBody, SetupOutcome, Store,
     delivery::Asked,
-    end::Ending,
+    end::Making,
     future::ResponseFuture,
     opening::{Opened, Opening},
 };
@@ -106,7 +106,7 @@ where
 {
     type Response = Response<ResponseBody<ResBody, R::Body>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, R::Body>;
+    type Future = ResponseFuture<S::Future, R::Refusal>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -117,11 +117,14 @@ where
         let (mut head, body) = request.into_parts();
         let asked = Asked::by(&head.method);
         let Opened { context, is_new, refusal } = self.opening.open(&mut head);
-        if let Some(response) = refusal {
-            return ResponseFuture::refused(context, response, asked);
+        if let Some(refusal) = refusal {
+            return ResponseFuture::refused(context, asked, refusal);
         }
-        let future = Ending::made(context, is_new, || self.inner.call(Request::from_parts(head, body)));
-        ResponseFuture::called(future, asked)
+        let mut context = Some(context);
+        let making = Making::enter(&mut context, is_new);
+        let future = self.inner.call(Request::from_parts(head, body));
+        making.leave();
+        ResponseFuture::called(context, is_new, asked, future)
     }
 }
 

@@ -37,32 +37,74 @@ pub trait SetupOutcome<B>: sealed::Sealed {
     type Body: Body;
 
     #[doc(hidden)]
-    fn into_refusal(self) -> Option<Response<Self::Body>>;
+    type Refusal: Refusal<Body = Self::Body>;
+
+    #[doc(hidden)]
+    fn into_refusal(self) -> Option<Self::Refusal>;
 }
 
 impl<B: Body> SetupOutcome<B> for () {
     type Body = B;
+    type Refusal = NoRefusal<B>;
 
     #[inline]
-    fn into_refusal(self) -> Option<Response<B>> {
+    fn into_refusal(self) -> Option<NoRefusal<B>> {
         None
     }
 }
 
 impl<B, R: Body> SetupOutcome<B> for Result<(), Response<R>> {
     type Body = R;
+    type Refusal = Refused<R>;
 
     #[inline]
-    fn into_refusal(self) -> Option<Response<R>> {
-        self.err()
+    fn into_refusal(self) -> Option<Refused<R>> {
+        self.err().map(|response| Refused(Some(response)))
     }
 }
 
+pub(crate) use self::sealed::Refusal;
+use self::sealed::{NoRefusal, Refused};
+
+#[expect(unnameable_types, reason = "what cannot be named cannot be implemented, and is nobody's business")]
 mod sealed {
-    #[expect(unnameable_types, reason = "what cannot be named cannot be implemented")]
+    use std::{convert::Infallible, marker::PhantomData};
+
+    use http::Response;
+
     pub trait Sealed {}
 
     impl Sealed for () {}
 
-    impl<R> Sealed for Result<(), http::Response<R>> {}
+    impl<R> Sealed for Result<(), Response<R>> {}
+
+    /// Where a future keeps the response of a setup that refused until it is polled.
+    pub trait Refusal {
+        type Body;
+
+        fn take(&mut self) -> Response<Self::Body>;
+    }
+
+    /// Of this there is none, and so there is no code for it.
+    #[expect(missing_debug_implementations, reason = "nobody sees one")]
+    pub struct NoRefusal<B>(Infallible, PhantomData<fn() -> B>);
+
+    impl<B> Refusal for NoRefusal<B> {
+        type Body = B;
+
+        fn take(&mut self) -> Response<B> {
+            match self.0 {}
+        }
+    }
+
+    #[expect(missing_debug_implementations, reason = "nobody sees one")]
+    pub struct Refused<R>(pub(super) Option<Response<R>>);
+
+    impl<R> Refusal for Refused<R> {
+        type Body = R;
+
+        fn take(&mut self) -> Response<R> {
+            self.0.take().expect("a future that is ready is not polled again")
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod callbacks;
 mod late;
 mod names;
 mod once;
+mod rare;
 mod read;
 mod seeds;
 mod turns;
@@ -11,19 +12,20 @@ mod type_key;
 mod write;
 
 use std::{
+    mem::ManuallyDrop,
     panic::{RefUnwindSafe, UnwindSafe},
     sync::Arc,
 };
 
 pub(crate) use self::names::fmt_types;
 use self::{
-    late::{Late, Lookup},
+    late::{Lookup, Written},
+    rare::Rare,
     seeds::Seeds,
-    turns::Turns,
 };
 use crate::{
     RequestContext,
-    end::{Callbacks, Role},
+    end::{Callbacks, Phase, Role},
     scope,
     unwind::drop_each,
 };
@@ -72,11 +74,14 @@ use crate::{
 #[derive(Default)]
 pub struct Store {
     seeds: Seeds,
-    late: Late,
-    turns: Turns,
-    callbacks: Callbacks,
+    written: Written,
+    rare: Rare,
+    callbacks: ManuallyDrop<Callbacks>,
+    phase: Phase,
     role: Role,
-    parent: Option<RequestContext>,
+    // The drop of a store takes apart what it holds in an order of its own; then nothing is left to be dropped, which
+    // `ManuallyDrop` says to the compiler, here as in the other fields.
+    parent: ManuallyDrop<Option<RequestContext>>,
 }
 
 // Values are never left half written: a seed is written by its only owner, a late value by one pointer under a lock
@@ -95,11 +100,12 @@ impl Store {
     pub const fn new() -> Self {
         Self {
             seeds: Seeds::new(),
-            late: Late::new(),
-            turns: Turns::new(),
-            callbacks: Callbacks::new(),
+            written: Written::new(),
+            rare: Rare::new(),
+            callbacks: ManuallyDrop::new(Callbacks::new()),
+            phase: Phase::new(),
             role: Role::Loose,
-            parent: None,
+            parent: ManuallyDrop::new(None),
         }
     }
 
@@ -115,8 +121,14 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        let seeded = self.seeds.insert(value);
-        match self.late.forget() {
+        let seeded = match self.seeds.insert(value) {
+            Ok(seeded) => seeded,
+            Err(value) => self.rare.make_mut().seeds.insert(value),
+        };
+        if !self.written.has::<T>() {
+            return seeded;
+        }
+        match self.rare.get_mut().map_or(Lookup::Unwritten, |rare| rare.late.forget()) {
             Lookup::Unwritten => seeded,
             Lookup::Removed => None,
             // An earlier writer's `Arc` is shared only while an `update` runs, which `&mut self` rules out.
@@ -142,9 +154,14 @@ impl Store {
 
     /// Shares the store. From now on it has a role, and perhaps a parent; both stay as they are.
     pub(crate) fn into_context(mut self, role: Role, parent: Option<RequestContext>) -> RequestContext {
-        self.role = role;
-        self.parent = parent;
+        self.settle(role, parent);
         RequestContext::share(self)
+    }
+
+    #[inline]
+    pub(crate) fn settle(&mut self, role: Role, parent: Option<RequestContext>) {
+        self.role = role;
+        self.parent = ManuallyDrop::new(parent);
     }
 
     fn nearest(&self, is_it: impl Fn(Role) -> bool) -> Option<&Self> {
@@ -157,20 +174,42 @@ impl Store {
 }
 
 impl Drop for Store {
+    #[inline]
     fn drop(&mut self) {
-        if !self.seeds.is_empty() || self.late.is_written() || self.callbacks.are_waiting() {
-            // Nobody can hold this context any more, and whichever is current here is another request's: the values'
-            // destructors run in none. Late values may lean on seeds.
-            scope::sync_scope(None, || {
-                self.callbacks.forget();
-                drop_each(self.late.take());
-                drop_each(self.seeds.take());
+        if self.seeds.needs_drop() || self.rare.get().is_some() || self.phase.is_awaited() {
+            self.drop_values();
+        } else {
+            self.seeds.free();
+        }
+        if let Some(parent) = self.parent.take() {
+            drop_chain(parent);
+        }
+    }
+}
+
+impl Store {
+    #[inline(never)]
+    fn drop_values(&mut self) {
+        // Nobody can hold this context any more, and whichever is current here is another request's: the values'
+        // destructors run in none. Late values may lean on seeds.
+        scope::sync_scope(None, || {
+            self.callbacks.forget();
+            let more = self.rare.take().map(|rare| {
+                drop_each(rare.late.take());
+                rare.seeds
             });
-        }
-        // A chain of parents that only this store kept alive is taken apart here, link by link and not by recursion.
-        let mut parent = self.parent.take();
-        while let Some(mut store) = parent.and_then(RequestContext::into_store) {
-            parent = store.parent.take();
-        }
+            drop_each(self.seeds.take());
+            if let Some(more) = more {
+                drop_each(more.take());
+            }
+        });
+    }
+}
+
+/// Takes a chain of parents that only the last of their children kept alive apart, link by link and not by recursion.
+fn drop_chain(parent: RequestContext) {
+    let mut next = Some(parent);
+    while let Some(mut store) = next.and_then(RequestContext::into_store) {
+        next = store.parent.take();
     }
 }

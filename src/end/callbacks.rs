@@ -1,83 +1,96 @@
 //! What is to be called when the response is ready and when the request is over.
 
 use std::{
-    mem,
+    iter, mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use http::{Response, response::Parts};
+use http::response::Parts;
 
-use super::End;
+use super::{End, Phase, Stage};
 use crate::{CallbackError, unwind::drop_each};
 
-type OnResponse = Box<dyn FnOnce(&mut Parts) + Send>;
-type OnEnd = Box<dyn FnOnce(End) + Send>;
-
 /// The callbacks of one store. They stand apart from its values, whose readers never come by here.
+///
+/// Each is one allocation, which also leads to the one that was registered before it: most requests have one or two, if
+/// any.
 #[derive(Default)]
-pub(crate) struct Callbacks(Mutex<State>);
+pub(crate) struct Callbacks(Mutex<Option<Link>>);
 
-#[derive(Default)]
-struct State {
-    phase: Phase,
-    /// Made by the first callback.
-    waiting: Option<Box<Waiting>>,
+enum Link {
+    OnResponse(Box<dyn for<'a> Callback<&'a mut Parts>>),
+    OnEnd(Box<dyn Callback<End>>),
 }
 
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Phase {
-    #[default]
-    Open,
-    ResponseSent,
-    Ended,
+trait Callback<A>: Send {
+    fn call(self: Box<Self>, argument: A);
+
+    /// The callback that was registered before this one.
+    fn before(&mut self) -> &mut Option<Link>;
 }
 
-#[derive(Default)]
-struct Waiting {
-    on_response: Vec<OnResponse>,
-    on_end: Vec<OnEnd>,
+struct Node<F> {
+    f: F,
+    before: Option<Link>,
+}
+
+impl<A, F: FnOnce(A) + Send> Callback<A> for Node<F> {
+    fn call(self: Box<Self>, argument: A) {
+        (self.f)(argument);
+    }
+
+    fn before(&mut self) -> &mut Option<Link> {
+        &mut self.before
+    }
 }
 
 impl Callbacks {
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(State { phase: Phase::Open, waiting: None }))
+        Self(Mutex::new(None))
     }
 
-    pub(crate) fn on_response(&self, f: OnResponse) -> Result<(), CallbackError> {
-        // A refused closure is a parameter, and those are dropped after the guard.
-        let mut state = self.lock();
-        match state.phase {
-            Phase::Open => state.waiting.get_or_insert_default().on_response.push(f),
-            Phase::ResponseSent => return Err(CallbackError::ResponseSent),
-            Phase::Ended => return Err(CallbackError::Ended),
+    pub(crate) fn on_response<F>(&self, phase: &Phase, f: F) -> Result<(), CallbackError>
+    where
+        F: FnOnce(&mut Parts) + Send + 'static,
+    {
+        self.register(phase, Stage::Open, Link::OnResponse(Box::new(Node { f, before: None })))
+    }
+
+    pub(crate) fn on_end<F>(&self, phase: &Phase, f: F) -> Result<(), CallbackError>
+    where
+        F: FnOnce(End) + Send + 'static,
+    {
+        self.register(phase, Stage::ResponseSent, Link::OnEnd(Box::new(Node { f, before: None })))
+    }
+
+    /// Accepts a callback up to the stage `last`.
+    fn register(&self, phase: &Phase, last: Stage, link: Link) -> Result<(), CallbackError> {
+        // A refused callback is a parameter, and those are dropped after the guard.
+        let mut latest = self.lock();
+        match phase.announce(last) {
+            stage if stage <= last => push(&mut latest, link),
+            Stage::Open | Stage::ResponseSent => return Err(CallbackError::ResponseSent),
+            Stage::Ended => return Err(CallbackError::Ended),
         }
         Ok(())
-    }
-
-    pub(crate) fn on_end(&self, f: OnEnd) -> Result<(), CallbackError> {
-        let mut state = self.lock();
-        match state.phase {
-            Phase::Open | Phase::ResponseSent => state.waiting.get_or_insert_default().on_end.push(f),
-            Phase::Ended => return Err(CallbackError::Ended),
-        }
-        Ok(())
-    }
-
-    pub(crate) fn is_ended(&self) -> bool {
-        self.lock().phase == Phase::Ended
     }
 
     /// Shows the head of the response to those who wait for it. All are called; then the first panic goes on.
-    pub(crate) fn respond<B>(&self, response: Response<B>) -> Response<B> {
-        let callbacks = self.close_head();
-        if callbacks.is_empty() {
-            return response;
+    pub(crate) fn respond(&self, head: &mut Parts) {
+        let mut waiting = None;
+        {
+            let mut latest = self.lock();
+            let mut others = None;
+            for link in iter::from_fn(|| pop(&mut latest)) {
+                push(if matches!(link, Link::OnResponse(_)) { &mut waiting } else { &mut others }, link);
+            }
+            iter::from_fn(|| pop(&mut others)).for_each(|link| push(&mut latest, link));
         }
-        let (mut head, body) = response.into_parts();
         let mut panic = None;
-        for f in callbacks {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| f(&mut head))) {
+        for link in iter::from_fn(|| pop(&mut waiting)) {
+            let Link::OnResponse(callback) = link else { continue };
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback.call(head))) {
                 match panic {
                     None => panic = Some(payload),
                     // The panic hook has told of it, and to drop a payload may panic.
@@ -85,9 +98,8 @@ impl Callbacks {
                 }
             }
         }
-        match panic {
-            Some(payload) => resume_unwind(payload),
-            None => Response::from_parts(head, body),
+        if let Some(payload) = panic {
+            resume_unwind(payload);
         }
     }
 
@@ -95,41 +107,51 @@ impl Callbacks {
     ///
     /// Never unwinds: it is called in destructors.
     pub(crate) fn end(&self, how: End) {
-        let waiting = {
-            let mut state = self.lock();
-            state.phase = Phase::Ended;
-            state.waiting.take()
-        };
-        if let Some(waiting) = waiting {
-            drop_each(waiting.on_end.into_iter().map(|f| f(how)));
-            drop_each(waiting.on_response.into_iter());
+        let (mut waiting, mut others) = (None, None);
+        let mut latest = self.lock().take();
+        for link in iter::from_fn(|| pop(&mut latest)) {
+            push(if matches!(link, Link::OnEnd(_)) { &mut waiting } else { &mut others }, link);
         }
+        drop_each(iter::from_fn(|| pop(&mut waiting)).map(|link| match link {
+            Link::OnEnd(callback) => callback.call(how),
+            Link::OnResponse(_) => {}
+        }));
+        drop_each(iter::from_fn(|| pop(&mut others)));
     }
 
     /// Drops all that is left, uncalled.
     pub(crate) fn forget(&mut self) {
-        if let Some(waiting) = self.waiting().take() {
-            drop_each(waiting.on_response.into_iter());
-            drop_each(waiting.on_end.into_iter());
-        }
+        let mut latest = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let mut waiting = None;
+        iter::from_fn(|| pop(&mut latest)).for_each(|link| push(&mut waiting, link));
+        drop_each(iter::from_fn(|| pop(&mut waiting)));
     }
 
-    pub(crate) fn are_waiting(&mut self) -> bool {
-        self.waiting().is_some()
-    }
-
-    fn waiting(&mut self) -> &mut Option<Box<Waiting>> {
-        &mut self.0.get_mut().unwrap_or_else(PoisonError::into_inner).waiting
-    }
-
-    fn close_head(&self) -> Vec<OnResponse> {
-        let mut state = self.lock();
-        state.phase = Phase::ResponseSent;
-        state.waiting.as_mut().map_or_else(Vec::new, |waiting| mem::take(&mut waiting.on_response))
-    }
-
-    // No closure is called or dropped under this lock, so a poisoned one guards a state that is whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    // No closure is called or dropped under this lock, so a poisoned one guards a list that is whole.
+    fn lock(&self) -> MutexGuard<'_, Option<Link>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Link {
+    fn before(&mut self) -> &mut Option<Self> {
+        match self {
+            Self::OnResponse(callback) => callback.before(),
+            Self::OnEnd(callback) => callback.before(),
+        }
+    }
+}
+
+/// Takes the one that was pushed last.
+#[inline]
+fn pop(latest: &mut Option<Link>) -> Option<Link> {
+    let mut link = latest.take()?;
+    *latest = link.before().take();
+    Some(link)
+}
+
+#[inline]
+fn push(latest: &mut Option<Link>, mut link: Link) {
+    *link.before() = latest.take();
+    *latest = Some(link);
 }

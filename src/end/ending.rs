@@ -1,12 +1,16 @@
 //! The carrier of what a request consists of, one after the other: whatever becomes of it, the end is told once.
 
-use std::{mem, pin::Pin};
+use std::{mem, pin::Pin, task::Poll};
 
 use http::Response;
 use pin_project_lite::pin_project;
 
 use super::End;
-use crate::{RequestContext, Scoped, scope, unwind::contained};
+use crate::{
+    RequestContext, Scoped,
+    scope::{self, Entered},
+    unwind::contained,
+};
 
 pin_project! {
     /// A future or a body in the context that ends with it, unless it is handed over to what comes next.
@@ -18,8 +22,8 @@ pin_project! {
         scoped: Scoped<T>,
         // Whether the end is still to be told, and by this one.
         owed: bool,
-        // Whether what ran last has unwound. `std::thread::panicking` cannot say so: by the time of the drop the panic
-        // may have been caught, and a drop in an unrelated panic is a cancellation.
+        // Whether what was entered last has not been left, and so has unwound. `std::thread::panicking` cannot say so: by
+        // the time of the drop the panic may have been caught, and a drop in an unrelated panic is a cancellation.
         panicked: bool,
         // Whether what is dropped now was done, though nobody asked it for more. A destructor knows no `T: Body`.
         is_done: fn(&T) -> bool,
@@ -35,13 +39,9 @@ pin_project! {
 }
 
 impl<T> Ending<T> {
-    /// Makes the inner `T` in the context; if that unwinds, the request has ended.
     #[inline]
-    pub(crate) fn made(context: RequestContext, owed: bool, make: impl FnOnce() -> T) -> Self {
-        let mut ending = Self { scoped: Scoped::empty(context), owed, panicked: true, is_done: |_| false };
-        ending.scoped.fill(make);
-        ending.panicked = false;
-        ending
+    pub(crate) fn new(context: Option<RequestContext>, owed: bool, inner: T) -> Self {
+        Self { scoped: Scoped::new(context, inner), owed, panicked: false, is_done: |_| false }
     }
 
     /// A `T` that ends nothing.
@@ -49,22 +49,45 @@ impl<T> Ending<T> {
         Self { scoped: Scoped::new(None, inner), owed: false, panicked: false, is_done: |_| false }
     }
 
-    /// Runs `f` on the inner `T` in the context, and ends the request if `f` says how.
-    ///
-    /// `f` also learns whether the end is this one's to tell. It takes the `T` out when that is ready.
+    /// Enters the context, to run the inner `T` there. Whoever has done that and left again, [says so](Self::left).
     #[inline]
-    pub(crate) fn run<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut Option<T>>, bool) -> (R, Option<End>)) -> R {
+    pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>) {
         let this = self.project();
-        let (owed, panicked) = (this.owed, this.panicked);
-        this.scoped.in_scope(|mut inner| {
-            let unwinding = Unwinding(panicked);
-            let (result, end) = f(inner.as_mut(), *owed);
-            mem::forget(unwinding);
-            if let Some(how) = end {
-                finish(inner, owed, how);
+        *this.panicked = true;
+        this.scoped.enter()
+    }
+
+    /// Takes note that what was entered was left and did not unwind. If the inner `T` is done, and dropped, `end` says how:
+    /// then the request has ended.
+    #[inline]
+    pub(crate) fn left(self: Pin<&mut Self>, end: Option<End>) {
+        let this = self.project();
+        *this.panicked = false;
+        if let Some(how) = end {
+            if let (true, Some(context)) = (mem::take(this.owed), this.scoped.context()) {
+                context.end(how);
             }
-            result
-        })
+        }
+    }
+
+    /// Shows a response to those who wait for it, in place: on its usual way it is not moved once more for their sake.
+    #[inline]
+    pub(crate) fn show<B, E>(self: Pin<&mut Self>, polled: &mut Poll<Result<Response<B>, E>>) {
+        let is_answered = matches!(polled, Poll::Ready(Ok(_)));
+        if is_answered && self.owed && self.scoped.context().is_some_and(RequestContext::close_head) {
+            self.respond(polled);
+        }
+    }
+
+    #[inline(never)]
+    fn respond<B, E>(self: Pin<&mut Self>, polled: &mut Poll<Result<Response<B>, E>>) {
+        let this = self.project();
+        if let (Some(context), Poll::Ready(Ok(response))) = (this.scoped.context(), mem::replace(polled, Poll::Pending))
+        {
+            *this.panicked = true;
+            *polled = Poll::Ready(Ok(context.respond(response)));
+            *this.panicked = false;
+        }
     }
 
     /// Hands the context and the end over from a future that is ready to the body of its response.
@@ -75,69 +98,56 @@ impl<T> Ending<T> {
         Ending { scoped: Scoped::new(this.scoped.take_context(), next), owed, panicked: false, is_done }
     }
 
-    /// From now on a drop means that all is well.
-    #[inline]
-    pub(crate) fn set_done(self: Pin<&mut Self>) {
-        *self.project().is_done = |_| true;
-    }
-
     #[inline]
     pub(crate) fn get_ref(&self) -> &Scoped<T> {
         &self.scoped
     }
 
-    /// Drops what is left and says what that means.
+    /// Drops what is left, also when that unwinds, and says what it means.
+    #[inline(never)]
     fn finish(self: Pin<&mut Self>) {
         let this = self.project();
-        let (owed, panicked, is_done) = (this.owed, *this.panicked, *this.is_done);
-        this.scoped.in_scope(|inner| {
-            let is_done = || inner.as_ref().get_ref().as_ref().is_some_and(is_done);
-            let how = match panicked {
-                true => End::Panicked,
-                false if contained(is_done) == Some(true) => End::Completed,
-                false => End::Cancelled,
-            };
-            finish(inner, owed, how);
-        });
+        *this.owed = false;
+        let (mut inner, _entered) = this.scoped.enter();
+        let is_done = || inner.as_ref().get_ref().as_ref().is_some_and(this.is_done);
+        let how = match *this.panicked {
+            true => End::Panicked,
+            false if contained(is_done) == Some(true) => End::Completed,
+            false => End::Cancelled,
+        };
+        let mut tell = Tell(Some(End::Panicked));
+        inner.set(None);
+        tell.0 = Some(how);
     }
 }
 
-/// Notes that it was dropped, which it is only by a panic.
-struct Unwinding<'a>(&'a mut bool);
+/// A context while something is made that is to live in it. If that unwinds, the request has ended.
+pub(crate) struct Making<'a> {
+    unwinding: Tell,
+    entered: Entered<'a>,
+}
 
-impl Drop for Unwinding<'_> {
+impl<'a> Making<'a> {
+    #[inline]
+    pub(crate) fn enter(context: &'a mut Option<RequestContext>, owed: bool) -> Self {
+        let entered = scope::enter(context);
+        Self { unwinding: Tell(owed.then_some(End::Panicked)), entered }
+    }
+
+    #[inline]
+    pub(crate) fn leave(self) {
+        mem::forget(self.unwinding);
+        drop(self.entered);
+    }
+}
+
+/// Tells the end when it is dropped. Lives in the context.
+struct Tell(Option<End>);
+
+impl Drop for Tell {
     fn drop(&mut self) {
-        *self.0 = true;
-    }
-}
-
-/// Shows the response to those who wait for it. Called in the context.
-#[inline]
-pub(crate) fn respond<B>(response: Response<B>) -> Response<B> {
-    scope::with_current(|context| match context {
-        Some(context) => context.respond(response),
-        None => response,
-    })
-}
-
-/// Drops the inner `T`, then tells the end, also when that drop unwinds: a panic, whatever it was to be. Called in the
-/// context.
-fn finish<T>(mut inner: Pin<&mut Option<T>>, owed: &mut bool, how: End) {
-    struct Tell(Option<End>);
-
-    impl Drop for Tell {
-        fn drop(&mut self) {
-            if let Some(how) = self.0 {
-                scope::with_current(|context| {
-                    if let Some(context) = context {
-                        context.end(how);
-                    }
-                });
-            }
+        if let (Some(how), Some(context)) = (self.0, RequestContext::current()) {
+            context.end(how);
         }
     }
-
-    let mut tell = Tell(mem::take(owed).then_some(End::Panicked));
-    inner.set(None);
-    tell.0 = tell.0.map(|_| how);
 }

@@ -26,7 +26,7 @@ pin_project! {
 
 impl<T> Run<T> {
     pub(crate) fn new(context: RequestContext, future: T) -> Self {
-        Self { future: Ending::made(context, true, || future) }
+        Self { future: Ending::new(Some(context), true, future) }
     }
 }
 
@@ -34,11 +34,16 @@ impl<T: Future> Future for Run<T> {
     type Output = T::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().future.run(|inner, _| {
-            let polled = inner.as_pin_mut().expect("future polled after completion").poll(cx);
-            let end = polled.is_ready().then_some(End::Completed);
-            (polled, end)
-        })
+        let mut future = self.project().future;
+        let (mut inner, entered) = future.as_mut().enter();
+        let polled = inner.as_mut().as_pin_mut().expect("future polled after completion").poll(cx);
+        let end = polled.is_ready().then_some(End::Completed);
+        if end.is_some() {
+            inner.set(None);
+        }
+        drop(entered);
+        future.left(end);
+        polled
     }
 }
 

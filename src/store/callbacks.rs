@@ -64,7 +64,7 @@ impl Store {
     /// ```
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.nearest(Role::has_end).is_some_and(|store| store.callbacks.is_ended())
+        self.nearest(Role::has_end).is_some_and(|store| store.phase.is_ended())
     }
 
     /// Runs a future as a unit of work that is no HTTP request: a job, a message of a queue, a test.
@@ -89,23 +89,45 @@ impl Store {
 
     pub(crate) fn try_on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
         let store = self.nearest(Role::has_response).ok_or(CallbackError::NoRequest)?;
-        store.callbacks.on_response(Box::new(f))
+        store.callbacks.on_response(&store.phase, f)
     }
 
     pub(crate) fn try_on_end(&self, f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
         let store = self.nearest(Role::has_end).ok_or(CallbackError::NoRequest)?;
-        store.callbacks.on_end(Box::new(f))
-    }
-
-    pub(crate) fn respond<B>(&self, response: Response<B>) -> Response<B> {
-        self.callbacks.respond(response)
-    }
-
-    pub(crate) fn end(&self, how: End) {
-        self.callbacks.end(how);
+        store.callbacks.on_end(&store.phase, f)
     }
 
     pub(crate) fn has_callbacks(&mut self) -> bool {
-        self.callbacks.are_waiting()
+        self.phase.is_awaited()
+    }
+}
+
+impl RequestContext {
+    /// From now on the head is sent; says whether somebody may wait to see it before.
+    #[inline]
+    pub(crate) fn close_head(&self) -> bool {
+        self.phase.respond()
+    }
+
+    /// Shows the head to those who wait for it.
+    pub(crate) fn respond<B>(&self, response: Response<B>) -> Response<B> {
+        self.sync_scope(|| {
+            let (mut head, body) = response.into_parts();
+            self.callbacks.respond(&mut head);
+            Response::from_parts(head, body)
+        })
+    }
+
+    /// From now on the request is over; tells those who wait for that.
+    #[inline]
+    pub(crate) fn end(&self, how: End) {
+        if self.phase.end() {
+            self.tell(how);
+        }
+    }
+
+    #[inline(never)]
+    fn tell(&self, how: End) {
+        self.sync_scope(|| self.callbacks.end(how));
     }
 }

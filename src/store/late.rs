@@ -1,34 +1,40 @@
-//! The values written after the store was shared: a small locked part, made by the first such write.
+//! The values written after the store was shared, behind a lock and a filter in front of it.
 
 use std::{
     any::{Any, TypeId, type_name},
-    collections::HashMap,
+    mem, ptr,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use super::type_key::{BuildTypeHasher, TypeKey};
+use super::type_key::TypeKey;
 
-/// Late values, behind a filter that spares the readers of other types the lock.
-///
-/// The lock is held for a look-up in the map and nothing else. Values go in and out as `Arc`s, so that their `Clone`,
-/// their `Drop` and the callers' closures run after it is released.
+/// The bits of all types ever written late: it spares the readers of other types the lock.
 #[derive(Default)]
-pub(super) struct Late {
-    /// The bits of all types ever written; none is taken back.
-    written: AtomicU64,
-    entries: OnceLock<Box<Mutex<Entries>>>,
-}
+pub(super) struct Written(AtomicU64);
 
-type Entries = HashMap<TypeId, Entry, BuildTypeHasher>;
+/// Late values, behind a lock.
+///
+/// It is held for a look-up, and to move a value, and for nothing else. Values go out as `Arc`s or as what they are, so
+/// that their `Clone`, their `Drop` and the callers' closures run after it is released.
+#[derive(Default)]
+pub(super) struct Late(Mutex<Entries>);
+
+/// One for each type ever written, sorted by type: shorter to search than a map is to hash while they are few, and they
+/// can be no more than a program has types.
+#[derive(Default)]
+struct Entries(Vec<Entry>);
 
 struct Entry {
+    id: TypeId,
     type_name: &'static str,
     /// `None`: removed, which hides what the seeds and the parents hold.
-    value: Option<Arc<dyn Any + Send + Sync>>,
+    value: Option<Shared>,
 }
+
+type Shared = Arc<dyn Any + Send + Sync>;
 
 /// What the late part says of one type.
 pub(super) enum Lookup<T> {
@@ -38,123 +44,155 @@ pub(super) enum Lookup<T> {
     Value(Arc<T>),
 }
 
-impl<T> Lookup<T> {
-    fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Unwritten, Self::Unwritten) | (Self::Removed, Self::Removed) => true,
-            (Self::Value(one), Self::Value(two)) => Arc::ptr_eq(one, two),
-            _ => false,
+/// What a write has replaced, for the caller to drop outside the lock: a value whose place was used again, or one that
+/// somebody may be reading.
+type Former<T> = (Option<T>, Option<Shared>);
+
+impl Written {
+    pub(super) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Comes before the write. Whoever learned of a write from its writer also sees its bit; whoever races with it may
+    /// see either.
+    #[inline]
+    pub(super) fn add<T: 'static>(&self) {
+        if !self.has::<T>() {
+            self.0.fetch_or(TypeKey::of::<T>().bit(), Ordering::Release);
         }
+    }
+
+    #[inline]
+    pub(super) fn has<T: 'static>(&self) -> bool {
+        self.0.load(Ordering::Acquire) & TypeKey::of::<T>().bit() != 0
     }
 }
 
 impl Late {
-    pub(super) const fn new() -> Self {
-        Self { written: AtomicU64::new(0), entries: OnceLock::new() }
-    }
-
-    pub(super) fn is_written(&self) -> bool {
-        self.entries.get().is_some()
-    }
-
-    #[inline]
     pub(super) fn get<T: Send + Sync + 'static>(&self) -> Lookup<T> {
-        // Whoever learned of a write from its writer also sees its bit; whoever races with it may see either.
-        if self.written.load(Ordering::Acquire) & TypeKey::of::<T>().bit() == 0 {
-            return Lookup::Unwritten;
+        self.lock().get()
+    }
+
+    pub(super) fn set<T: Send + Sync + 'static>(&self, value: T) -> Former<T> {
+        let mut entries = self.lock();
+        let index = entries.search::<T>();
+        let place = entries.place::<T>(index);
+        // Where nobody reads the former value, the new one takes its very place, which saves an allocation.
+        match place.as_mut().and_then(Arc::get_mut).and_then(|former| former.downcast_mut()) {
+            Some(former) => (Some(mem::replace(former, value)), None),
+            None => (None, place.replace(Arc::new(value))),
         }
-        self.locked_get()
     }
 
-    /// Puts a value in place and gives back what stood there, for the caller to drop outside the lock.
-    pub(super) fn set<T: Send + Sync + 'static>(&self, value: Arc<T>) -> Lookup<T> {
-        let mut entries = self.lock_for_writing::<T>();
-        write(&mut entries, Some(value))
-    }
-
-    /// As [`set`](Self::set), provided that what stands there is still `expected`; else `None`.
-    pub(super) fn replace<T: Send + Sync + 'static>(&self, expected: &Lookup<T>, value: Arc<T>) -> Option<Lookup<T>> {
-        let mut entries = self.lock_for_writing::<T>();
-        let found = read(&entries);
-        // While the lock is held, the map holds what was found: its drop here is never the last.
-        // A value that comes too late is a parameter, and those are dropped after the guard; a closure's would be before.
-        if found.is_same(expected) { Some(write(&mut entries, Some(value))) } else { None }
+    /// As [`set`](Self::set), provided that what stands there is still `expected`; else gives the value back.
+    pub(super) fn replace<T: Send + Sync + 'static>(&self, expected: Lookup<T>, value: T) -> Result<Former<T>, T> {
+        // What is not used is given back or stays a parameter, and those are dropped after the guard.
+        let mut entries = self.lock();
+        let index = entries.search::<T>();
+        let is_same = match (&expected, index) {
+            (Lookup::Unwritten, Err(_)) => true,
+            (Lookup::Removed, Ok(index)) => entries.0[index].value.is_none(),
+            (Lookup::Value(seen), Ok(index)) => entries.holds(index, seen),
+            _ => false,
+        };
+        if !is_same {
+            return Err(value);
+        }
+        let place = entries.place::<T>(index);
+        let Lookup::Value(mut seen) = expected else {
+            *place = Some(Arc::new(value));
+            return Ok((None, None));
+        };
+        // Not the last: that is `seen`, unless somebody is reading it.
+        *place = None;
+        if let Some(former) = Arc::get_mut(&mut seen) {
+            let former = mem::replace(former, value);
+            *place = Some(seen);
+            return Ok((Some(former), None));
+        }
+        *place = Some(Arc::new(value));
+        Ok((None, Some(seen)))
     }
 
     /// As [`set`](Self::set), provided that no value stands there; else gives that one back beside the new one.
     pub(super) fn set_if_absent<T: Send + Sync + 'static>(&self, value: Arc<T>) -> Result<(), Arc<T>> {
-        let mut entries = self.lock_for_writing::<T>();
-        match read::<T>(&entries) {
-            Lookup::Value(winner) => Err(winner),
-            Lookup::Unwritten | Lookup::Removed => {
-                write(&mut entries, Some(value));
-                Ok(())
-            }
+        let mut entries = self.lock();
+        if let Lookup::Value(winner) = entries.get::<T>() {
+            return Err(winner);
         }
+        let index = entries.search::<T>();
+        *entries.place::<T>(index) = Some(value);
+        Ok(())
     }
 
     /// Hides the type and gives back what stood there, for the caller to drop outside the lock.
     pub(super) fn remove<T: Send + Sync + 'static>(&self) -> Lookup<T> {
-        let mut entries = self.lock_for_writing::<T>();
-        write(&mut entries, None)
+        let mut entries = self.lock();
+        let index = entries.search::<T>();
+        let former = entries.place::<T>(index).take();
+        if index.is_ok() { found(former) } else { Lookup::Unwritten }
     }
 
     /// Forgets the type as if it had never been written here.
     pub(super) fn forget<T: Send + Sync + 'static>(&mut self) -> Lookup<T> {
-        let entries = self.entries.get_mut().map(|entries| entries.get_mut());
-        let entry =
-            entries.and_then(|entries| entries.unwrap_or_else(PoisonError::into_inner).remove(&TypeId::of::<T>()));
-        lookup(entry)
+        let entries = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match entries.search::<T>() {
+            Ok(index) => found(entries.0.remove(index).value),
+            Err(_) => Lookup::Unwritten,
+        }
     }
 
     /// Each type written, with its name if a value stands there.
     pub(super) fn types(&self) -> Vec<(TypeId, Option<&'static str>)> {
-        let Some(entries) = self.entries.get() else {
-            return Vec::new();
-        };
-        lock(entries).iter().map(|(id, entry)| (*id, entry.value.as_ref().map(|_| entry.type_name))).collect()
+        self.lock().0.iter().map(|entry| (entry.id, entry.value.as_ref().map(|_| entry.type_name))).collect()
     }
 
     /// Takes the values out one by one, so that the drop of each is a step of its own.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Arc<dyn Any + Send + Sync>> {
-        let entries = self.entries.take().map(|entries| entries.into_inner());
-        let entries = entries.map(|entries| entries.unwrap_or_else(PoisonError::into_inner));
-        entries.into_iter().flatten().filter_map(|(_, entry)| entry.value)
+    pub(super) fn take(self) -> impl Iterator<Item = Shared> {
+        let entries = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        entries.0.into_iter().filter_map(|entry| entry.value)
     }
 
-    fn locked_get<T: Send + Sync + 'static>(&self) -> Lookup<T> {
-        self.entries.get().map_or(Lookup::Unwritten, |entries| read(&lock(entries)))
-    }
-
-    fn lock_for_writing<T: 'static>(&self) -> MutexGuard<'_, Entries> {
-        let entries = lock(self.entries.get_or_init(Box::default));
-        self.written.fetch_or(TypeKey::of::<T>().bit(), Ordering::Release);
-        entries
+    // No code of a user runs under this lock, so a poisoned one guards entries that are whole.
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// No code of a user runs under this lock, so a poisoned one guards entries that are whole.
-fn lock(entries: &Mutex<Entries>) -> MutexGuard<'_, Entries> {
-    entries.lock().unwrap_or_else(PoisonError::into_inner)
-}
+impl Entries {
+    /// Where the entry of a type stands, or else would.
+    #[inline]
+    fn search<T: 'static>(&self) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&TypeId::of::<T>(), |entry| entry.id)
+    }
 
-fn read<T: Send + Sync + 'static>(entries: &Entries) -> Lookup<T> {
-    match entries.get(&TypeId::of::<T>()) {
-        None => Lookup::Unwritten,
-        Some(entry) => found(entry.value.clone()),
+    #[inline]
+    fn get<T: Send + Sync + 'static>(&self) -> Lookup<T> {
+        match self.search::<T>() {
+            Ok(index) => found(self.0[index].value.clone()),
+            Err(_) => Lookup::Unwritten,
+        }
+    }
+
+    #[inline]
+    fn holds<T>(&self, index: usize, value: &Arc<T>) -> bool {
+        self.0[index].value.as_ref().is_some_and(|held| ptr::addr_eq(Arc::as_ptr(held), Arc::as_ptr(value)))
+    }
+
+    /// Where the value of a type is to stand, of which the search said `index`.
+    #[inline]
+    fn place<T: 'static>(&mut self, index: Result<usize, usize>) -> &mut Option<Shared> {
+        let index = index.unwrap_or_else(|index| {
+            self.0.insert(index, Entry { id: TypeId::of::<T>(), type_name: type_name::<T>(), value: None });
+            index
+        });
+        &mut self.0[index].value
     }
 }
 
-fn write<T: Send + Sync + 'static>(entries: &mut Entries, value: Option<Arc<T>>) -> Lookup<T> {
-    let entry = Entry { type_name: type_name::<T>(), value: value.map(|value| value as _) };
-    lookup(entries.insert(TypeId::of::<T>(), entry))
-}
-
-fn lookup<T: Send + Sync + 'static>(entry: Option<Entry>) -> Lookup<T> {
-    entry.map_or(Lookup::Unwritten, |entry| found(entry.value))
-}
-
-fn found<T: Send + Sync + 'static>(value: Option<Arc<dyn Any + Send + Sync>>) -> Lookup<T> {
+#[inline]
+fn found<T: Send + Sync + 'static>(value: Option<Shared>) -> Lookup<T> {
     match value.and_then(|value| value.downcast().ok()) {
         Some(value) => Lookup::Value(value),
         None => Lookup::Removed,

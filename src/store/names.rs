@@ -11,8 +11,10 @@ impl Store {
         let mut names = Vec::new();
         let mut next = Some(self);
         while let Some(store) = next {
-            let seeds = store.seeds.types().map(|(id, name)| (id, Some(name)));
-            for (id, name) in store.late.types().into_iter().chain(seeds) {
+            let rare = store.rare.get();
+            let late = rare.map(|rare| rare.late.types()).into_iter().flatten();
+            let seeds = store.seeds.types().chain(rare.into_iter().flat_map(|rare| rare.seeds.types()));
+            for (id, name) in late.chain(seeds.map(|(id, name)| (id, Some(name)))) {
                 if decided.insert(id) {
                     names.extend(name);
                 }

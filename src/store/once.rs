@@ -58,7 +58,7 @@ impl Store {
             return Ok(value);
         }
         let turn = loop {
-            let turn = self.turns.take::<T>().await;
+            let turn = self.rare.make().turns.take::<T>().await;
             if let Some(value) = self.get() {
                 return Ok(value);
             }

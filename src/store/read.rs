@@ -54,14 +54,28 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
+        // Most reads find a seed of this very store, and are short enough to stand where they are called.
+        if !self.written.has::<T>() {
+            if let Some(value) = self.seeds.first() {
+                return Some(f(value));
+            }
+        }
+        self.search(f)
+    }
+
+    #[inline(never)]
+    fn search<T, R>(&self, f: impl FnOnce(&T) -> R) -> Option<R>
+    where
+        T: Send + Sync + 'static,
+    {
         let mut store = self;
         loop {
-            match store.late.get::<T>() {
+            match store.late::<T>() {
                 Lookup::Unwritten => {}
                 Lookup::Removed => return None,
                 Lookup::Value(value) => return Some(f(&value)),
             }
-            if let Some(value) = store.seeds.get() {
+            if let Some(value) = store.seed() {
                 return Some(f(value));
             }
             store = store.parent.as_ref()?;
@@ -84,11 +98,31 @@ impl Store {
         self.with(|_: &T| ()).is_some()
     }
 
+    #[inline]
+    pub(super) fn late<T>(&self) -> Lookup<T>
+    where
+        T: Send + Sync + 'static,
+    {
+        if self.written.has::<T>() {
+            self.rare.get().map_or(Lookup::Unwritten, |rare| rare.late.get())
+        } else {
+            Lookup::Unwritten
+        }
+    }
+
+    #[inline]
+    pub(super) fn seed<T>(&self) -> Option<&T>
+    where
+        T: Send + Sync + 'static,
+    {
+        self.seeds.get().or_else(|| self.rare.get()?.seeds.get())
+    }
+
     /// The values of a type that were seeded here and in the parents, nearest first.
     pub(crate) fn seeded<T>(&self) -> impl Iterator<Item = &T>
     where
         T: Send + Sync + 'static,
     {
-        iter::successors(Some(self), |store| store.parent.as_deref()).filter_map(|store| store.seeds.get())
+        iter::successors(Some(self), |store| store.parent.as_deref()).filter_map(|store| store.seed())
     }
 }

@@ -3,7 +3,8 @@
 use std::{
     any::{Any, TypeId, type_name},
     collections::HashMap,
-    mem,
+    iter,
+    mem::{self, ManuallyDrop},
 };
 
 use super::type_key::{BuildTypeHasher, TypeKey};
@@ -11,21 +12,20 @@ use super::type_key::{BuildTypeHasher, TypeKey};
 /// So many values stand in the list; those that come after stand in the map.
 const LISTED: usize = 8;
 
-/// A short list, newest first, and a map for what comes after.
+/// A short list, newest first.
 ///
 /// Most requests carry fewer than five values. A list of boxed nodes costs them one allocation a value and a read of
-/// the first a handful of instructions; the map keeps a read among hundreds flat.
+/// the first a handful of instructions. It is [taken](Self::take) apart by the drop of its store and by nothing else.
 #[derive(Default)]
 pub(super) struct Seeds {
-    list: Option<Box<Node>>,
-    rest: Option<Box<Rest>>,
+    list: ManuallyDrop<Option<Box<Node>>>,
+    /// Whether one of them runs code when it is dropped.
+    needs_drop: bool,
 }
 
-/// Boxed, since few stores have one.
+/// The values that found no place in the list: a read among hundreds takes no longer than one among ten.
 #[derive(Default)]
-struct Rest {
-    by_type: HashMap<TypeId, Box<Node>, BuildTypeHasher>,
-}
+pub(super) struct MoreSeeds(HashMap<TypeId, Box<Node>, BuildTypeHasher>);
 
 pub(super) struct Node<T: ?Sized = dyn Any + Send + Sync> {
     key: TypeKey,
@@ -36,18 +36,31 @@ pub(super) struct Node<T: ?Sized = dyn Any + Send + Sync> {
 
 impl Seeds {
     pub(super) const fn new() -> Self {
-        Self { list: None, rest: None }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        // The list is filled first and nothing is ever taken out.
-        self.list.is_none()
+        Self { list: ManuallyDrop::new(None), needs_drop: false }
     }
 
     #[inline]
+    pub(super) fn needs_drop(&self) -> bool {
+        self.needs_drop
+    }
+
+    /// As [`get`](Self::get), but what stands behind a type with the same key is not found.
+    #[inline]
+    pub(super) fn first<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        let key = TypeKey::of::<T>();
+        let mut next = &*self.list;
+        while let Some(node) = next {
+            if node.key == key {
+                return node.value.downcast_ref();
+            }
+            next = &node.next;
+        }
+        None
+    }
+
     pub(super) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         let key = TypeKey::of::<T>();
-        let mut next = &self.list;
+        let mut next = &*self.list;
         while let Some(node) = next {
             if node.key == key {
                 if let Some(value) = node.value.downcast_ref() {
@@ -56,53 +69,86 @@ impl Seeds {
             }
             next = &node.next;
         }
-        self.rest.as_ref()?.by_type.get(&TypeId::of::<T>())?.value.downcast_ref()
+        None
     }
 
-    pub(super) fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> Option<T> {
-        if let Some(held) = self.get_mut() {
-            return Some(mem::replace(held, value));
+    /// Puts a value in and gives back the one that it replaces; `Err` if there is no place for one more.
+    pub(super) fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> Result<Option<T>, T> {
+        let key = TypeKey::of::<T>();
+        let mut listed = 0;
+        let mut next = &mut *self.list;
+        while let Some(node) = next {
+            if node.key == key {
+                if let Some(held) = node.value.downcast_mut() {
+                    return Ok(Some(mem::replace(held, value)));
+                }
+            }
+            listed += 1;
+            next = &mut node.next;
         }
-        let mut node = Box::new(Node { key: TypeKey::of::<T>(), type_name: type_name::<T>(), next: None, value });
-        if self.listed().count() < LISTED {
-            node.next = self.list.take();
-            self.list = Some(node);
-        } else {
-            self.rest.get_or_insert_default().by_type.insert(TypeId::of::<T>(), node);
+        if listed == LISTED {
+            return Err(value);
         }
-        None
+        self.needs_drop |= mem::needs_drop::<T>();
+        let next = self.list.take();
+        self.list = ManuallyDrop::new(Some(Node::boxed(value, next)));
+        Ok(None)
     }
 
     /// The type of each value, with its name.
     pub(super) fn types(&self) -> impl Iterator<Item = (TypeId, &'static str)> {
-        let rest = self.rest.iter().flat_map(|rest| rest.by_type.values());
-        self.listed().chain(rest.map(|node| &**node)).map(|node| (node.value.type_id(), node.type_name))
+        iter::successors(self.list.as_deref(), |node| node.next.as_deref()).map(Node::type_of_value)
+    }
+
+    /// Frees the values, none of which [runs code](Self::needs_drop) for that.
+    #[inline]
+    pub(super) fn free(&mut self) {
+        drop(self.list.take());
     }
 
     /// Takes the values out one by one, so that the drop of each is a step of its own.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Box<Node>> {
         let mut list = self.list.take();
-        let listed = std::iter::from_fn(move || {
+        iter::from_fn(move || {
             let mut node = list.take()?;
             list = node.next.take();
             Some(node)
-        });
-        listed.chain(self.rest.take().into_iter().flat_map(|rest| rest.by_type.into_values()))
+        })
+    }
+}
+
+impl MoreSeeds {
+    pub(super) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.value.downcast_ref()
     }
 
-    fn get_mut<T: Send + Sync + 'static>(&mut self) -> Option<&mut T> {
-        let key = TypeKey::of::<T>();
-        let mut next = &mut self.list;
-        while let Some(node) = next {
-            if node.key == key && node.value.is::<T>() {
-                return node.value.downcast_mut();
-            }
-            next = &mut node.next;
+    pub(super) fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> Option<T> {
+        if let Some(held) = self.0.get_mut(&TypeId::of::<T>()).and_then(|node| node.value.downcast_mut()) {
+            return Some(mem::replace(held, value));
         }
-        self.rest.as_mut()?.by_type.get_mut(&TypeId::of::<T>())?.value.downcast_mut()
+        self.0.insert(TypeId::of::<T>(), Node::boxed(value, None));
+        None
     }
 
-    fn listed(&self) -> impl Iterator<Item = &Node> {
-        std::iter::successors(self.list.as_deref(), |node| node.next.as_deref())
+    /// The type of each value, with its name.
+    pub(super) fn types(&self) -> impl Iterator<Item = (TypeId, &'static str)> {
+        self.0.values().map(|node| node.type_of_value())
+    }
+
+    /// Takes the values out one by one, so that the drop of each is a step of its own.
+    pub(super) fn take(self) -> impl Iterator<Item = Box<Node>> {
+        self.0.into_values()
+    }
+}
+
+impl<T: Send + Sync + 'static> Node<T> {
+    fn boxed(value: T, next: Option<Box<Node>>) -> Box<Node> {
+        Box::new(Self { key: TypeKey::of::<T>(), type_name: type_name::<T>(), next, value })
+    }
+}
+
+impl Node {
+    fn type_of_value(&self) -> (TypeId, &'static str) {
+        (self.value.type_id(), self.type_name)
     }
 }

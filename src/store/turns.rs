@@ -7,7 +7,7 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -23,7 +23,7 @@ thread_local! {
 
 /// The place of each type whose value was ever made here, or tried to.
 #[derive(Default)]
-pub(super) struct Turns(OnceLock<Box<Mutex<Places>>>);
+pub(super) struct Turns(Mutex<Places>);
 
 type Places = HashMap<TypeId, Arc<Place>, BuildTypeHasher>;
 
@@ -40,10 +40,6 @@ struct Place {
 pub(super) struct Turn(Arc<Place>);
 
 impl Turns {
-    pub(super) const fn new() -> Self {
-        Self(OnceLock::new())
-    }
-
     /// Takes the turn to make a value of this type; `None` after that of another, which this waited for, is over.
     ///
     /// Turns are not handed on. All who wait are woken and look again, so one that is polled no more holds up none.
@@ -70,8 +66,7 @@ impl Turns {
     }
 
     fn place_of<T: 'static>(&self) -> Arc<Place> {
-        let places = self.0.get_or_init(Box::default);
-        let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(places.entry(TypeId::of::<T>()).or_default())
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Store, late::Lookup};
+use super::{
+    Store,
+    late::{Late, Lookup},
+};
 
 impl Store {
     /// Sets a value at any time and from anywhere, in place of what this store or its parents hold.
@@ -20,7 +23,7 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        self.late.set(Arc::new(value));
+        self.late_to_write::<T>().set(value);
     }
 
     /// Sets a value unless there is one, here or in a parent; says whether it did.
@@ -36,7 +39,7 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        !self.contains::<T>() && self.late.set_if_absent(Arc::new(value)).is_ok()
+        !self.contains::<T>() && self.late_to_write::<T>().set_if_absent(Arc::new(value)).is_ok()
     }
 
     /// Changes a value in one atomic step and returns what `f` returned; `None` if there is no such value.
@@ -56,17 +59,17 @@ impl Store {
         T: Clone + Send + Sync + 'static,
     {
         loop {
-            let seen = self.late.get::<T>();
+            let seen = self.late::<T>();
             let mut value = match &seen {
                 Lookup::Value(value) => T::clone(value),
                 Lookup::Removed => return None,
-                Lookup::Unwritten => match self.seeds.get::<T>() {
+                Lookup::Unwritten => match self.seed::<T>() {
                     Some(value) => value.clone(),
                     None => self.parent.as_ref()?.get()?,
                 },
             };
             let result = f(&mut value);
-            if self.late.replace(&seen, Arc::new(value)).is_some() {
+            if self.late_to_write::<T>().replace(seen, value).is_ok() {
                 return Some(result);
             }
         }
@@ -87,7 +90,7 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        self.contains::<T>() && !matches!(self.late.remove::<T>(), Lookup::Removed)
+        self.contains::<T>() && !matches!(self.late_to_write::<T>().remove::<T>(), Lookup::Removed)
     }
 
     /// Returns a clone of the value of a type, which is made by `f` if there is none.
@@ -108,9 +111,15 @@ impl Store {
             return value;
         }
         let made = Arc::new(f());
-        match self.late.set_if_absent(Arc::clone(&made)) {
+        match self.late_to_write::<T>().set_if_absent(Arc::clone(&made)) {
             Ok(()) => T::clone(&made),
             Err(winner) => T::clone(&winner),
         }
+    }
+
+    #[inline]
+    fn late_to_write<T: 'static>(&self) -> &Late {
+        self.written.add::<T>();
+        &self.rare.make().late
     }
 }

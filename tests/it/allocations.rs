@@ -124,15 +124,37 @@ fn the_layer_adds_one_allocation_to_a_request_and_one_for_each_of_up_to_eight_se
     assert_eq!(of_a_request(layer_of(eight).layer(bare)), without + 9);
 }
 
-// The text of the id, what its clones share, and a box for it in the store and in the extensions. The echo adds a callback
-// in a box, in a list, in the part of the store that is made for callbacks.
+// The text of the id with the count of its clones, and a box for it in the store and in the extensions. The echo is a
+// callback. An id that was adopted is copied, and what its clones share is apart from its text.
 #[test]
-fn a_new_id_takes_four_allocations_and_its_echo_three() {
+fn a_new_id_takes_three_allocations_and_its_echo_one() {
     assert_eq!(allocations(|| drop(RequestId::new_v4())), 1);
     assert_eq!(allocations(|| drop(RequestId::new_v7())), 1);
-    assert_eq!(of_an_id(&RequestIdPolicy::new().echo(false)), 4);
-    assert_eq!(of_an_id(&RequestIdPolicy::new()), 7);
-    assert_eq!(of_an_id(&RequestIdPolicy::new().accept_inbound()), 7);
+    assert_eq!(of_an_id(&RequestIdPolicy::new().echo(false)), 3);
+    assert_eq!(of_an_id(&RequestIdPolicy::new()), 4);
+    assert_eq!(of_an_id(&RequestIdPolicy::new().accept_inbound()), 4);
+}
+
+#[test]
+fn a_callback_takes_one_allocation() {
+    let of =
+        |setup: fn(&mut Store, &mut Parts)| of_a_request(RequestContextLayer::new(setup).layer(service_fn(answer)));
+    let without = of(|_, _| {});
+    assert_eq!(of(|store, _| assert!(store.on_end(|_| {}))), without + 1);
+    assert_eq!(of(|store, _| assert!(store.on_response(|_| {}))), without + 1);
+    assert_eq!(of(|store, _| assert!(store.on_end(|_| {}) && store.on_response(|_| {}))), without + 2);
+}
+
+// The first makes the part of the store where they stand, and a list in it.
+#[test]
+fn a_late_value_takes_one_allocation_the_first_two_more_and_one_that_replaces_another_none() {
+    let context = RequestContext::new(Store::new());
+    assert_eq!(allocations(|| context.set(7_u8)), 3);
+    assert_eq!(allocations(|| context.set("eight")), 1);
+    assert_eq!(allocations(|| context.set(9_u8)), 0);
+    assert_eq!(allocations(|| assert_eq!(context.update(|n: &mut u8| *n += 1), Some(()))), 0);
+    let read = context.with(|_: &u8| allocations(|| context.set(10_u8)));
+    assert_eq!((read, context.get::<u8>()), (Some(1), Some(10)));
 }
 
 /// What a policy allocates on a head with room for the id, as those of servers are.
@@ -145,6 +167,10 @@ fn of_an_id(policy: &RequestIdPolicy) -> u64 {
 
 fn layer_of(seed: impl Fn() -> Store + Copy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Copy> {
     RequestContextLayer::new(move |store, _| *store = seed())
+}
+
+async fn answer(_: Request<()>) -> Result<Response<String>, Infallible> {
+    Ok(Response::new(String::from("an answer")))
 }
 
 /// What a server's part in one request allocates, from the call to the drop of the body.

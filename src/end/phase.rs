@@ -1,0 +1,66 @@
+//! How far a request has come, and how those who wait for a step and the one who takes it see each other.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The stage of one request, and which steps somebody may wait for.
+///
+/// It is advanced without a lock, since most requests have nobody who waits. Then of a registration and an advance one
+/// sees the other, for each is one atomic exchange of this number. If the advance comes first, the registration reads the
+/// later stage and is refused. If the registration does, whoever advances reads that somebody waits, looks for him, and so
+/// waits for the lock in which he is registering.
+#[derive(Default)]
+pub(crate) struct Phase(AtomicU8);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    Open,
+    ResponseSent,
+    Ended,
+}
+
+// They stand beside the number of the stage.
+const AWAITS_RESPONSE: u8 = 4;
+const AWAITS_END: u8 = 8;
+
+impl Phase {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU8::new(Stage::Open as u8))
+    }
+
+    /// From now on the response is sent; says whether somebody may wait for it.
+    #[inline]
+    pub(crate) fn respond(&self) -> bool {
+        let before = self.0.swap(Stage::ResponseSent as u8, Ordering::AcqRel);
+        if before & AWAITS_END != 0 {
+            // Not too late: the end comes after the response, and from the same hand.
+            self.0.fetch_or(AWAITS_END, Ordering::AcqRel);
+        }
+        before & AWAITS_RESPONSE != 0
+    }
+
+    /// From now on the request is over; says whether somebody may wait, for that or in vain for a response.
+    #[inline]
+    pub(crate) fn end(&self) -> bool {
+        self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & (AWAITS_RESPONSE | AWAITS_END) != 0
+    }
+
+    /// Tells whoever takes a step after `stage` that somebody may wait for it, and says what the stage is now.
+    pub(crate) fn announce(&self, stage: Stage) -> Stage {
+        let bit = if stage == Stage::Open { AWAITS_RESPONSE } else { AWAITS_END };
+        Self::stage(self.0.fetch_or(bit, Ordering::AcqRel))
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        Self::stage(self.0.load(Ordering::Acquire)) == Stage::Ended
+    }
+
+    #[inline]
+    pub(crate) fn is_awaited(&mut self) -> bool {
+        *self.0.get_mut() & (AWAITS_RESPONSE | AWAITS_END) != 0
+    }
+
+    fn stage(number: u8) -> Stage {
+        let is_it = |stage: &Stage| number & !(AWAITS_RESPONSE | AWAITS_END) == *stage as u8;
+        [Stage::Open, Stage::ResponseSent].into_iter().find(is_it).unwrap_or(Stage::Ended)
+    }
+}

@@ -1,0 +1,46 @@
+//! What few stores have: made when the first of it is needed, so that all others stay small.
+
+use std::{mem::ManuallyDrop, sync::OnceLock};
+
+use super::{late::Late, seeds::MoreSeeds, turns::Turns};
+
+#[derive(Default)]
+pub(super) struct RareParts {
+    pub(super) seeds: MoreSeeds,
+    pub(super) late: Late,
+    pub(super) turns: Turns,
+}
+
+/// Where they stand once they are made. They are [taken](Self::take) by the drop of its store and by nothing else.
+#[derive(Default)]
+pub(super) struct Rare(ManuallyDrop<OnceLock<Box<RareParts>>>);
+
+impl Rare {
+    pub(super) const fn new() -> Self {
+        Self(ManuallyDrop::new(OnceLock::new()))
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Option<&RareParts> {
+        self.0.get().map(|rare| &**rare)
+    }
+
+    #[inline]
+    pub(super) fn make(&self) -> &RareParts {
+        self.0.get_or_init(Box::default)
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self) -> Option<&mut RareParts> {
+        self.0.get_mut().map(|rare| &mut **rare)
+    }
+
+    pub(super) fn make_mut(&mut self) -> &mut RareParts {
+        self.make();
+        self.get_mut().expect("they are there now, and nobody else can take them")
+    }
+
+    pub(super) fn take(&mut self) -> Option<RareParts> {
+        self.0.take().map(|rare| *rare)
+    }
+}
