@@ -3,17 +3,20 @@
 use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tower_request_context_peers::rows;
+use tower_request_context_peers::groups;
 
 fn time(criterion: &mut Criterion) {
-    for row in rows() {
-        criterion.benchmark_group(row.group).bench_function(row.name, |bencher| {
-            bencher.iter_custom(|times| {
-                let start = Instant::now();
-                (row.run)(times);
-                start.elapsed()
+    for group in groups() {
+        let mut benchmarks = criterion.benchmark_group(group.name);
+        for row in group.rows {
+            benchmarks.bench_function(row.name, |bencher| {
+                bencher.iter_custom(|times| {
+                    let start = Instant::now();
+                    (row.run)(times);
+                    start.elapsed()
+                });
             });
-        });
+        }
     }
 }
 

@@ -4,15 +4,30 @@ mod axum;
 mod drive;
 mod frames;
 mod growth;
+mod guarantees;
 mod ids;
 mod layer;
 mod polls;
 mod reads;
+pub mod stages;
+mod tokios;
 mod values;
 mod writes;
 
-use crate::Row;
+use crate::Group;
 
-pub fn rows() -> Vec<Row> {
-    [reads::ROWS, writes::ROWS, layer::ROWS, axum::ROWS, ids::ROWS, frames::ROWS, polls::ROWS, growth::ROWS].concat()
+#[must_use]
+pub fn groups() -> Vec<Group> {
+    [
+        reads::GROUPS,
+        writes::GROUPS,
+        layer::GROUPS,
+        axum::GROUPS,
+        guarantees::GROUPS,
+        ids::GROUPS,
+        frames::GROUPS,
+        polls::GROUPS,
+        growth::GROUPS,
+    ]
+    .concat()
 }

@@ -26,64 +26,60 @@ use super::{
     values::{Locale, Tenant, UserId, extend, seed},
     writes::{self, LOCKED},
 };
-use crate::Row;
+use crate::{Group, Row, Target};
 
-const THREE: &str = "in axum: three values, three reads";
-const STRUCT: &str = "in axum: one struct, one read";
+const FLOOR: &str = "a layer that does nothing";
+const OURS: &str = "RequestContextLayer";
+const MAP_REQUEST: &str = "MapRequestLayer, extensions";
+const FROM_FN: &str = "from_fn, extensions";
+const LOCKED_MAP: &str = "from_fn, task_local! of a locked map";
+const METAINFO_MAP: &str = "from_fn, metainfo";
+const ARC: &str = "from_fn, task_local! of an Arc of it";
 
-pub(crate) const ROWS: &[Row] = &[
-    Row { group: THREE, name: "a layer that does nothing", run: |n| ask(route(hello).layer(layer_fn(Identity)), n) },
-    Row {
-        group: THREE,
-        name: "RequestContextLayer",
-        run: |n| ask(route(read_context).layer(RequestContextLayer::new(|store, _| seed(store))), n),
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        name: "in axum: three values, three reads",
+        floor: true,
+        rows: &[
+            Row::new(FLOOR, |n| ask(route(hello).layer(layer_fn(Identity)), n)),
+            Row::new(MAP_REQUEST, |n| ask(route(read_extensions).layer(MapRequestLayer::new(extended)), n)),
+            Row::new(OURS, |n| ask(route(read_context).layer(RequestContextLayer::new(|store, _| seed(store))), n)),
+            Row::new(FROM_FN, |n| ask(route(read_extensions).layer(from_fn(extending)), n)),
+            Row::new(LOCKED_MAP, |n| ask(route(read_locked).layer(from_fn(locking)), n)),
+            Row::new(METAINFO_MAP, |n| ask(route(read_metainfo).layer(from_fn(in_metainfo)), n)),
+            Row::new("sentry-tower (a hub, no values)", |n| {
+                ask(route(hello).layer(NewSentryLayer::<Request>::new_from_top()), n);
+            }),
+        ],
+        targets: &[
+            Target::times(OURS, 1.05, MAP_REQUEST),
+            Target::times(OURS, 1.0, FROM_FN),
+            Target::times(OURS, 1.0, LOCKED_MAP),
+            Target::times(OURS, 1.0, METAINFO_MAP),
+        ],
     },
-    Row {
-        group: THREE,
-        name: "MapRequestLayer, extensions",
-        run: |n| ask(route(read_extensions).layer(MapRequestLayer::new(extended)), n),
-    },
-    Row {
-        group: THREE,
-        name: "from_fn, extensions",
-        run: |n| ask(route(read_extensions).layer(from_fn(extending)), n),
-    },
-    Row {
-        group: THREE,
-        name: "from_fn, task_local! of a locked map",
-        run: |n| ask(route(read_locked).layer(from_fn(locking)), n),
-    },
-    Row { group: THREE, name: "from_fn, metainfo", run: |n| ask(route(read_metainfo).layer(from_fn(in_metainfo)), n) },
-    Row {
-        group: THREE,
-        name: "sentry-tower (a hub, no values)",
-        run: |n| ask(route(hello).layer(NewSentryLayer::<Request>::new_from_top()), n),
-    },
-    Row { group: STRUCT, name: "a layer that does nothing", run: |n| ask(route(hello).layer(layer_fn(Identity)), n) },
-    Row {
-        group: STRUCT,
-        name: "from_fn, task_local! of an Arc of it",
-        run: |n| ask(route(read_task_local).layer(from_fn(in_task_local)), n),
-    },
-    Row {
-        group: STRUCT,
-        name: "RequestContextLayer",
-        run: |n| {
-            ask(
-                route(read_struct).layer(RequestContextLayer::new(|store, _| {
+    Group {
+        name: "in axum: one struct, one read",
+        floor: true,
+        rows: &[
+            Row::new(FLOOR, |n| ask(route(hello).layer(layer_fn(Identity)), n)),
+            Row::new(ARC, |n| ask(route(read_task_local).layer(from_fn(in_task_local)), n)),
+            Row::new(OURS, |n| {
+                let layer = RequestContextLayer::new(|store, _| {
                     store.insert(All::new());
-                })),
-                n,
-            )
-        },
+                });
+                ask(route(read_struct).layer(layer), n);
+            }),
+        ],
+        targets: &[Target::times(OURS, 1.0, ARC)],
     },
 ];
 
-fn ask(app: Router, n: u64) {
+pub(crate) fn ask(app: Router, n: u64) {
     drive::<_, Body, _>(app, n);
 }
 
-fn route<H, T>(handler: H) -> Router
+pub(crate) fn route<H, T>(handler: H) -> Router
 where
     H: Handler<T, ()>,
     T: 'static,
@@ -93,7 +89,7 @@ where
 
 /// The least that a layer can be: axum boxes what a route is wrapped in.
 #[derive(Clone)]
-struct Identity<S>(S);
+pub(crate) struct Identity<S>(pub(crate) S);
 
 impl<S: Service<Request>> Service<Request> for Identity<S> {
     type Response = S::Response;
@@ -109,11 +105,11 @@ impl<S: Service<Request>> Service<Request> for Identity<S> {
     }
 }
 
-async fn hello() -> &'static str {
+pub(crate) async fn hello() -> &'static str {
     "hello"
 }
 
-async fn read_context() -> &'static str {
+pub(crate) async fn read_context() -> &'static str {
     black_box((RequestContext::get::<UserId>(), RequestContext::get::<Tenant>(), RequestContext::get::<Locale>()));
     "hello"
 }

@@ -11,15 +11,35 @@ use std::{
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use tower::{Layer, Service, service_fn};
-use tower_request_context::RequestContextLayer;
+use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
-use crate::Row;
+use super::drive::drive;
+use crate::{Group, Row, Target};
 
-const FRAME: &str = "one frame of a body";
+const OURS: &str = "ResponseBody";
+const LAYER: &str = "RequestContextLayer";
 
-pub(crate) const ROWS: &[Row] = &[
-    Row { group: FRAME, name: "the bare body", run: |n| collect(Frames(n)) },
-    Row { group: FRAME, name: "ResponseBody", run: |n| collect(wrapped(n)) },
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        name: "one frame of a body",
+        floor: true,
+        rows: &[
+            Row::new("the bare body", |n| collect(Frames(n))),
+            Row::new(OURS, |n| collect(wrapped(n))),
+            Row::new("Scoped", |n| collect(RequestContext::new(Store::new()).scope(Frames(n)))),
+        ],
+        targets: &[Target::instructions(OURS, 60.0), Target::allocations(OURS, 0.0)],
+    },
+    Group {
+        name: "a request whose body has 1,000 frames",
+        floor: true,
+        rows: &[
+            Row::new("the bare service", |n| drive::<_, (), _>(service_fn(thousand), n)),
+            Row::new(LAYER, |n| drive::<_, (), _>(RequestContextLayer::new(|_, _| {}).layer(service_fn(thousand)), n)),
+        ],
+        // The layer's own, and a thousand times a frame's.
+        targets: &[Target::instructions(LAYER, 60_600.0), Target::allocations(LAYER, 1.0)],
+    },
 ];
 
 /// As many frames as it says, without an end that could be told before.
@@ -50,6 +70,10 @@ fn wrapped(n: u64) -> impl Body {
         panic!("it is ready at once")
     };
     response.into_body()
+}
+
+async fn thousand(_: Request<()>) -> Result<Response<Frames>, Infallible> {
+    Ok(Response::new(Frames(1000)))
 }
 
 fn collect(body: impl Body) {

@@ -5,39 +5,51 @@ use std::convert::Infallible;
 use http::{HeaderName, Request, Response};
 use http_body_util::Empty;
 use tower::{Layer, Service, ServiceBuilder, service_fn};
-use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::request_id::{MakeRequestId, MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_request_context::{RequestContextLayer, RequestIdPolicy};
 
 use super::drive::drive;
-use crate::Row;
+use crate::{Group, Row, Target};
 
-const IDS: &str = "a request id, applied and echoed";
-const KNOWN: &str = "a request id that costs nothing to make";
+const THEIRS: &str = "SetRequestIdLayer + PropagateRequestIdLayer";
+const OURS: &str = "RequestContextLayer, RequestIdPolicy";
+const EMPTY: &str = "RequestContextLayer, empty";
+const ONLY: &str = "RequestContextLayer, RequestIdPolicy without an echo";
+const HALF: &[Target] = &[Target::times(OURS, 0.5, THEIRS)];
 
-pub(crate) const ROWS: &[Row] = &[
-    Row { group: IDS, name: "the bare service", run: |n| drive::<_, (), _>(bare(), n) },
-    Row {
-        group: IDS,
-        name: "SetRequestIdLayer + PropagateRequestIdLayer",
-        run: |n| drive::<_, (), _>(theirs(tower_http::request_id::MakeRequestUuid), n),
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        name: "a request id, applied and echoed",
+        floor: true,
+        rows: &[
+            Row::new("the bare service", |n| drive(bare(), n)),
+            Row::new(THEIRS, |n| drive(theirs(MakeRequestUuid), n)),
+            Row::new(EMPTY, |n| drive(empty(), n)),
+            Row::new(OURS, |n| drive(ours(RequestIdPolicy::new()), n)),
+        ],
+        targets: HALF,
     },
-    Row {
-        group: IDS,
-        name: "RequestContextLayer, empty",
-        run: |n| drive::<_, (), _>(RequestContextLayer::new(|_, _| {}).layer(bare()), n),
+    Group {
+        name: "a request id that costs nothing to make, applied and echoed",
+        floor: true,
+        rows: &[
+            Row::new("the bare service", |n| drive(bare(), n)),
+            Row::new(THEIRS, |n| drive(theirs(Same), n)),
+            Row::new(EMPTY, |n| drive(empty(), n)),
+            Row::new(OURS, |n| drive(ours(RequestIdPolicy::new().generate(|_| known())), n)),
+        ],
+        targets: HALF,
     },
-    Row {
-        group: IDS,
-        name: "RequestContextLayer, RequestIdPolicy",
-        run: |n| drive::<_, (), _>(ours(RequestIdPolicy::new()), n),
+    Group {
+        name: "a request id where the layer is there anyway",
+        floor: true,
+        rows: &[
+            Row::new(EMPTY, |n| drive(empty(), n)),
+            Row::new(ONLY, |n| drive(ours(RequestIdPolicy::new().echo(false)), n)),
+            Row::new(OURS, |n| drive(ours(RequestIdPolicy::new()), n)),
+        ],
+        targets: &[],
     },
-    Row { group: KNOWN, name: "the bare service", run: |n| drive::<_, (), _>(bare(), n) },
-    Row {
-        group: KNOWN,
-        name: "SetRequestIdLayer + PropagateRequestIdLayer",
-        run: |n| drive::<_, (), _>(theirs(Same), n),
-    },
-    Row { group: KNOWN, name: "RequestContextLayer, RequestIdPolicy", run: same },
 ];
 
 type Answer = Result<Response<Empty<&'static [u8]>>, Infallible>;
@@ -53,6 +65,10 @@ where
     let name = HeaderName::from_static("x-request-id");
     let set = SetRequestIdLayer::new(name.clone(), made);
     ServiceBuilder::new().layer(set).layer(PropagateRequestIdLayer::new(name)).service(bare())
+}
+
+fn empty() -> impl Service<Request<()>, Response = Response<impl http_body::Body>, Error = Infallible> {
+    RequestContextLayer::new(|_, _| {}).layer(bare())
 }
 
 fn ours(
@@ -75,6 +91,6 @@ impl MakeRequestId for Same {
     }
 }
 
-fn same(n: u64) {
-    drive::<_, (), _>(ours(RequestIdPolicy::new().generate(|_| ID.parse().expect("it is an id"))), n);
+fn known() -> tower_request_context::RequestId {
+    ID.parse().expect("it is an id")
 }

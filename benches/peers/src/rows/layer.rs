@@ -1,68 +1,69 @@
 //! The layer around a bare service, and what one would put there by hand.
 
-use std::{
-    convert::Infallible,
-    hint::black_box,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
+use std::{convert::Infallible, hint::black_box};
 
-use http::{Extensions, Request, Response, request::Parts};
-use http_body::{Body, Frame, SizeHint};
+use http::{Request, Response, request::Parts};
 use http_body_util::Full;
-use pin_project_lite::pin_project;
-use tokio::task::futures::TaskLocalFuture;
-use tower::{Layer, Service, service_fn, util::MapRequestLayer};
+use tower::{Layer, service_fn, util::MapRequestLayer};
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
 use super::{
     drive::drive,
-    values::{EXTENSIONS, Locale, Tenant, UserId, extend, seed},
+    tokios::ByTokio,
+    values::{Locale, Tenant, UserId, extend, seed},
 };
-use crate::Row;
+use crate::{Group, Row, Target};
 
-const EMPTY: &str = "an empty layer";
-const THREE: &str = "three values, three reads";
+const OURS: &str = "RequestContextLayer";
+const BY_HAND: &str = "MapRequestLayer, http::Extensions";
 
-pub(crate) const ROWS: &[Row] = &[
-    Row { group: EMPTY, name: "the bare service", run: |n| drive::<_, (), _>(service_fn(bare), n) },
-    Row {
-        group: EMPTY,
-        name: "RequestContextLayer",
-        run: |n| drive::<_, (), _>(RequestContextLayer::new(|_, _| {}).layer(service_fn(bare)), n),
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        name: "an empty layer",
+        floor: true,
+        rows: &[
+            Row::new("the bare service", |n| drive::<_, (), _>(service_fn(bare), n)),
+            Row::new(OURS, |n| drive::<_, (), _>(RequestContextLayer::new(|_, _| {}).layer(service_fn(bare)), n)),
+            Row::new("… with an on_response", |n| {
+                drive::<_, (), _>(RequestContextLayer::new(on_response).layer(service_fn(bare)), n);
+            }),
+            Row::new("… with an on_end", |n| {
+                drive::<_, (), _>(RequestContextLayer::new(on_end).layer(service_fn(bare)), n);
+            }),
+            Row::new("task_local! around call, poll, frame and drop", |n| {
+                drive::<_, (), _>(ByTokio(service_fn(bare)), n);
+            }),
+        ],
+        targets: &[Target::instructions(OURS, 600.0), Target::allocations(OURS, 1.0)],
     },
-    Row {
-        group: EMPTY,
-        name: "… with an on_end",
-        run: |n| drive::<_, (), _>(RequestContextLayer::new(on_end).layer(service_fn(bare)), n),
-    },
-    Row {
-        group: EMPTY,
-        name: "task_local! around call, poll, frame and drop",
-        run: |n| drive::<_, (), _>(ByTokio(service_fn(bare)), n),
-    },
-    Row { group: THREE, name: "the bare service", run: |n| drive::<_, (), _>(service_fn(bare), n) },
-    Row {
-        group: THREE,
-        name: "MapRequestLayer, http::Extensions",
-        run: |n| drive::<_, (), _>(map_request().layer(service_fn(read_extensions)), n),
-    },
-    Row {
-        group: THREE,
-        name: "RequestContextLayer",
-        run: |n| drive::<_, (), _>(RequestContextLayer::new(three).layer(service_fn(read_context)), n),
+    Group {
+        name: "three values, three reads",
+        floor: true,
+        rows: &[
+            Row::new("the bare service", |n| drive::<_, (), _>(service_fn(bare), n)),
+            Row::new(BY_HAND, |n| drive::<_, (), _>(map_request().layer(service_fn(read_extensions)), n)),
+            Row::new(OURS, |n| {
+                drive::<_, (), _>(RequestContextLayer::new(three).layer(service_fn(read_context)), n);
+            }),
+        ],
+        targets: &[Target::times(OURS, 0.95, BY_HAND), Target::allocations(OURS, 4.0)],
     },
 ];
 
-type Answer = Result<Response<Full<&'static [u8]>>, Infallible>;
+pub(crate) type Answer = Result<Response<Full<&'static [u8]>>, Infallible>;
 
-async fn bare(request: Request<()>) -> Answer {
+pub(crate) async fn bare(request: Request<()>) -> Answer {
     black_box(request);
     Ok(Response::new(Full::new(b"hello")))
 }
 
-fn on_end(store: &mut Store, _: &mut Parts) {
+fn on_response(store: &mut Store, _: &mut Parts) {
+    store.on_response(|head| {
+        black_box(head);
+    });
+}
+
+pub(crate) fn on_end(store: &mut Store, _: &mut Parts) {
     store.on_end(|end| {
         black_box(end);
     });
@@ -93,66 +94,4 @@ async fn read_extensions(request: Request<()>) -> Answer {
         extensions.get::<Locale>().copied(),
     ));
     bare(request).await
-}
-
-/// What the layer would be on `tokio::task_local!`, without callbacks and without an end.
-#[derive(Clone)]
-struct ByTokio<S>(S);
-
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for ByTokio<S>
-where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-{
-    type Response = Response<Scoped<ResBody>>;
-    type Error = S::Error;
-    type Future = Scoped<TaskLocalFuture<Arc<Extensions>, S::Future>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let values = Arc::new(Extensions::new());
-        let future = EXTENSIONS.sync_scope(Arc::clone(&values), || self.0.call(request));
-        Scoped { inner: EXTENSIONS.scope(Arc::clone(&values), future), values }
-    }
-}
-
-pin_project! {
-    struct Scoped<T> {
-        #[pin]
-        inner: T,
-        values: Arc<Extensions>,
-    }
-}
-
-impl<F, B, E> Future for Scoped<F>
-where
-    F: Future<Output = Result<Response<B>, E>>,
-{
-    type Output = Result<Response<Scoped<B>>, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = ready!(this.inner.poll(cx));
-        Poll::Ready(response.map(|response| response.map(|inner| Scoped { inner, values: Arc::clone(this.values) })))
-    }
-}
-
-impl<B: Body> Body for Scoped<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        EXTENSIONS.sync_scope(Arc::clone(this.values), || this.inner.poll_frame(cx))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
 }

@@ -12,29 +12,25 @@ use opentelemetry::context::FutureExt;
 use tracing::{Instrument, Span};
 
 use super::values::{EXTENSIONS, context, extensions};
-use crate::Row;
+use crate::{Group, Row, Target};
 
-const POLL: &str = "one poll of a future";
+const TOKIOS: &str = "tokio's TaskLocalFuture, an Arc";
+const OURS: &str = "Scoped";
 
-pub(crate) const ROWS: &[Row] = &[
-    Row {
-        group: POLL,
-        name: "tokio's TaskLocalFuture, an Arc",
-        run: |n| poll(EXTENSIONS.scope(Arc::new(extensions()), pending()), n),
-    },
-    Row { group: POLL, name: "the bare future", run: |n| poll(pending(), n) },
-    Row { group: POLL, name: "Scoped", run: |n| poll(context().scope(pending()), n) },
-    Row {
-        group: POLL,
-        name: "tracing's Instrumented, a disabled span",
-        run: |n| poll(pending().instrument(Span::none()), n),
-    },
-    Row {
-        group: POLL,
-        name: "opentelemetry's WithContext",
-        run: |n| poll(pending().with_context(opentelemetry::Context::new()), n),
-    },
-];
+pub(crate) const GROUPS: &[Group] = &[Group {
+    name: "one poll of a future",
+    floor: false,
+    rows: &[
+        Row::new(TOKIOS, |n| poll(EXTENSIONS.scope(Arc::new(extensions()), pending()), n)),
+        Row::new("the bare future", |n| poll(pending(), n)),
+        Row::new(OURS, |n| poll(context().scope(pending()), n)),
+        Row::new("tracing's Instrumented, a disabled span", |n| poll(pending().instrument(Span::none()), n)),
+        Row::new("opentelemetry's WithContext", |n| {
+            poll(pending().with_context(opentelemetry::Context::new()), n);
+        }),
+    ],
+    targets: &[Target::times(OURS, 1.0, TOKIOS), Target::instructions(OURS, 45.0)],
+}];
 
 fn pending() -> impl Future<Output = ()> {
     poll_fn(|cx| {

@@ -7,48 +7,49 @@ use opentelemetry::Context;
 use tower_request_context::{RequestContext, RequestIdPolicy, Store};
 
 use super::values::{Absent, EXTENSIONS, Late, Locale, Tenant, UserId, context, extensions, seed};
-use crate::Row;
+use crate::{Group, Row, Target};
 
-const NEWEST: &str = "read the value seeded last of three";
-const OLDEST: &str = "read the value seeded first of three";
-const MISS: &str = "read what is not there";
-const OUTSIDE: &str = "read outside of any context";
+const HELD: &str = "http::Extensions held in hand";
+const OURS: &str = "tower-request-context";
+const LATE: &str = "… after a late set of another type";
+const ECHOED: &str = "… after an id was echoed";
+const TOKIOS: &str = "task_local! of an Arc of http::Extensions";
 
-pub(crate) const ROWS: &[Row] = &[
-    Row { group: NEWEST, name: "http::Extensions held in hand", run: |n| held(n, |e| e.get::<Locale>().copied()) },
-    Row { group: NEWEST, name: "tower-request-context", run: |n| current(n, RequestContext::get::<Locale>) },
-    Row {
-        group: NEWEST, name: "… after a late set of another type", run: |n| late(n, RequestContext::get::<Locale>)
+/// What is read by its type, and by the name that dcontext wants.
+macro_rules! reads {
+    ($type:ty, $name:literal) => {
+        &[
+            Row::new(HELD, |n| held(n, |extensions| extensions.get::<$type>().cloned())),
+            Row::new(OURS, |n| current(n, RequestContext::get::<$type>)),
+            Row::new(LATE, |n| late(n, RequestContext::get::<$type>)),
+            Row::new(ECHOED, |n| echoed(n, RequestContext::get::<$type>)),
+            Row::new(TOKIOS, |n| task_local(n, read_task_local::<$type>)),
+            Row::new("metainfo", |n| in_metainfo(n, read_metainfo::<$type>)),
+            Row::new("opentelemetry", |n| in_otel(n, read_otel::<$type>)),
+            Row::new("dcontext", |n| in_dcontext(n, || dcontext::get_context_variable::<$type>($name))),
+        ]
+    };
+}
+
+// An id is one value more that a read of what is not there has to pass, so there the echo has no such target.
+const UNCHANGED: [Target; 2] = [Target::times(LATE, 1.0, OURS), Target::times(ECHOED, 1.0, OURS)];
+const HIT: &[Target] = &[Target::times(OURS, 1.0, HELD), UNCHANGED[0], UNCHANGED[1]];
+
+pub(crate) const GROUPS: &[Group] = &[
+    Group { name: "read the value seeded last of three", floor: false, rows: reads!(Locale, "locale"), targets: HIT },
+    Group { name: "read the value seeded first of three", floor: false, rows: reads!(UserId, "user"), targets: HIT },
+    Group { name: "read what is not there", floor: false, rows: reads!(Absent, "absent"), targets: &[UNCHANGED[0]] },
+    Group {
+        name: "read outside of any context",
+        floor: false,
+        rows: &[
+            Row::new(TOKIOS, |n| again(n, read_task_local::<UserId>)),
+            Row::new(OURS, |n| again(n, RequestContext::get::<UserId>)),
+            Row::new("metainfo", |n| again(n, read_metainfo::<UserId>)),
+            Row::new("opentelemetry", |n| again(n, read_otel::<UserId>)),
+        ],
+        targets: &[],
     },
-    Row { group: NEWEST, name: "… after an id was echoed", run: |n| echoed(n, RequestContext::get::<Locale>) },
-    Row { group: NEWEST, name: "task_local! of an Arc of them", run: |n| task_local(n, read_task_local::<Locale>) },
-    Row { group: NEWEST, name: "metainfo", run: |n| in_metainfo(n, read_metainfo::<Locale>) },
-    Row { group: NEWEST, name: "opentelemetry", run: |n| in_otel(n, read_otel::<Locale>) },
-    Row {
-        group: NEWEST,
-        name: "dcontext",
-        run: |n| in_dcontext(n, || dcontext::get_context_variable::<Locale>("locale")),
-    },
-    Row { group: OLDEST, name: "http::Extensions held in hand", run: |n| held(n, |e| e.get::<UserId>().copied()) },
-    Row { group: OLDEST, name: "tower-request-context", run: |n| current(n, RequestContext::get::<UserId>) },
-    Row { group: MISS, name: "http::Extensions held in hand", run: |n| held(n, |e| e.get::<Absent>().copied()) },
-    Row { group: MISS, name: "tower-request-context", run: |n| current(n, RequestContext::get::<Absent>) },
-    Row { group: MISS, name: "task_local! of an Arc of them", run: |n| task_local(n, read_task_local::<Absent>) },
-    Row { group: MISS, name: "metainfo", run: |n| in_metainfo(n, read_metainfo::<Absent>) },
-    Row { group: MISS, name: "opentelemetry", run: |n| in_otel(n, read_otel::<Absent>) },
-    Row {
-        group: MISS,
-        name: "dcontext",
-        run: |n| in_dcontext(n, || dcontext::get_context_variable::<Absent>("absent")),
-    },
-    Row {
-        group: OUTSIDE,
-        name: "task_local! of an Arc of http::Extensions",
-        run: |n| again(n, read_task_local::<UserId>),
-    },
-    Row { group: OUTSIDE, name: "tower-request-context", run: |n| again(n, RequestContext::get::<UserId>) },
-    Row { group: OUTSIDE, name: "metainfo", run: |n| again(n, read_metainfo::<UserId>) },
-    Row { group: OUTSIDE, name: "opentelemetry", run: |n| again(n, read_otel::<UserId>) },
 ];
 
 pub(crate) fn again<T>(n: u64, read: impl Fn() -> T) {

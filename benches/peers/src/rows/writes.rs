@@ -10,7 +10,7 @@ use std::{
 use tower_request_context::{RequestContext, Store};
 
 use super::values::Late;
-use crate::Row;
+use crate::{Group, Row, Target};
 
 type LockedMap = Arc<RwLock<HashMap<TypeId, Box<dyn Any + Send + Sync>>>>;
 
@@ -18,24 +18,37 @@ tokio::task_local! {
     pub(crate) static LOCKED: LockedMap;
 }
 
-const READ: &str = "read a value that was set late";
-const SET: &str = "set";
-const UPDATE: &str = "update";
+const LOCKED_MAP: &str = "task_local! of a locked map";
+const OURS: &str = "tower-request-context";
+const AT_MOST_THEIRS: &[Target] = &[Target::times(OURS, 1.0, LOCKED_MAP)];
 
-pub(crate) const ROWS: &[Row] = &[
-    Row { group: READ, name: "task_local! of a locked map", run: |n| locked(n, |_| _ = black_box(get::<Late>())) },
-    Row {
-        group: READ,
-        name: "tower-request-context",
-        run: |n| current(n, |_| _ = black_box(RequestContext::get::<Late>())),
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        name: "read a value that was set late",
+        floor: false,
+        rows: &[
+            Row::new(LOCKED_MAP, |n| locked(n, |_| _ = black_box(get::<Late>()))),
+            Row::new(OURS, |n| current(n, |_| _ = black_box(RequestContext::get::<Late>()))),
+        ],
+        targets: AT_MOST_THEIRS,
     },
-    Row { group: SET, name: "task_local! of a locked map", run: |n| locked(n, |i| set(Late(i))) },
-    Row { group: SET, name: "tower-request-context", run: |n| current(n, |i| _ = RequestContext::set(Late(i))) },
-    Row { group: UPDATE, name: "task_local! of a locked map", run: |n| locked(n, update) },
-    Row {
-        group: UPDATE,
-        name: "tower-request-context",
-        run: |n| current(n, |i| _ = RequestContext::update(|late: &mut Late| late.0 += i)),
+    Group {
+        name: "set",
+        floor: false,
+        rows: &[
+            Row::new(LOCKED_MAP, |n| locked(n, |i| set(Late(i)))),
+            Row::new(OURS, |n| current(n, |i| _ = RequestContext::set(Late(i)))),
+        ],
+        targets: AT_MOST_THEIRS,
+    },
+    Group {
+        name: "update",
+        floor: false,
+        rows: &[
+            Row::new(LOCKED_MAP, |n| locked(n, update)),
+            Row::new(OURS, |n| current(n, |i| _ = RequestContext::update(|late: &mut Late| late.0 += i))),
+        ],
+        targets: AT_MOST_THEIRS,
     },
 ];
 
