@@ -9,7 +9,7 @@ pub mod ratios;
 mod rows;
 pub mod table;
 
-pub use rows::{groups, stages};
+pub use rows::{app_with_context, app_without, groups, stages};
 
 /// What is compared.
 #[derive(Clone, Copy, Debug)]

@@ -14,6 +14,7 @@ mod tokios;
 mod values;
 mod writes;
 
+pub use self::axum::{app_with_context, app_without};
 use crate::Group;
 
 #[must_use]

@@ -41,9 +41,9 @@ pub(crate) const GROUPS: &[Group] = &[
         name: "in axum: three values, three reads",
         floor: true,
         rows: &[
-            Row::new(FLOOR, |n| ask(route(hello).layer(layer_fn(Identity)), n)),
+            Row::new(FLOOR, |n| ask(app_without(), n)),
             Row::new(MAP_REQUEST, |n| ask(route(read_extensions).layer(MapRequestLayer::new(extended)), n)),
-            Row::new(OURS, |n| ask(route(read_context).layer(RequestContextLayer::new(|store, _| seed(store))), n)),
+            Row::new(OURS, |n| ask(app_with_context(), n)),
             Row::new(FROM_FN, |n| ask(route(read_extensions).layer(from_fn(extending)), n)),
             Row::new(LOCKED_MAP, |n| ask(route(read_locked).layer(from_fn(locking)), n)),
             Row::new(METAINFO_MAP, |n| ask(route(read_metainfo).layer(from_fn(in_metainfo)), n)),
@@ -74,6 +74,16 @@ pub(crate) const GROUPS: &[Group] = &[
         targets: &[Target::times(OURS, 1.0, ARC)],
     },
 ];
+
+/// An identity layer, and a handler that reads nothing.
+pub fn app_without() -> Router {
+    route(hello).layer(layer_fn(Identity))
+}
+
+/// Three values, and a handler that reads them.
+pub fn app_with_context() -> Router {
+    route(read_context).layer(RequestContextLayer::new(|store, _| seed(store)))
+}
 
 pub(crate) fn ask(app: Router, n: u64) {
     drive::<_, Body, _>(app, n);
