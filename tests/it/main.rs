@@ -23,6 +23,7 @@ mod run;
 mod scope;
 mod seeds;
 mod store;
+mod storm;
 mod support;
 mod two_services;
 mod with_axum;

@@ -2,10 +2,12 @@
 
 use std::{
     any::Any,
+    env,
     fmt::Debug,
     iter,
     net::{self, Shutdown, SocketAddr},
     panic::{UnwindSafe, catch_unwind},
+    str::FromStr,
     time::Duration,
 };
 
@@ -107,7 +109,7 @@ impl Connection {
 
     /// Also returns what closes the socket at once, whatever is still to be sent or read.
     pub(crate) async fn open_to_abort(address: SocketAddr, version: Version) -> (Self, Socket) {
-        let stream = TcpStream::connect(address).await.unwrap().into_std().unwrap();
+        let stream = connect(address).await.into_std().unwrap();
         let socket = Socket(stream.try_clone().unwrap());
         let io = TokioIo::new(TcpStream::from_std(stream).unwrap());
         if version == Version::HTTP_2 {
@@ -147,15 +149,30 @@ impl Socket {
 
 /// One connection for many requests at once: clone the sender.
 pub(crate) async fn http2_connection(address: SocketAddr) -> http2::SendRequest<Body> {
-    let stream = TcpStream::connect(address).await.unwrap();
+    let stream = connect(address).await;
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
 }
 
+async fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).await.unwrap();
+    // What resets a stream or opens its window is small, and would wait for an answer to what was sent before.
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// What no test should take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What `work` returns, unless it hangs: then the test fails and not the patience of its reader.
 pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(30), work).await.expect("the test hangs")
+    timeout(PATIENCE, work).await.expect("the test hangs")
+}
+
+/// What an environment variable says, for runs that are longer than those of every day.
+pub(crate) fn from_env<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
+    env::var(name).ok().map(|value| value.parse().expect(name))
 }
 
 /// A map that would take so many names and no more.
