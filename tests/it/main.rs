@@ -22,6 +22,7 @@ mod request_ids;
 mod run;
 mod scope;
 mod seeds;
+mod sockets;
 mod store;
 mod storm;
 mod support;
