@@ -12,6 +12,7 @@ mod hops;
 mod layer;
 mod lockstep;
 mod memoisation;
+mod memory;
 mod nesting;
 mod propagation;
 mod quickstart;
