@@ -5,7 +5,7 @@
 //! prints its share:
 //!
 //! ```text
-//! SOCKETS_REQUESTS=100000 cargo test --release --test it sockets:: -- --nocapture
+//! SOCKETS_REQUESTS=100000 cargo test --release --test it sockets:: -- --nocapture --skip websockets
 //! ```
 
 mod keep_alive;

@@ -3,7 +3,7 @@
 //! `cargo test` sends 50,000. The full run, which prints what it counted:
 //!
 //! ```text
-//! STORM_REQUESTS=1000000 cargo test --release --test it storm:: -- --nocapture
+//! STORM_REQUESTS=1000000 cargo test --release --test it storm:: -- --nocapture --skip transaction
 //! ```
 //!
 //! Its seed is drawn and printed; with `STORM_SEED` set to it, each request does the same again.
