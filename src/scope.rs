@@ -130,7 +130,7 @@ impl Carrier {
 
     #[cold]
     fn with_overlay<R>(&self, f: impl FnOnce(Option<&RequestContext>) -> R) -> R {
-        let context = (*self.overlay.borrow()).clone();
+        let context = (**self.overlay.borrow()).clone();
         f(context.as_ref())
     }
 }

@@ -100,6 +100,18 @@ fn a_lock_that_a_panic_passed_by_still_serves() {
 }
 
 #[test]
+fn what_is_entered_and_read_while_a_value_is_read_is_freed_with_its_last_handle() {
+    let other = context(OTHER);
+    let weak = other.downgrade();
+    context(ME).sync_scope(|| {
+        let read = RequestContext::with(|_: &User| other.sync_scope(current));
+        assert_eq!(read, Some(Some(OTHER)));
+    });
+    drop(other);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
 fn values_are_never_asked_to_print_themselves() {
     struct Secret;
 
