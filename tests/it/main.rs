@@ -5,6 +5,7 @@
 mod allocations;
 mod auto_traits;
 mod callbacks;
+mod cancellation;
 mod ends;
 mod example;
 mod examples;
