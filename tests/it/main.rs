@@ -14,6 +14,7 @@ mod layer;
 mod lockstep;
 mod memoisation;
 mod memory;
+mod model;
 mod nesting;
 mod propagation;
 mod quickstart;
