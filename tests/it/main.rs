@@ -9,6 +9,7 @@ mod cancellation;
 mod ends;
 mod example;
 mod examples;
+mod fuzz;
 mod hops;
 mod layer;
 mod lockstep;

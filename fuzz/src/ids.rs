@@ -1,0 +1,68 @@
+//! An id is what was sent, or an error that shows nothing of it.
+
+use http::HeaderValue;
+use tower_request_context::{RequestId, RequestIdError};
+
+/// The input is what may be an id. Returns whether it is one.
+pub fn check(input: &[u8]) -> bool {
+    let verdict = verdict(input);
+    if let Ok(text) = str::from_utf8(input) {
+        for result in [text.parse(), RequestId::try_from(text), RequestId::try_from(text.to_owned())] {
+            holds(input, &verdict, result);
+        }
+    }
+    if let Ok(line) = HeaderValue::from_bytes(input) {
+        holds(input, &verdict, RequestId::try_from(&line));
+    }
+    verdict.is_ok()
+}
+
+fn holds(input: &[u8], verdict: &Result<(), Refusal>, result: Result<RequestId, RequestIdError>) {
+    match (verdict, result) {
+        (Ok(()), Ok(id)) => {
+            assert_eq!(id.as_str().as_bytes(), input);
+            assert_eq!(id.to_string().as_bytes(), input);
+            assert_eq!(HeaderValue::from(id), input);
+        }
+        (Err(refusal), Err(error)) => {
+            assert_eq!(format!("{error:?}"), refusal.debug);
+            assert_eq!(error.to_string(), refusal.display);
+        }
+        (_, result) => panic!("{result:?} for {}", input.escape_ascii()),
+    }
+}
+
+/// All that may be said of what is no id.
+struct Refusal {
+    debug: String,
+    display: String,
+}
+
+fn verdict(input: &[u8]) -> Result<(), Refusal> {
+    let refusal = |debug, display| Err(Refusal { debug, display });
+    match (input.len(), input.iter().position(|byte| !is_allowed(*byte))) {
+        (0, _) => refusal("Empty".into(), "a request id must not be empty".into()),
+        (length @ 129.., _) => refusal(
+            format!("TooLong {{ length: {length} }}"),
+            format!("a request id has at most 128 bytes, not {length}"),
+        ),
+        (_, Some(position)) => refusal(
+            format!("Character {{ position: {position} }}"),
+            format!(
+                "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte {position} (from 0) is none \
+                 of them"
+            ),
+        ),
+        (_, None) => Ok(()),
+    }
+}
+
+/// Tells whether this is an id, by the documentation.
+pub(super) fn is_id(input: &[u8]) -> bool {
+    (1..=128).contains(&input.len()) && input.iter().copied().all(is_allowed)
+}
+
+fn is_allowed(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9')
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b':' | b';')
+}

@@ -1,0 +1,55 @@
+//! Headers as they are written: lines of `name: value`, in blocks that an empty line ends.
+
+use std::{iter, str::FromStr};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// So many lines has a block at most: more than hyper takes of a request.
+const LINES: usize = 200;
+
+/// The lines of an input up to an empty one, and what follows that.
+pub(super) fn block(input: &[u8]) -> (HeaderMap, Option<&[u8]>) {
+    match input.windows(2).position(|two| two == b"\n\n") {
+        Some(end) => (headers(&input[..end]), Some(&input[end + 2..])),
+        None => (headers(input), None),
+    }
+}
+
+/// What can stand in a message of these lines. `70*name: value` is 70 such lines.
+pub(super) fn headers(lines: &[u8]) -> HeaderMap {
+    lines.split(|byte| *byte == b'\n').filter_map(header).flatten().take(LINES).collect()
+}
+
+fn header(line: &[u8]) -> Option<impl Iterator<Item = (HeaderName, HeaderValue)> + use<>> {
+    let (name, value) = split(line, b':')?;
+    let (times, name) = match split(name, b'*') {
+        Some((times, rest)) => number::<u8>(times).map_or((1, name), |times| (times.into(), rest)),
+        None => (1, name),
+    };
+    let header = (HeaderName::from_bytes(name).ok()?, HeaderValue::from_bytes(value.strip_prefix(b" ")?).ok()?);
+    Some(iter::repeat_n(header, times))
+}
+
+pub(super) fn split(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let place = bytes.iter().position(|byte| *byte == at)?;
+    Some((&bytes[..place], &bytes[place + 1..]))
+}
+
+pub(super) fn number<T: FromStr>(digits: &[u8]) -> Option<T> {
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The bytes of a header: of its lines, and of the commas that would join them.
+pub(super) fn length(headers: &HeaderMap, name: &HeaderName) -> usize {
+    headers.get_all(name).iter().map(|line| line.len() + 1).sum::<usize>().saturating_sub(1)
+}
+
+/// How many members a list has, with all its lines.
+pub(super) fn members(headers: &HeaderMap, name: &HeaderName) -> usize {
+    headers.get_all(name).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).count()
+}
+
+/// Tells whether a header is in both, line by line the same.
+pub(super) fn agree(one: &HeaderMap, other: &HeaderMap, name: &HeaderName) -> bool {
+    one.contains_key(name) && one.get_all(name) == other.get_all(name)
+}
