@@ -7,7 +7,7 @@ mod cats;
 mod fastify;
 mod grpc;
 mod hyper;
-mod identity;
+pub(crate) mod identity;
 mod jobs;
 mod logging;
 mod mixed_routes;

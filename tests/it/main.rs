@@ -6,6 +6,7 @@ mod allocations;
 mod auto_traits;
 mod callbacks;
 mod cancellation;
+mod cve;
 mod ends;
 mod example;
 mod examples;

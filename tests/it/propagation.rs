@@ -1,12 +1,11 @@
 //! Headers that travel on: which ones, how much of them, and what arrives.
 
-mod advisories;
 mod calls;
 mod captures;
 mod limits;
 mod opentelemetry;
 mod parents;
-mod relay;
+pub(crate) mod relay;
 mod rules;
 mod wire;
 
@@ -14,25 +13,25 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
 use tower_request_context::{HeaderPropagation, RequestContext, Store};
 
 /// Lines of headers, as they would stand in a message.
-type Lines<'a> = &'a [(&'static str, &'a str)];
+pub(crate) type Lines<'a> = &'a [(&'static str, &'a str)];
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const OTHER_TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 
-fn listing<const N: usize>(names: [&'static str; N]) -> HeaderPropagation {
+pub(crate) fn listing<const N: usize>(names: [&'static str; N]) -> HeaderPropagation {
     HeaderPropagation::new(names.map(HeaderName::from_static))
 }
 
-fn headers<V: AsRef<[u8]>>(lines: impl IntoIterator<Item = (&'static str, V)>) -> HeaderMap {
+pub(crate) fn headers<V: AsRef<[u8]>>(lines: impl IntoIterator<Item = (&'static str, V)>) -> HeaderMap {
     let value = |value: V| HeaderValue::from_bytes(value.as_ref()).unwrap();
     lines.into_iter().map(|(name, line)| (HeaderName::from_static(name), value(line))).collect()
 }
 
-fn lines(lines: Lines<'_>) -> HeaderMap {
+pub(crate) fn lines(lines: Lines<'_>) -> HeaderMap {
     headers(lines.iter().copied())
 }
 
-fn head(headers: HeaderMap) -> Parts {
+pub(crate) fn head(headers: HeaderMap) -> Parts {
     let mut head = Request::new(()).into_parts().0;
     head.headers = headers;
     head
@@ -52,6 +51,6 @@ fn injected(travelling: &HeaderPropagation, context: &RequestContext) -> HeaderM
 }
 
 /// What goes out of what came in.
-fn sent_on(travelling: &HeaderPropagation, came_in: HeaderMap) -> HeaderMap {
+pub(crate) fn sent_on(travelling: &HeaderPropagation, came_in: HeaderMap) -> HeaderMap {
     injected(travelling, &RequestContext::new(captured(travelling, came_in)))
 }

@@ -4,7 +4,7 @@ mod accepted;
 mod generators;
 mod nested;
 mod places;
-mod refused;
+pub(crate) mod refused;
 mod values;
 mod with_tower_http;
 

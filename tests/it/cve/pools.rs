@@ -1,0 +1,159 @@
+//! What outlives a request and is used again by the next: threads, cached work, connections.
+
+use std::{
+    any::Any,
+    future::pending,
+    mem,
+    sync::{Arc, Mutex, OnceLock},
+    thread,
+};
+
+use axum::{
+    Router,
+    extract::State,
+    routing::{any, get},
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, join},
+};
+use http::{Response, StatusCode, Version};
+use tokio::{
+    runtime::Builder,
+    sync::{
+        Barrier,
+        mpsc::{UnboundedSender, unbounded_channel},
+    },
+    task::{spawn_blocking, yield_now},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_request_context::{End, RequestContext};
+
+use crate::support::{Connection, User, VERSIONS, client, http2_connection, in_time, layer, request, serve, text};
+
+// F1: the identity of a request stayed on its thread, and the next request there had it
+#[test]
+fn cve_2026_97888_the_next_request_on_a_thread_is_not_by_the_user_of_the_last() {
+    async fn fail() {
+        let pooled = RequestContext::spawn_blocking(|| panic!("as {}", User::name())).await;
+        panic!("{:?}, as {}", pooled.unwrap_err().into_panic().downcast_ref::<String>(), User::name());
+    }
+    async fn who() -> String {
+        let on_thread = || format!("{} on {:?}", User::name(), thread::current().id());
+        [on_thread(), spawn_blocking(on_thread).await.unwrap()].join(", ")
+    }
+
+    let failed = r#"Some("as user 1"), as user 1"#;
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(in_time(async {
+        let told = |panic: Box<dyn Any + Send>| {
+            let text = panic.downcast::<String>().expect("a text");
+            Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).body(*text).unwrap()
+        };
+        let app = Router::new().route("/fail", any(fail)).route("/", get(who)).layer(layer());
+        let address = serve(app.layer(CatchPanicLayer::custom(told))).await;
+        let pooled = spawn_blocking(|| thread::current().id()).await.unwrap();
+        let threads = format!("nobody on {:?}, nobody on {pooled:?}", thread::current().id());
+        for version in VERSIONS {
+            let mut connection = Connection::open(address, version).await;
+            let response = connection.send(request(address, "/fail", Some(User(1)))).await.unwrap();
+            assert_eq!(text(response).await, failed);
+            let response = connection.send(request(address, "/", None)).await.unwrap();
+            assert_eq!(text(response).await, threads);
+        }
+    }));
+}
+
+type LookUp = Shared<BoxFuture<'static, String>>;
+
+// F4: work that was cached ran, for all who awaited it, as the user for whom it was made
+#[tokio::test]
+async fn cve_2023_6393_work_that_requests_share_runs_as_none_of_them() {
+    async fn look_up() -> String {
+        let first = User::name();
+        yield_now().await;
+        format!("by {first} and {}", User::name())
+    }
+    async fn cached(State((cache, met)): State<(Arc<OnceLock<LookUp>>, Arc<Barrier>)>) -> String {
+        let shared = cache.get_or_init(|| RequestContext::exit(look_up()).boxed().shared()).clone();
+        met.wait().await;
+        format!("{} for {}", shared.await, User::name())
+    }
+
+    let app = Router::new().route("/", get(cached)).with_state((Arc::default(), Arc::new(Barrier::new(2))));
+    let address = serve(app.layer(layer())).await;
+    let connection = http2_connection(address).await;
+    let ask = async |user| {
+        let response = connection.clone().send_request(request(address, "/", Some(User(user)))).await.unwrap();
+        text(response).await
+    };
+    let answers = in_time(join(ask(1), ask(2))).await;
+    assert_eq!(answers, ("by nobody and nobody for user 1".into(), "by nobody and nobody for user 2".into()));
+}
+
+/// Connections to a database that answers each question in order, whoever reads.
+#[derive(Clone)]
+struct Pool {
+    idle: Arc<Mutex<Vec<Database>>>,
+    ended: UnboundedSender<(End, usize)>,
+}
+
+#[derive(Default)]
+struct Database {
+    unread: Vec<String>,
+}
+
+impl Pool {
+    /// Lends a connection to the current request. It comes back with the end of it, unless that was a bad one.
+    fn lend(&self) -> Arc<Mutex<Database>> {
+        let connection = self.idle.lock().unwrap().pop().unwrap_or_default();
+        let lent = Arc::new(Mutex::new(connection));
+        let (pool, returning) = (self.clone(), Arc::clone(&lent));
+        let give_back = move |end| {
+            let connection = mem::take(&mut *returning.lock().unwrap());
+            let mut idle = pool.idle.lock().unwrap();
+            if end == End::Completed {
+                idle.push(connection);
+            }
+            pool.ended.send((end, idle.len())).unwrap();
+        };
+        RequestContext::on_end(give_back).unwrap();
+        lent
+    }
+}
+
+// F6: a request was cancelled between question and answer, and the next one on that connection read the answer
+#[tokio::test]
+async fn cve_2023_28859_a_connection_whose_request_was_cancelled_half_way_is_not_used_by_the_next() {
+    async fn ask(State((pool, asked)): State<(Pool, Arc<Barrier>)>) -> String {
+        let connection = pool.lend();
+        connection.lock().unwrap().unread.push(format!("for {}", User::name()));
+        if RequestContext::get() == Some(User(1)) {
+            asked.wait().await;
+            pending::<()>().await;
+        }
+        connection.lock().unwrap().unread.remove(0)
+    }
+
+    for version in VERSIONS {
+        let (ended, mut ends) = unbounded_channel();
+        let pool = Pool { idle: Arc::default(), ended };
+        pool.idle.lock().unwrap().push(Database::default());
+        let asked = Arc::new(Barrier::new(2));
+        let app = Router::new().route("/", get(ask)).with_state((pool, Arc::clone(&asked)));
+        let address = serve(app.layer(layer())).await;
+
+        let (mut cancelled, socket) = Connection::open_to_abort(address, version).await;
+        let one = tokio::spawn(async move { cancelled.send(request(address, "/", Some(User(1)))).await.map(drop) });
+        in_time(asked.wait()).await;
+        socket.abort();
+        assert_eq!(in_time(ends.recv()).await, Some((End::Cancelled, 0)));
+        assert!(one.await.unwrap().is_err());
+
+        for user in [2, 3] {
+            let response = client(Version::HTTP_11).request(request(address, "/", Some(User(user)))).await.unwrap();
+            assert_eq!(text(response).await, format!("for user {user}"));
+            assert_eq!(in_time(ends.recv()).await, Some((End::Completed, 1)));
+        }
+    }
+}
