@@ -4,8 +4,8 @@ use std::{iter, str::FromStr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// So many lines has a block at most: more than hyper takes of a request.
-const LINES: usize = 200;
+/// So many lines has a block at most: as many as hyper takes of a request.
+const LINES: usize = 100;
 
 /// The lines of an input up to an empty one, and what follows that.
 pub(super) fn block(input: &[u8]) -> (HeaderMap, Option<&[u8]>) {

@@ -5,6 +5,9 @@ use tower_request_context::{HeaderPropagation, RequestContext, Store};
 
 use super::message::{agree, block, headers, length, members, number, split};
 
+/// So many headers are listed at most.
+const NAMES: usize = 8;
+
 /// The input is a line of rules (`max_bytes` of each header and of all, then names), the headers of a request, an empty
 /// line, and the headers of a call. Returns whether all that came in and was listed went on.
 pub fn check(input: &[u8]) -> bool {
@@ -36,7 +39,8 @@ impl Rules {
         let mut words = line.split(|byte| *byte == b' ');
         let mut limit = || words.next().and_then(number);
         let (per_header, total) = (limit().unwrap_or(8192), limit().unwrap_or(16384));
-        let names: Vec<_> = words.filter_map(|word| HeaderName::from_bytes(word).ok()).filter(may_travel).collect();
+        let names = words.filter_map(|word| HeaderName::from_bytes(word).ok()).filter(may_travel);
+        let names: Vec<_> = names.take(NAMES).collect();
         let travelling = HeaderPropagation::new(names.clone()).max_bytes(per_header, total);
         Self { per_header, total, names, travelling }
     }
