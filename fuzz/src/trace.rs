@@ -13,7 +13,7 @@ const STATE: HeaderName = HeaderName::from_static("tracestate");
 const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// How deep requests are nested at most.
-const DEPTH: usize = 16;
+const DEPTH: usize = 4;
 
 /// The input is the headers of some requests, each within the one before or, after a line with `+`, captured on top of it;
 /// and last, those of a call. An empty line ends each. Returns whether a state went on.
