@@ -64,14 +64,20 @@ where
         let mut ending = self.project().delivery;
         let (mut inner, entered) = ending.as_mut().enter();
         let polled = match inner.as_mut().as_pin_mut() {
-            Some(delivery) => delivery.poll_frame(cx),
+            Some(delivery) => delivery.body().poll_frame(cx),
             None => Poll::Ready(None),
         };
-        let end = match &polled {
-            Poll::Ready(None) => Some(End::Completed),
-            Poll::Ready(Some(Err(_))) => Some(End::Failed),
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => None,
-        };
+        let mut end = None;
+        match &polled {
+            Poll::Ready(None) => end = Some(End::Completed),
+            Poll::Ready(Some(Err(_))) => end = Some(End::Failed),
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(delivery) = inner.as_mut().as_pin_mut() {
+                    delivery.hand_on(frame);
+                }
+            }
+            Poll::Pending => {}
+        }
         if end.is_some() {
             inner.set(None);
         }

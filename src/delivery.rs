@@ -1,9 +1,6 @@
 //! When the body of a response counts as delivered: what a server has been handed, and what it will ask for.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::pin::Pin;
 
 use bytes::Buf;
 use http::{HeaderMap, Method, Response, StatusCode, header::CONTENT_LENGTH};
@@ -19,9 +16,6 @@ pin_project! {
     }
 }
 
-/// What polling a body for a frame gives.
-type PollFrame<B> = Poll<Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>>;
-
 impl<B> Delivery<B> {
     #[inline]
     pub(crate) fn new(body: B, unsent: Unsent) -> Self {
@@ -33,21 +27,25 @@ impl<B> Delivery<B> {
         &self.body
     }
 
+    #[inline]
+    pub(crate) fn body(self: Pin<&mut Self>) -> Pin<&mut B> {
+        self.project().body
+    }
+
+    /// Takes off what a frame hands on. Trailers are the last.
+    #[inline]
+    pub(crate) fn hand_on<D: Buf>(self: Pin<&mut Self>, frame: &Frame<D>) {
+        let unsent = self.project().unsent;
+        match frame.data_ref() {
+            Some(data) if *unsent != Unsent::UNKNOWN => unsent.0 = unsent.0.saturating_sub(data.remaining() as u64),
+            None if frame.is_trailers() => *unsent = Unsent::NOTHING,
+            _ => {}
+        }
+    }
+
     /// Whether the server has all that it will send, whatever the body says.
     pub(crate) fn is_sent(&self) -> bool {
         self.unsent == Unsent::NOTHING
-    }
-}
-
-impl<B: Body> Delivery<B> {
-    #[inline]
-    pub(crate) fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> PollFrame<B> {
-        let this = self.project();
-        let polled = this.body.poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            this.unsent.take_off(frame);
-        }
-        polled
     }
 }
 
@@ -100,15 +98,5 @@ impl Unsent {
     fn by(headers: &HeaderMap) -> Self {
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         length.map_or(Self::UNKNOWN, Self)
-    }
-
-    /// Takes off what a frame hands on. Trailers are the last.
-    #[inline]
-    fn take_off<D: Buf>(&mut self, frame: &Frame<D>) {
-        match frame.data_ref() {
-            Some(data) if *self != Self::UNKNOWN => self.0 = self.0.saturating_sub(data.remaining() as u64),
-            None if frame.is_trailers() => *self = Self::NOTHING,
-            _ => {}
-        }
     }
 }

@@ -115,7 +115,8 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        self.seeds.get().or_else(|| self.rare.get()?.seeds.get())
+        // The list has mostly been looked at by now.
+        self.rare.get().and_then(|rare| rare.seeds.get()).or_else(|| self.seeds.get())
     }
 
     /// The values of a type that were seeded here and in the parents, nearest first.

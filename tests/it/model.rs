@@ -56,7 +56,7 @@ const PROGRAMS: u32 = 400;
 const KEPT: &str = include_str!("../proptest-regressions/model.txt");
 
 /// What has to happen often enough that its absence means that the programs have become too tame.
-const OFTEN: [&str; 24] = [
+const OFTEN: [&str; 26] = [
     "callbacks dropped at an end without a head",
     "callbacks dropped with their store",
     "contexts made",
@@ -64,6 +64,7 @@ const OFTEN: [&str; 24] = [
     "futures outside",
     "futures scoped",
     "heads seen",
+    "heads seen after another",
     "panics caught",
     "removals",
     "requests",
@@ -77,6 +78,7 @@ const OFTEN: [&str; 24] = [
     "told Completed",
     "told Failed",
     "told Panicked",
+    "told after a callback that panicked",
     "updates that another was quicker than",
     "values dropped by a writer",
     "values dropped with their store",

@@ -8,7 +8,7 @@ use tower_request_context::{CallbackError, End, RequestContext, Store};
 use super::{
     machine::{Machine, contained, dropping, expect, fault, here, hit, inside, machine, run},
     plain::{Id, Phase, Role},
-    program::Program,
+    program::{Program, Seeds},
 };
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-callback");
@@ -28,7 +28,6 @@ impl Callback {
     }
 
     fn sees(mut self, head: &mut Parts) {
-        hit("heads seen");
         self.is_called = true;
         let owner = self.owner.expect("it was not refused");
         let next = machine(|machine| {
@@ -36,6 +35,8 @@ impl Callback {
             node.shown.push(self.id);
             (node.heads.pop_front(), node.phase)
         });
+        let is_first = machine(|machine| machine.model.nodes[owner].shown.len() == 1);
+        hit(if is_first { "heads seen" } else { "heads seen after another" });
         expect(next, (Some(self.id), Phase::HeadSent), || format!("which callback of {owner} sees the head"));
         head.headers.append(HEADER, HeaderValue::from(self.id));
         let panics = Panics(owner);
@@ -57,7 +58,22 @@ impl Callback {
             (node.ends.pop_front(), node.end, node.phase)
         });
         expect(next, (Some(self.id), Some(end), Phase::Over), || format!("which callback of {owner} is told the end"));
-        contained(|| inside(self.owner, || run(&self.acts)));
+        if machine(|machine| machine.model.nodes[owner].has_panicked_at_end) {
+            hit("told after a callback that panicked");
+        }
+        contained(|| {
+            let panics = PanicsAtEnd(owner);
+            inside(self.owner, || run(&self.acts));
+            mem::forget(panics);
+        });
+    }
+}
+
+struct PanicsAtEnd(Id);
+
+impl Drop for PanicsAtEnd {
+    fn drop(&mut self) {
+        machine(|machine| machine.model.nodes[self.0].has_panicked_at_end = true);
     }
 }
 
@@ -125,8 +141,8 @@ impl Callback {
 }
 
 /// Leaves callbacks with a store that is in no context yet: it takes them all.
-pub(super) fn seed_callbacks(store: &Store, id: Id, on_response: Option<&Program>, on_end: Option<&Program>) {
-    if let Some(acts) = on_response {
+pub(super) fn seed_callbacks(store: &Store, id: Id, seeds: &Seeds) {
+    for acts in &seeds.on_response {
         let callback = machine(|machine| {
             let callback = Callback::new(machine, Some(id), acts);
             machine.model.nodes[id].heads.push_back(callback.id);
@@ -134,7 +150,7 @@ pub(super) fn seed_callbacks(store: &Store, id: Id, on_response: Option<&Program
         });
         expect(store.on_response(|head| callback.sees(head)), true, || String::from("on_response of a new store"));
     }
-    if let Some(acts) = on_end {
+    for acts in &seeds.on_end {
         let callback = machine(|machine| {
             let callback = Callback::new(machine, Some(id), acts);
             machine.model.nodes[id].ends.push_back(callback.id);

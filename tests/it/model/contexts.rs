@@ -39,7 +39,7 @@ pub(super) fn seed(store: &mut Store, id: Id, seeds: &Seeds) {
         let returned = of_kind!(*kind, V => store.insert(V::new(content, Some(id), hooks)).map(V::into_content));
         expect(returned, replaced, || format!("the seed {kind} that another one replaces in {id}"));
     }
-    seed_callbacks(store, id, seeds.on_response.as_ref(), seeds.on_end.as_ref());
+    seed_callbacks(store, id, seeds);
 }
 
 pub(super) fn picked(pick: Pick) -> Option<Handle> {

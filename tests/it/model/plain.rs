@@ -29,6 +29,8 @@ pub(super) struct Node {
     /// The callbacks that wait, in the order in which they are to be called.
     pub(super) heads: VecDeque<usize>,
     pub(super) ends: VecDeque<usize>,
+    /// Whether one of the callbacks panicked at the end.
+    pub(super) has_panicked_at_end: bool,
     /// The callbacks that have seen the head.
     pub(super) shown: Vec<usize>,
     pub(super) phase: Phase,

@@ -64,8 +64,8 @@ pub(super) struct Hooks {
 #[derive(Clone, Debug)]
 pub(super) struct Seeds {
     pub(super) values: Vec<(Kind, Hooks)>,
-    pub(super) on_response: Option<Program>,
-    pub(super) on_end: Option<Program>,
+    pub(super) on_response: Vec<Program>,
+    pub(super) on_end: Vec<Program>,
     /// What a setup does then.
     pub(super) setup: Program,
 }

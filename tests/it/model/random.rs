@@ -55,8 +55,8 @@ fn op(depth: u32) -> BoxedStrategy<Op> {
         2 => (at(), kind(), inner.clone()).prop_map(|(at, kind, acts)| Op::With(at, kind, acts)),
         3 => writing(depth).prop_map(|(at, kind, acts, hooks)| Op::Update(at, kind, acts, hooks)),
         2 => writing(depth).prop_map(|(at, kind, acts, hooks)| Op::GetOrInsertWith(at, kind, acts, hooks)),
-        3 => (at(), inner.clone()).prop_map(|(at, acts)| Op::OnResponse(at, acts)),
-        3 => (at(), inner.clone()).prop_map(|(at, acts)| Op::OnEnd(at, acts)),
+        3 => (at(), callback(depth)).prop_map(|(at, acts)| Op::OnResponse(at, acts)),
+        4 => (at(), callback(depth)).prop_map(|(at, acts)| Op::OnEnd(at, acts)),
         4 => (pick(), inner.clone()).prop_map(|(pick, acts)| Op::Within(pick, acts)),
         1 => inner.clone().prop_map(Op::Outside),
         8 => (carrier(depth), plan(depth)).prop_map(|(carrier, plan)| Op::Begin(carrier, plan)),
@@ -97,10 +97,14 @@ fn hooks(depth: u32) -> BoxedStrategy<Hooks> {
 }
 
 fn seeds(depth: u32) -> BoxedStrategy<Seeds> {
-    let callback = || prop::option::weighted(0.4, inside(depth));
-    (vec((kind(), hooks(depth)), 0..=3), callback(), callback(), seldom(depth))
+    (vec((kind(), hooks(depth)), 0..=3), vec(callback(depth), 0..=2), vec(callback(depth), 0..=2), seldom(depth))
         .prop_map(|(values, on_response, on_end, setup)| Seeds { values, on_response, on_end, setup })
         .boxed()
+}
+
+/// At times it just panics, which is to stop no other one.
+fn callback(depth: u32) -> BoxedStrategy<Program> {
+    prop_oneof![3 => inside(depth), 1 => Just(Arc::from([Op::Panic]))].boxed()
 }
 
 fn carrier(depth: u32) -> impl Strategy<Value = Carrier> {
