@@ -104,12 +104,15 @@ impl RequestId {
         if bytes.len() > LIMIT {
             return Err(RequestIdError::TooLong { length: bytes.len() });
         }
-        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=:;".contains(byte);
-        match bytes.iter().position(|byte| !allowed(byte)) {
+        match bytes.iter().position(|byte| !is_allowed(*byte)) {
             Some(position) => Err(RequestIdError::Character { position }),
             None => Ok(Self(HeaderValue::from_bytes(bytes).expect("what an id consists of is allowed in a header"))),
         }
     }
+}
+
+fn is_allowed(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b':' | b';')
 }
 
 impl Store {
