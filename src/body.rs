@@ -1,7 +1,8 @@
 //! The body of a response.
 
 use std::{
-    fmt,
+    any::type_name,
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -62,7 +63,7 @@ where
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut ending = self.project().delivery;
-        let (mut inner, entered) = ending.as_mut().enter();
+        let (mut inner, entered, unwinding) = ending.as_mut().enter();
         let polled = match inner.as_mut().as_pin_mut() {
             Some(delivery) => delivery.body().poll_frame(cx),
             None => Poll::Ready(None),
@@ -81,8 +82,9 @@ where
         if end.is_some() {
             inner.set(None);
         }
+        mem::forget(unwinding);
         drop(entered);
-        ending.left(end);
+        ending.end(end);
         polled
     }
 
@@ -113,8 +115,13 @@ impl<B: Default, R> Default for ResponseBody<B, R> {
 
 impl<B, R> fmt::Debug for ResponseBody<B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let field = if let Some(Kind::Refusal { .. }) = self.kind() { "refusal" } else { "inner" };
-        f.debug_struct("ResponseBody").field(field, self.delivery.get_ref()).finish()
+        let scoped = self.delivery.get_ref();
+        let mut fields = f.debug_struct("ResponseBody");
+        match self.kind() {
+            Some(Kind::Refusal { .. }) => fields.field("refusal", &scoped.named(type_name::<R>())),
+            Some(Kind::Inner { .. }) | None => fields.field("inner", &scoped.named(type_name::<B>())),
+        };
+        fields.finish()
     }
 }
 
@@ -133,7 +140,7 @@ impl<B, R> Kind<B, R> {
 // What can be asked of it without knowing that the two have the same data.
 impl<B: Body, R: Body> Kind<B, R> {
     #[inline]
-    pub(crate) fn is_end_stream(&self) -> bool {
+    fn is_end_stream(&self) -> bool {
         match self {
             Self::Inner { body } => body.is_end_stream(),
             Self::Refusal { body } => body.is_end_stream(),
@@ -154,30 +161,18 @@ impl<B: Body, R: Body> Kind<B, R> {
     }
 }
 
-impl<B, R> Body for Kind<B, R>
+impl<B, R> Kind<B, R>
 where
     B: Body,
     R: Body<Data = B::Data>,
     R::Error: Into<B::Error>,
 {
-    type Data = B::Data;
-    type Error = B::Error;
-
     #[inline]
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+    #[expect(clippy::type_complexity, reason = "it is that of `Body::poll_frame`")]
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project() {
             KindProjection::Inner { body } => body.poll_frame(cx),
             KindProjection::Refusal { body } => body.poll_frame(cx).map_err(Into::into),
         }
-    }
-
-    #[inline]
-    fn is_end_stream(&self) -> bool {
-        self.is_end_stream()
-    }
-
-    #[inline]
-    fn size_hint(&self) -> SizeHint {
-        self.size_hint()
     }
 }

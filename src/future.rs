@@ -1,7 +1,8 @@
 //! The future of a [`RequestContextService`](crate::RequestContextService).
 
 use std::{
-    fmt,
+    any::type_name,
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -75,23 +76,24 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let (mut inner, entered) = this.answer.as_mut().enter();
+        let (mut inner, entered, unwinding) = this.answer.as_mut().enter();
         match inner.as_mut().as_pin_mut().expect("future polled after completion").project() {
             AnswerProjection::Called { future } => {
                 let mut polled = future.poll(cx);
                 if polled.is_ready() {
                     inner.set(None);
                 }
+                mem::forget(unwinding);
                 drop(entered);
-                this.answer.as_mut().left(matches!(polled, Poll::Ready(Err(_))).then_some(End::Failed));
+                this.answer.as_mut().end(matches!(polled, Poll::Ready(Err(_))).then_some(End::Failed));
                 this.answer.as_mut().show(&mut polled);
                 polled.map_ok(|response| deliver(response, Kind::inner, this.answer, *this.asked))
             }
             AnswerProjection::Refused { refusal } => {
                 let mut polled = Poll::Ready(Ok(refusal.take()));
                 inner.set(None);
+                mem::forget(unwinding);
                 drop(entered);
-                this.answer.as_mut().left(None);
                 this.answer.as_mut().show(&mut polled);
                 polled.map_ok(|response| deliver(response, Kind::refusal, this.answer, *this.asked))
             }
@@ -119,10 +121,12 @@ where
 
 impl<F, R> fmt::Debug for ResponseFuture<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_refused = |answer: &Answer<F, R>| matches!(answer, Answer::Refused { .. });
         let scoped = self.answer.get_ref();
-        f.debug_struct("ResponseFuture")
-            .field(if scoped.get_ref().is_some_and(is_refused) { "refused" } else { "called" }, scoped)
-            .finish_non_exhaustive()
+        let mut fields = f.debug_struct("ResponseFuture");
+        match scoped.get_ref() {
+            Some(Answer::Refused { .. }) => fields.field("refused", &scoped.named(type_name::<R>())),
+            Some(Answer::Called { .. }) | None => fields.field("called", &scoped.named(type_name::<F>())),
+        };
+        fields.finish_non_exhaustive()
     }
 }

@@ -59,13 +59,12 @@ impl<F> Opening<F> {
 }
 
 #[inline]
-fn share(mut store: Store, nesting: Nesting) -> RequestContext {
+fn share(store: Store, nesting: Nesting) -> RequestContext {
     let parent = match nesting {
         Nesting::Inherit => RequestContext::current(),
         Nesting::Override | Nesting::Reuse => None,
     };
-    store.settle(Role::Request, parent);
-    RequestContext::share(store)
+    store.into_context(Role::Request, parent)
 }
 
 fn reused<R>(head: &Parts) -> Option<Opened<R>> {

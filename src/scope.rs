@@ -266,11 +266,29 @@ impl<T: Body> Body for Scoped<T> {
     }
 }
 
+impl<T> Scoped<T> {
+    /// Prints the inner `T` under the name of the type that its user knows.
+    pub(crate) fn named(&self, type_name: &'static str) -> impl fmt::Debug {
+        Named { context: &self.context, type_name }
+    }
+}
+
 impl<T> fmt::Debug for Scoped<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.named(type_name::<T>()).fmt(f)
+    }
+}
+
+struct Named<'a> {
+    context: &'a Option<RequestContext>,
+    type_name: &'static str,
+}
+
+impl fmt::Debug for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scoped")
-            .field("context", &self.context)
-            .field("inner", &format_args!("{}", type_name::<T>()))
+            .field("context", self.context)
+            .field("inner", &format_args!("{}", self.type_name))
             .finish()
     }
 }

@@ -3,6 +3,9 @@
 use http::Response;
 use http_body::Body;
 
+pub(crate) use self::sealed::Refusal;
+use self::sealed::{NoRefusal, Refused};
+
 /// What the setup of a [`RequestContextLayer`](crate::RequestContextLayer) returns, for an inner service that answers
 /// with bodies of type `B`.
 ///
@@ -62,9 +65,6 @@ impl<B, R: Body> SetupOutcome<B> for Result<(), Response<R>> {
         self.err().map(|response| Refused(Some(response)))
     }
 }
-
-pub(crate) use self::sealed::Refusal;
-use self::sealed::{NoRefusal, Refused};
 
 #[expect(unnameable_types, reason = "what cannot be named cannot be implemented, and is nobody's business")]
 mod sealed {

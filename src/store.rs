@@ -12,7 +12,7 @@ mod type_key;
 mod write;
 
 use std::{
-    mem::ManuallyDrop,
+    mem::{ManuallyDrop, needs_drop},
     panic::{RefUnwindSafe, UnwindSafe},
     sync::Arc,
 };
@@ -76,15 +76,17 @@ pub struct Store {
     seeds: Seeds,
     written: Written,
     rare: Rare,
-    callbacks: ManuallyDrop<Callbacks>,
+    callbacks: Callbacks,
     phase: Phase,
     role: Role,
+    /// Whether a seed in the list runs code when it is dropped.
+    needs_drop: bool,
     // The drop of a store takes apart what it holds in an order of its own; then nothing is left to be dropped, which
-    // `ManuallyDrop` says to the compiler, here as in the other fields.
+    // `ManuallyDrop` says to the compiler, here as in seeds and rare parts.
     parent: ManuallyDrop<Option<RequestContext>>,
 }
 
-// Values are never left half written: a seed is written by its only owner, a late value by one pointer under a lock
+// Values are never left half written: a seed is written by its only owner, a late value by a move under a lock
 // that recovers. What a value does with its own interior is between it and its user.
 impl UnwindSafe for Store {}
 impl RefUnwindSafe for Store {}
@@ -102,9 +104,10 @@ impl Store {
             seeds: Seeds::new(),
             written: Written::new(),
             rare: Rare::new(),
-            callbacks: ManuallyDrop::new(Callbacks::new()),
+            callbacks: Callbacks::new(),
             phase: Phase::new(),
             role: Role::Loose,
+            needs_drop: false,
             parent: ManuallyDrop::new(None),
         }
     }
@@ -121,6 +124,7 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
+        self.needs_drop |= needs_drop::<T>();
         let seeded = match self.seeds.insert(value) {
             Ok(seeded) => seeded,
             Err(value) => self.rare.make_mut().seeds.insert(value),
@@ -153,15 +157,11 @@ impl Store {
     }
 
     /// Shares the store. From now on it has a role, and perhaps a parent; both stay as they are.
-    pub(crate) fn into_context(mut self, role: Role, parent: Option<RequestContext>) -> RequestContext {
-        self.settle(role, parent);
-        RequestContext::share(self)
-    }
-
     #[inline]
-    pub(crate) fn settle(&mut self, role: Role, parent: Option<RequestContext>) {
+    pub(crate) fn into_context(mut self, role: Role, parent: Option<RequestContext>) -> RequestContext {
         self.role = role;
         self.parent = ManuallyDrop::new(parent);
+        RequestContext::share(self)
     }
 
     fn nearest(&self, is_it: impl Fn(Role) -> bool) -> Option<&Self> {
@@ -176,7 +176,7 @@ impl Store {
 impl Drop for Store {
     #[inline]
     fn drop(&mut self) {
-        if self.seeds.needs_drop() || self.rare.get().is_some() || self.phase.is_awaited() {
+        if self.needs_drop || self.rare.get().is_some() || self.phase.is_awaited() {
             self.drop_values();
         } else {
             self.seeds.free();

@@ -22,8 +22,8 @@ pin_project! {
         scoped: Scoped<T>,
         // Whether the end is still to be told, and by this one.
         owed: bool,
-        // Whether what was entered last has not been left, and so has unwound. `std::thread::panicking` cannot say so: by
-        // the time of the drop the panic may have been caught, and a drop in an unrelated panic is a cancellation.
+        // Whether anything has unwound here. `std::thread::panicking` cannot say so: by the time of the drop the panic may
+        // have been caught, and a drop in an unrelated panic is a cancellation.
         panicked: bool,
         // Whether what is dropped now was done, though nobody asked it for more. A destructor knows no `T: Body`.
         is_done: fn(&T) -> bool,
@@ -49,23 +49,22 @@ impl<T> Ending<T> {
         Self { scoped: Scoped::new(None, inner), owed: false, panicked: false, is_done: |_| false }
     }
 
-    /// Enters the context, to run the inner `T` there. Whoever has done that and left again, [says so](Self::left).
+    /// Enters the context, to run the inner `T` there. When that is done, and has not unwound, forget the guard against it.
     #[inline]
-    pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>) {
+    pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>, Unwinding<'_>) {
         let this = self.project();
-        *this.panicked = true;
-        this.scoped.enter()
+        let (inner, entered) = this.scoped.enter();
+        (inner, entered, Unwinding(this.panicked))
     }
 
-    /// Takes note that what was entered was left and did not unwind. If the inner `T` is done, and dropped, `end` says how:
-    /// then the request has ended.
+    /// Ends the request, if it is said how. The inner `T` is done then, and dropped, and its context left.
     #[inline]
-    pub(crate) fn left(self: Pin<&mut Self>, end: Option<End>) {
+    pub(crate) fn end(self: Pin<&mut Self>, how: Option<End>) {
         let this = self.project();
-        *this.panicked = false;
-        if let Some(how) = end {
+        if let Some(how) = how {
             if let (true, Some(context)) = (mem::take(this.owed), this.scoped.context()) {
-                context.end(how);
+                // A body may be polled again after a panic that was caught, and then come to an end of another kind.
+                context.end(if *this.panicked { End::Panicked } else { how });
             }
         }
     }
@@ -84,9 +83,9 @@ impl<T> Ending<T> {
         let this = self.project();
         if let (Some(context), Poll::Ready(Ok(response))) = (this.scoped.context(), mem::replace(polled, Poll::Pending))
         {
-            *this.panicked = true;
+            let unwinding = Unwinding(this.panicked);
             *polled = Poll::Ready(Ok(context.respond(response)));
-            *this.panicked = false;
+            mem::forget(unwinding);
         }
     }
 
@@ -118,6 +117,15 @@ impl<T> Ending<T> {
         let mut tell = Tell(Some(End::Panicked));
         inner.set(None);
         tell.0 = Some(how);
+    }
+}
+
+/// Notes that it was dropped, which it is only by a panic.
+pub(crate) struct Unwinding<'a>(&'a mut bool);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        *self.0 = true;
     }
 }
 

@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// The stage of one request, and which steps somebody may wait for.
 ///
 /// It is advanced without a lock, since most requests have nobody who waits. Then of a registration and an advance one
-/// sees the other, for each is one atomic exchange of this number. If the advance comes first, the registration reads the
-/// later stage and is refused. If the registration does, whoever advances reads that somebody waits, looks for him, and so
-/// waits for the lock in which he is registering.
+/// sees the other, for both exchange this number atomically. If the advance comes first, the registration reads the later
+/// stage and is refused. If the registration does, whoever advances reads that somebody waits and looks for him; and since
+/// it is announced under the lock of the callbacks, he is found there.
 #[derive(Default)]
 pub(crate) struct Phase(AtomicU8);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    Open,
-    ResponseSent,
-    Ended,
+    Open = 0,
+    ResponseSent = 1,
+    Ended = 2,
 }
 
 // They stand beside the number of the stage.
@@ -44,7 +44,8 @@ impl Phase {
         self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & (AWAITS_RESPONSE | AWAITS_END) != 0
     }
 
-    /// Tells whoever takes a step after `stage` that somebody may wait for it, and says what the stage is now.
+    /// Tells whoever takes the step after `stage` that somebody may wait for it, and says what the stage is now. Called
+    /// under the lock of the callbacks, before the one that waits is there.
     pub(crate) fn announce(&self, stage: Stage) -> Stage {
         let bit = if stage == Stage::Open { AWAITS_RESPONSE } else { AWAITS_END };
         Self::stage(self.0.fetch_or(bit, Ordering::AcqRel))
@@ -60,7 +61,10 @@ impl Phase {
     }
 
     fn stage(number: u8) -> Stage {
-        let is_it = |stage: &Stage| number & !(AWAITS_RESPONSE | AWAITS_END) == *stage as u8;
-        [Stage::Open, Stage::ResponseSent].into_iter().find(is_it).unwrap_or(Stage::Ended)
+        match number & !(AWAITS_RESPONSE | AWAITS_END) {
+            0 => Stage::Open,
+            1 => Stage::ResponseSent,
+            _ => Stage::Ended,
+        }
     }
 }

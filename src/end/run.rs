@@ -1,7 +1,7 @@
 //! A unit of work that is no HTTP request.
 
 use std::{
-    fmt,
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -35,14 +35,15 @@ impl<T: Future> Future for Run<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut future = self.project().future;
-        let (mut inner, entered) = future.as_mut().enter();
+        let (mut inner, entered, unwinding) = future.as_mut().enter();
         let polled = inner.as_mut().as_pin_mut().expect("future polled after completion").poll(cx);
         let end = polled.is_ready().then_some(End::Completed);
         if end.is_some() {
             inner.set(None);
         }
+        mem::forget(unwinding);
         drop(entered);
-        future.left(end);
+        future.end(end);
         polled
     }
 }

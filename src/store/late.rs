@@ -17,7 +17,7 @@ pub(super) struct Written(AtomicU64);
 
 /// Late values, behind a lock.
 ///
-/// It is held for a look-up, and to move a value, and for nothing else. Values go out as `Arc`s or as what they are, so
+/// It is held for a look-up, and to move a value into a place made for it, and for nothing else. Values go out as `Arc`s or as what they are, so
 /// that their `Clone`, their `Drop` and the callers' closures run after it is released.
 #[derive(Default)]
 pub(super) struct Late(Mutex<Entries>);
@@ -53,8 +53,8 @@ impl Written {
         Self(AtomicU64::new(0))
     }
 
-    /// Comes before the write. Whoever learned of a write from its writer also sees its bit; whoever races with it may
-    /// see either.
+    /// Comes before the write. Whoever learned of a write from its writer also sees its bit, be it set by him or before,
+    /// since none is ever taken back; whoever races with it may see either.
     #[inline]
     pub(super) fn add<T: 'static>(&self) {
         if !self.has::<T>() {
@@ -84,26 +84,29 @@ impl Late {
         }
     }
 
-    /// As [`set`](Self::set), provided that what stands there is still `expected`; else gives the value back.
-    pub(super) fn replace<T: Send + Sync + 'static>(&self, expected: Lookup<T>, value: T) -> Result<Former<T>, T> {
-        // What is not used is given back or stays a parameter, and those are dropped after the guard.
+    /// As [`set`](Self::set), provided that what stands there is still what was `seen`, or that the type was never written
+    /// if that is none; else gives the value back.
+    pub(super) fn replace<T>(&self, seen: Option<Arc<T>>, value: T) -> Result<Former<T>, T>
+    where
+        T: Send + Sync + 'static,
+    {
+        // What is not used goes back to the caller or stays a parameter, and those are dropped after the guard.
         let mut entries = self.lock();
         let index = entries.search::<T>();
-        let is_same = match (&expected, index) {
-            (Lookup::Unwritten, Err(_)) => true,
-            (Lookup::Removed, Ok(index)) => entries.0[index].value.is_none(),
-            (Lookup::Value(seen), Ok(index)) => entries.holds(index, seen),
+        let is_same = match (&seen, index) {
+            (None, Err(_)) => true,
+            (Some(seen), Ok(index)) => entries.holds(index, seen),
             _ => false,
         };
         if !is_same {
             return Err(value);
         }
         let place = entries.place::<T>(index);
-        let Lookup::Value(mut seen) = expected else {
+        let Some(mut seen) = seen else {
             *place = Some(Arc::new(value));
             return Ok((None, None));
         };
-        // Not the last: that is `seen`, unless somebody is reading it.
+        // `seen` is a handle too, so no value is dropped here. From here on it goes back into the place, or to the caller.
         *place = None;
         if let Some(former) = Arc::get_mut(&mut seen) {
             let former = mem::replace(former, value);

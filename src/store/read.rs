@@ -63,6 +63,22 @@ impl Store {
         self.search(f)
     }
 
+    /// Tells whether there is a value of a type.
+    ///
+    /// ```
+    /// # use tower_request_context::Store;
+    /// let store = Store::new().with_value(false);
+    /// assert!(store.contains::<bool>());
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn contains<T>(&self) -> bool
+    where
+        T: Send + Sync + 'static,
+    {
+        self.with(|_: &T| ()).is_some()
+    }
+
     #[inline(never)]
     fn search<T, R>(&self, f: impl FnOnce(&T) -> R) -> Option<R>
     where
@@ -80,22 +96,6 @@ impl Store {
             }
             store = store.parent.as_ref()?;
         }
-    }
-
-    /// Tells whether there is a value of a type.
-    ///
-    /// ```
-    /// # use tower_request_context::Store;
-    /// let store = Store::new().with_value(false);
-    /// assert!(store.contains::<bool>());
-    /// ```
-    #[inline]
-    #[must_use]
-    pub fn contains<T>(&self) -> bool
-    where
-        T: Send + Sync + 'static,
-    {
-        self.with(|_: &T| ()).is_some()
     }
 
     #[inline]

@@ -17,11 +17,7 @@ const LISTED: usize = 8;
 /// Most requests carry fewer than five values. A list of boxed nodes costs them one allocation a value and a read of
 /// the first a handful of instructions. It is [taken](Self::take) apart by the drop of its store and by nothing else.
 #[derive(Default)]
-pub(super) struct Seeds {
-    list: ManuallyDrop<Option<Box<Node>>>,
-    /// Whether one of them runs code when it is dropped.
-    needs_drop: bool,
-}
+pub(super) struct Seeds(ManuallyDrop<Option<Box<Node>>>);
 
 /// The values that found no place in the list: a read among hundreds takes no longer than one among ten.
 #[derive(Default)]
@@ -29,26 +25,22 @@ pub(super) struct MoreSeeds(HashMap<TypeId, Box<Node>, BuildTypeHasher>);
 
 pub(super) struct Node<T: ?Sized = dyn Any + Send + Sync> {
     key: TypeKey,
-    type_name: &'static str,
+    /// A function and not its result, which takes twice the room.
+    type_name: fn() -> &'static str,
     next: Option<Box<Node>>,
     value: T,
 }
 
 impl Seeds {
     pub(super) const fn new() -> Self {
-        Self { list: ManuallyDrop::new(None), needs_drop: false }
-    }
-
-    #[inline]
-    pub(super) fn needs_drop(&self) -> bool {
-        self.needs_drop
+        Self(ManuallyDrop::new(None))
     }
 
     /// As [`get`](Self::get), but what stands behind a type with the same key is not found.
     #[inline]
     pub(super) fn first<T: Send + Sync + 'static>(&self) -> Option<&T> {
         let key = TypeKey::of::<T>();
-        let mut next = &*self.list;
+        let mut next = &*self.0;
         while let Some(node) = next {
             if node.key == key {
                 return node.value.downcast_ref();
@@ -60,7 +52,7 @@ impl Seeds {
 
     pub(super) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
         let key = TypeKey::of::<T>();
-        let mut next = &*self.list;
+        let mut next = &*self.0;
         while let Some(node) = next {
             if node.key == key {
                 if let Some(value) = node.value.downcast_ref() {
@@ -76,7 +68,7 @@ impl Seeds {
     pub(super) fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> Result<Option<T>, T> {
         let key = TypeKey::of::<T>();
         let mut listed = 0;
-        let mut next = &mut *self.list;
+        let mut next = &mut *self.0;
         while let Some(node) = next {
             if node.key == key {
                 if let Some(held) = node.value.downcast_mut() {
@@ -89,26 +81,25 @@ impl Seeds {
         if listed == LISTED {
             return Err(value);
         }
-        self.needs_drop |= mem::needs_drop::<T>();
-        let next = self.list.take();
-        self.list = ManuallyDrop::new(Some(Node::boxed(value, next)));
+        let next = self.0.take();
+        self.0 = ManuallyDrop::new(Some(Node::boxed(value, next)));
         Ok(None)
     }
 
     /// The type of each value, with its name.
     pub(super) fn types(&self) -> impl Iterator<Item = (TypeId, &'static str)> {
-        iter::successors(self.list.as_deref(), |node| node.next.as_deref()).map(Node::type_of_value)
+        iter::successors(self.0.as_deref(), |node| node.next.as_deref()).map(Node::type_of_value)
     }
 
-    /// Frees the values, none of which [runs code](Self::needs_drop) for that.
+    /// Frees the values, none of which runs code for that.
     #[inline]
     pub(super) fn free(&mut self) {
-        drop(self.list.take());
+        drop(self.0.take());
     }
 
     /// Takes the values out one by one, so that the drop of each is a step of its own.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Box<Node>> {
-        let mut list = self.list.take();
+        let mut list = self.0.take();
         iter::from_fn(move || {
             let mut node = list.take()?;
             list = node.next.take();
@@ -143,12 +134,12 @@ impl MoreSeeds {
 
 impl<T: Send + Sync + 'static> Node<T> {
     fn boxed(value: T, next: Option<Box<Node>>) -> Box<Node> {
-        Box::new(Self { key: TypeKey::of::<T>(), type_name: type_name::<T>(), next, value })
+        Box::new(Self { key: TypeKey::of::<T>(), type_name: type_name::<T>, next, value })
     }
 }
 
 impl Node {
     fn type_of_value(&self) -> (TypeId, &'static str) {
-        (self.value.type_id(), self.type_name)
+        (self.value.type_id(), (self.type_name)())
     }
 }

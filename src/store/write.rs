@@ -59,13 +59,12 @@ impl Store {
         T: Clone + Send + Sync + 'static,
     {
         loop {
-            let seen = self.late::<T>();
-            let mut value = match &seen {
-                Lookup::Value(value) => T::clone(value),
+            let (mut value, seen) = match self.late::<T>() {
+                Lookup::Value(seen) => (T::clone(&seen), Some(seen)),
                 Lookup::Removed => return None,
                 Lookup::Unwritten => match self.seed::<T>() {
-                    Some(value) => value.clone(),
-                    None => self.parent.as_ref()?.get()?,
+                    Some(value) => (value.clone(), None),
+                    None => (self.parent.as_ref()?.get()?, None),
                 },
             };
             let result = f(&mut value);

@@ -140,6 +140,45 @@ fn a_body_that_panics_while_it_is_dropped_is_panicked_however_it_came_to_that() 
     }
 }
 
+#[test]
+fn a_body_that_panicked_and_is_polled_again_is_panicked_whatever_it_does_then() {
+    for then in [Poll::Pending, Poll::Ready(None), Poll::Ready(Some(Ok("data"))), Poll::Ready(Some(Err("an error")))] {
+        let (witness, mut reports) = witness();
+        let mut polls = 0;
+        let frames = stream::poll_fn(move |_| {
+            polls += 1;
+            assert!(polls > 1, "in a frame");
+            then.map_ok(|data| Frame::data(Bytes::from(data)))
+        });
+        let mut response = head(serve(1, async {
+            RequestContext::on_end(witness.end_of("end")).unwrap();
+            Ok(Response::new(StreamBody::new(frames)))
+        }));
+        assert!(catch_unwind(AssertUnwindSafe(|| response.frame().now_or_never().is_some())).is_err());
+        let _ = response.frame().now_or_never();
+        drop(response);
+        assert_eq!(reports.so_far(), ["end Panicked: user 1"], "{then:?}");
+    }
+}
+
+#[test]
+fn a_body_whose_drop_panicked_at_its_end_and_that_is_polled_again_is_panicked() {
+    let (witness, mut reports) = witness();
+    let held = PanicsInDrop::new(&witness, "body dropped");
+    let frames = stream::poll_fn(move |_| {
+        let _held = &held;
+        Poll::Ready(None::<Result<Frame<Bytes>, &str>>)
+    });
+    let mut response = head(serve(1, async {
+        RequestContext::on_end(witness.end_of("end")).unwrap();
+        Ok(Response::new(StreamBody::new(frames)))
+    }));
+    assert!(catch_unwind(AssertUnwindSafe(|| response.frame().now_or_never().is_some())).is_err());
+    assert!(response.frame().now_or_never().flatten().is_none());
+    drop(response);
+    assert_eq!(reports.so_far(), ["body dropped: user 1", "end Panicked: user 1"]);
+}
+
 /// What response callbacks that panic leave behind: the first panic, and reports.
 const HEADS: [&str; 3] = ["first head: user 1", "last head: user 1", "body dropped: user 1"];
 
