@@ -3,6 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     pin::pin,
+    task::Poll,
 };
 
 use futures_util::{FutureExt, StreamExt, stream};
