@@ -82,7 +82,7 @@ pub struct Store {
     /// Whether a seed in the list runs code when it is dropped.
     needs_drop: bool,
     // The drop of a store takes apart what it holds in an order of its own; then nothing is left to be dropped, which
-    // `ManuallyDrop` says to the compiler, here as in seeds and rare parts.
+    // `ManuallyDrop` says to the compiler, here as in the parts.
     parent: ManuallyDrop<Option<RequestContext>>,
 }
 

@@ -1,7 +1,8 @@
 //! What is to be called when the response is ready and when the request is over.
 
 use std::{
-    iter, mem,
+    iter,
+    mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -14,9 +15,9 @@ use crate::{CallbackError, unwind::drop_each};
 /// The callbacks of one store. They stand apart from its values, whose readers never come by here.
 ///
 /// Each is one allocation, which also leads to the one that was registered before it: most requests have one or two, if
-/// any.
+/// any. Those that are left are [forgotten](Self::forget) by the drop of their store and by nothing else.
 #[derive(Default)]
-pub(crate) struct Callbacks(Mutex<Option<Link>>);
+pub(crate) struct Callbacks(Mutex<ManuallyDrop<Option<Link>>>);
 
 enum Link {
     OnResponse(Box<dyn for<'a> Callback<&'a mut Parts>>),
@@ -47,7 +48,7 @@ impl<A, F: FnOnce(A) + Send> Callback<A> for Node<F> {
 
 impl Callbacks {
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(None))
+        Self(Mutex::new(ManuallyDrop::new(None)))
     }
 
     pub(crate) fn on_response<F>(&self, phase: &Phase, f: F) -> Result<(), CallbackError>
@@ -128,7 +129,7 @@ impl Callbacks {
     }
 
     // No closure is called or dropped under this lock, so a poisoned one guards a list that is whole.
-    fn lock(&self) -> MutexGuard<'_, Option<Link>> {
+    fn lock(&self) -> MutexGuard<'_, ManuallyDrop<Option<Link>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

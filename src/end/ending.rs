@@ -94,7 +94,7 @@ impl<T> Ending<T> {
     pub(crate) fn hand_over<U>(self: Pin<&mut Self>, next: U, is_done: fn(&U) -> bool) -> Ending<U> {
         let this = self.project();
         let owed = mem::take(this.owed);
-        Ending { scoped: Scoped::new(this.scoped.take_context(), next), owed, panicked: false, is_done }
+        Ending { scoped: Scoped::new(this.scoped.take_context(), next), owed, panicked: *this.panicked, is_done }
     }
 
     #[inline]

@@ -1,6 +1,7 @@
 //! Panics in callbacks, and in what they own.
 
 use std::{
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     pin::pin,
     task::Poll,
@@ -160,6 +161,26 @@ fn a_body_that_panicked_and_is_polled_again_is_panicked_whatever_it_does_then() 
         drop(response);
         assert_eq!(reports.so_far(), ["end Panicked: user 1"], "{then:?}");
     }
+}
+
+#[test]
+fn a_future_that_panicked_and_is_polled_again_is_panicked_though_it_answers_then() {
+    let (witness, mut reports) = witness();
+    let mut polls = 0;
+    let mut request = Box::pin(serve(
+        1,
+        poll_fn(|_| {
+            polls += 1;
+            if polls == 1 {
+                RequestContext::on_end(witness.end_of("end")).unwrap();
+                panic!("in the handler");
+            }
+            Poll::Ready(Answer::Ok(Response::new(Film::new(&witness, []))))
+        }),
+    ));
+    assert!(catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never().is_some())).is_err());
+    read(request.now_or_never().unwrap().unwrap());
+    assert_eq!(reports.so_far(), ["frame: user 1", "body dropped: user 1", "end Panicked: user 1"]);
 }
 
 #[test]
