@@ -63,7 +63,7 @@ where
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut ending = self.project().delivery;
-        let (mut inner, entered, unwinding) = ending.as_mut().enter();
+        let (mut inner, entered, mut unwinding) = ending.as_mut().enter();
         let polled = match inner.as_mut().as_pin_mut() {
             Some(delivery) => delivery.body().poll_frame(cx),
             None => Poll::Ready(None),
@@ -80,6 +80,7 @@ where
             Poll::Pending => {}
         }
         if end.is_some() {
+            unwinding.ends();
             inner.set(None);
         }
         mem::forget(unwinding);

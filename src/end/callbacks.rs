@@ -79,15 +79,12 @@ impl Callbacks {
 
     /// Shows the head of the response to those who wait for it. All are called; then the first panic goes on.
     pub(crate) fn respond(&self, head: &mut Parts) {
-        let mut waiting = None;
-        {
+        let mut waiting = {
             let mut latest = self.lock();
-            let mut others = None;
-            for link in iter::from_fn(|| pop(&mut latest)) {
-                push(if matches!(link, Link::OnResponse(_)) { &mut waiting } else { &mut others }, link);
-            }
-            iter::from_fn(|| pop(&mut others)).for_each(|link| push(&mut latest, link));
-        }
+            let (waiting, others) = part(&mut latest, |link| matches!(link, Link::OnResponse(_)));
+            **latest = reversed(others);
+            waiting
+        };
         let mut panic = None;
         for link in iter::from_fn(|| pop(&mut waiting)) {
             let Link::OnResponse(callback) = link else { continue };
@@ -108,11 +105,7 @@ impl Callbacks {
     ///
     /// Never unwinds: it is called in destructors.
     pub(crate) fn end(&self, how: End) {
-        let (mut waiting, mut others) = (None, None);
-        let mut latest = self.lock().take();
-        for link in iter::from_fn(|| pop(&mut latest)) {
-            push(if matches!(link, Link::OnEnd(_)) { &mut waiting } else { &mut others }, link);
-        }
+        let (mut waiting, mut others) = part(&mut self.lock(), |link| matches!(link, Link::OnEnd(_)));
         drop_each(iter::from_fn(|| pop(&mut waiting)).map(|link| match link {
             Link::OnEnd(callback) => callback.call(how),
             Link::OnResponse(_) => {}
@@ -122,9 +115,7 @@ impl Callbacks {
 
     /// Drops all that is left, uncalled.
     pub(crate) fn forget(&mut self) {
-        let mut latest = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let mut waiting = None;
-        iter::from_fn(|| pop(&mut latest)).for_each(|link| push(&mut waiting, link));
+        let mut waiting = reversed(self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take());
         drop_each(iter::from_fn(|| pop(&mut waiting)));
     }
 
@@ -141,6 +132,19 @@ impl Link {
             Self::OnEnd(callback) => callback.before(),
         }
     }
+}
+
+/// Takes all, in the order of their registration: those that are wanted, and the others.
+fn part(latest: &mut Option<Link>, is_wanted: fn(&Link) -> bool) -> (Option<Link>, Option<Link>) {
+    let (mut wanted, mut others) = (None, None);
+    for link in iter::from_fn(|| pop(latest)) {
+        push(if is_wanted(&link) { &mut wanted } else { &mut others }, link);
+    }
+    (wanted, others)
+}
+
+fn reversed(mut links: Option<Link>) -> Option<Link> {
+    part(&mut links, |_| true).0
 }
 
 /// Takes the one that was pushed last.

@@ -54,7 +54,7 @@ impl<T> Ending<T> {
     pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>, Unwinding<'_>) {
         let this = self.project();
         let (inner, entered) = this.scoped.enter();
-        (inner, entered, Unwinding(this.panicked))
+        (inner, entered, Unwinding { panicked: this.panicked, owed: this.owed, is_end: false })
     }
 
     /// Ends the request, if it is said how. The inner `T` is done then, and dropped, and its context left.
@@ -83,7 +83,7 @@ impl<T> Ending<T> {
         let this = self.project();
         if let (Some(context), Poll::Ready(Ok(response))) = (this.scoped.context(), mem::replace(polled, Poll::Pending))
         {
-            let unwinding = Unwinding(this.panicked);
+            let unwinding = Unwinding { panicked: this.panicked, owed: this.owed, is_end: false };
             *polled = Poll::Ready(Ok(context.respond(response)));
             mem::forget(unwinding);
         }
@@ -120,12 +120,27 @@ impl<T> Ending<T> {
     }
 }
 
-/// Notes that it was dropped, which it is only by a panic.
-pub(crate) struct Unwinding<'a>(&'a mut bool);
+/// Notes that it was dropped, which it is only by a panic. Lives in the context.
+pub(crate) struct Unwinding<'a> {
+    panicked: &'a mut bool,
+    owed: &'a mut bool,
+    is_end: bool,
+}
+
+impl Unwinding<'_> {
+    /// From now on a panic is the end, and told at once: what unwinds is the drop of an inner `T` that was done.
+    #[inline]
+    pub(crate) fn ends(&mut self) {
+        self.is_end = true;
+    }
+}
 
 impl Drop for Unwinding<'_> {
     fn drop(&mut self) {
-        *self.0 = true;
+        *self.panicked = true;
+        if self.is_end && mem::take(self.owed) {
+            drop(Tell(Some(End::Panicked)));
+        }
     }
 }
 

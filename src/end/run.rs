@@ -35,10 +35,11 @@ impl<T: Future> Future for Run<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut future = self.project().future;
-        let (mut inner, entered, unwinding) = future.as_mut().enter();
+        let (mut inner, entered, mut unwinding) = future.as_mut().enter();
         let polled = inner.as_mut().as_pin_mut().expect("future polled after completion").poll(cx);
         let end = polled.is_ready().then_some(End::Completed);
         if end.is_some() {
+            unwinding.ends();
             inner.set(None);
         }
         mem::forget(unwinding);

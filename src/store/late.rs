@@ -17,8 +17,8 @@ pub(super) struct Written(AtomicU64);
 
 /// Late values, behind a lock.
 ///
-/// It is held for a look-up, and to move a value into a place made for it, and for nothing else. Values go out as `Arc`s or as what they are, so
-/// that their `Clone`, their `Drop` and the callers' closures run after it is released.
+/// It is held for a look-up, and to move a value into a place made for it, and for nothing else. Values go out as `Arc`s
+/// or as what they are, so that their `Clone`, their `Drop` and the callers' closures run after it is released.
 #[derive(Default)]
 pub(super) struct Late(Mutex<Entries>);
 
@@ -47,6 +47,9 @@ pub(super) enum Lookup<T> {
 /// What a write has replaced, for the caller to drop outside the lock: a value whose place was used again, or one that
 /// somebody may be reading.
 type Former<T> = (Option<T>, Option<Shared>);
+
+/// What has not been written, for the caller to drop outside the lock.
+type Unused<T> = (Option<Arc<T>>, T);
 
 impl Written {
     pub(super) const fn new() -> Self {
@@ -85,12 +88,12 @@ impl Late {
     }
 
     /// As [`set`](Self::set), provided that what stands there is still what was `seen`, or that the type was never written
-    /// if that is none; else gives the value back.
-    pub(super) fn replace<T>(&self, seen: Option<Arc<T>>, value: T) -> Result<Former<T>, T>
+    /// if that is none; else gives both back.
+    pub(super) fn replace<T>(&self, seen: Option<Arc<T>>, value: T) -> Result<Former<T>, Unused<T>>
     where
         T: Send + Sync + 'static,
     {
-        // What is not used goes back to the caller or stays a parameter, and those are dropped after the guard.
+        // Not even dropped here, after the guard: a panic in a drop at the end of a function leaks what that returns.
         let mut entries = self.lock();
         let index = entries.search::<T>();
         let is_same = match (&seen, index) {
@@ -99,7 +102,7 @@ impl Late {
             _ => false,
         };
         if !is_same {
-            return Err(value);
+            return Err((seen, value));
         }
         let place = entries.place::<T>(index);
         let Some(mut seen) = seen else {
