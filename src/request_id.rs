@@ -14,6 +14,21 @@ use crate::{RequestContext, Store};
 /// So many bytes has an id at most.
 const LIMIT: usize = 128;
 
+/// So many has a UUID. They stand beside the count of their clones, in one allocation and not in two.
+const SHORT: usize = Hyphenated::LENGTH;
+
+/// Of what bytes an id may consist.
+const ALLOWED: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        allowed[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b':' | b';');
+        byte += 1;
+    }
+    allowed
+};
+
 /// The id of a request: 1 to 128 bytes of ASCII letters, digits and `-._~+/=:;`.
 ///
 /// That is what UUIDs, ULIDs, base64, and the ids of Heroku and of AWS load balancers are made of, and nothing that means
@@ -90,10 +105,9 @@ impl RequestId {
     }
 
     fn of(uuid: Uuid) -> Self {
-        let mut text = [0; Hyphenated::LENGTH];
+        let mut text = [0; SHORT];
         uuid.hyphenated().encode_lower(&mut text);
-        // One allocation, for the text and the count of its clones.
-        Self(HeaderValue::from_maybe_shared(Bytes::from_owner(text)).expect("a UUID is ASCII"))
+        Self::shared(Bytes::from_owner(text))
     }
 
     /// Copies the bytes: an id that shared them would keep the buffer alive that the server read them into.
@@ -104,15 +118,18 @@ impl RequestId {
         if bytes.len() > LIMIT {
             return Err(RequestIdError::TooLong { length: bytes.len() });
         }
-        match bytes.iter().position(|byte| !is_allowed(*byte)) {
-            Some(position) => Err(RequestIdError::Character { position }),
-            None => Ok(Self(HeaderValue::from_bytes(bytes).expect("what an id consists of is allowed in a header"))),
+        if let Some(position) = bytes.iter().position(|byte| !ALLOWED[usize::from(*byte)]) {
+            return Err(RequestIdError::Character { position });
         }
+        Ok(Self::shared(match bytes.try_into() {
+            Ok(short) => Bytes::from_owner::<[u8; SHORT]>(short),
+            Err(_) => Bytes::copy_from_slice(bytes),
+        }))
     }
-}
 
-fn is_allowed(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b':' | b';')
+    fn shared(bytes: Bytes) -> Self {
+        Self(HeaderValue::from_maybe_shared(bytes).expect("what an id consists of is allowed in a header"))
+    }
 }
 
 impl Store {

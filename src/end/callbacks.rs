@@ -14,80 +14,78 @@ use crate::{CallbackError, unwind::drop_each};
 
 /// The callbacks of one store. They stand apart from its values, whose readers never come by here.
 ///
-/// Each is one allocation, which also leads to the one that was registered before it: most requests have one or two, if
-/// any. Those that are left are [forgotten](Self::forget) by the drop of their store and by nothing else.
+/// Those that are left are [forgotten](Self::forget) by the drop of their store and by nothing else.
 #[derive(Default)]
-pub(crate) struct Callbacks(Mutex<ManuallyDrop<Option<Link>>>);
+pub(crate) struct Callbacks(Mutex<ManuallyDrop<Waiting>>);
 
-enum Link {
-    OnResponse(Box<dyn for<'a> Callback<&'a mut Parts>>),
-    OnEnd(Box<dyn Callback<End>>),
+#[derive(Default)]
+struct Waiting {
+    on_response: Link<Parts>,
+    on_end: Link<End>,
 }
+
+/// A list, latest first. Each is one allocation, which also leads to the one that was registered before it: most requests
+/// have one or two, if any.
+type Link<A> = Option<Box<dyn Callback<A>>>;
 
 trait Callback<A>: Send {
-    fn call(self: Box<Self>, argument: A);
+    fn call(self: Box<Self>, argument: &mut A);
 
     /// The callback that was registered before this one.
-    fn before(&mut self) -> &mut Option<Link>;
+    fn before(&mut self) -> &mut Link<A>;
 }
 
-struct Node<F> {
+struct Node<F, A> {
     f: F,
-    before: Option<Link>,
+    before: Link<A>,
 }
 
-impl<A, F: FnOnce(A) + Send> Callback<A> for Node<F> {
-    fn call(self: Box<Self>, argument: A) {
+impl<A, F: FnOnce(&mut A) + Send> Callback<A> for Node<F, A> {
+    fn call(self: Box<Self>, argument: &mut A) {
         (self.f)(argument);
     }
 
-    fn before(&mut self) -> &mut Option<Link> {
+    #[inline]
+    fn before(&mut self) -> &mut Link<A> {
         &mut self.before
     }
 }
 
 impl Callbacks {
     pub(crate) const fn new() -> Self {
-        Self(Mutex::new(ManuallyDrop::new(None)))
+        Self(Mutex::new(ManuallyDrop::new(Waiting { on_response: None, on_end: None })))
     }
 
     pub(crate) fn on_response<F>(&self, phase: &Phase, f: F) -> Result<(), CallbackError>
     where
         F: FnOnce(&mut Parts) + Send + 'static,
     {
-        self.register(phase, Stage::Open, Link::OnResponse(Box::new(Node { f, before: None })))
+        // A refused callback is dropped after the guard, as it was there first.
+        let mut callback = Box::new(Node { f, before: None });
+        let mut waiting = self.lock();
+        accept(phase, Stage::Open)?;
+        callback.before = waiting.on_response.take();
+        waiting.on_response = Some(callback);
+        Ok(())
     }
 
     pub(crate) fn on_end<F>(&self, phase: &Phase, f: F) -> Result<(), CallbackError>
     where
         F: FnOnce(End) + Send + 'static,
     {
-        self.register(phase, Stage::ResponseSent, Link::OnEnd(Box::new(Node { f, before: None })))
-    }
-
-    /// Accepts a callback up to the stage `last`.
-    fn register(&self, phase: &Phase, last: Stage, link: Link) -> Result<(), CallbackError> {
-        // A refused callback is a parameter, and those are dropped after the guard.
-        let mut latest = self.lock();
-        match phase.announce(last) {
-            stage if stage <= last => push(&mut latest, link),
-            Stage::Open | Stage::ResponseSent => return Err(CallbackError::ResponseSent),
-            Stage::Ended => return Err(CallbackError::Ended),
-        }
+        let mut callback = Box::new(Node { f: |how: &mut End| f(*how), before: None });
+        let mut waiting = self.lock();
+        accept(phase, Stage::ResponseSent)?;
+        callback.before = waiting.on_end.take();
+        waiting.on_end = Some(callback);
         Ok(())
     }
 
     /// Shows the head of the response to those who wait for it. All are called; then the first panic goes on.
     pub(crate) fn respond(&self, head: &mut Parts) {
-        let mut waiting = {
-            let mut latest = self.lock();
-            let (waiting, others) = part(&mut latest, |link| matches!(link, Link::OnResponse(_)));
-            **latest = reversed(others);
-            waiting
-        };
+        let latest = self.lock().on_response.take();
         let mut panic = None;
-        for link in iter::from_fn(|| pop(&mut waiting)) {
-            let Link::OnResponse(callback) = link else { continue };
+        for callback in in_order(latest) {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback.call(head))) {
                 match panic {
                     None => panic = Some(payload),
@@ -104,59 +102,45 @@ impl Callbacks {
     /// Tells those who wait for the end, and drops those who waited for a response that did not come.
     ///
     /// Never unwinds: it is called in destructors.
-    pub(crate) fn end(&self, how: End) {
-        let (mut waiting, mut others) = part(&mut self.lock(), |link| matches!(link, Link::OnEnd(_)));
-        drop_each(iter::from_fn(|| pop(&mut waiting)).map(|link| match link {
-            Link::OnEnd(callback) => callback.call(how),
-            Link::OnResponse(_) => {}
-        }));
-        drop_each(iter::from_fn(|| pop(&mut others)));
+    pub(crate) fn end(&self, mut how: End) {
+        let Waiting { on_response, on_end } = mem::take(&mut **self.lock());
+        drop_each(in_order(on_end).map(|callback| callback.call(&mut how)));
+        drop_each(in_order(on_response));
     }
 
     /// Drops all that is left, uncalled.
     pub(crate) fn forget(&mut self) {
-        let mut waiting = reversed(self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-        drop_each(iter::from_fn(|| pop(&mut waiting)));
+        let Waiting { on_response, on_end } =
+            mem::take(&mut **self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
+        drop_each(in_order(on_response));
+        drop_each(in_order(on_end));
     }
 
-    // No closure is called or dropped under this lock, so a poisoned one guards a list that is whole.
-    fn lock(&self) -> MutexGuard<'_, ManuallyDrop<Option<Link>>> {
+    // No closure is called or dropped under this lock, so a poisoned one guards lists that are whole.
+    fn lock(&self) -> MutexGuard<'_, ManuallyDrop<Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Link {
-    fn before(&mut self) -> &mut Option<Self> {
-        match self {
-            Self::OnResponse(callback) => callback.before(),
-            Self::OnEnd(callback) => callback.before(),
-        }
+/// Says whether a callback comes in time, which it does up to the stage `last`.
+fn accept(phase: &Phase, last: Stage) -> Result<(), CallbackError> {
+    match phase.announce(last) {
+        stage if stage <= last => Ok(()),
+        Stage::Open | Stage::ResponseSent => Err(CallbackError::ResponseSent),
+        Stage::Ended => Err(CallbackError::Ended),
     }
 }
 
-/// Takes all, in the order of their registration: those that are wanted, and the others.
-fn part(latest: &mut Option<Link>, is_wanted: fn(&Link) -> bool) -> (Option<Link>, Option<Link>) {
-    let (mut wanted, mut others) = (None, None);
-    for link in iter::from_fn(|| pop(latest)) {
-        push(if is_wanted(&link) { &mut wanted } else { &mut others }, link);
+/// Those of a list in the order of their registration.
+fn in_order<A>(mut latest: Link<A>) -> impl Iterator<Item = Box<dyn Callback<A>>> {
+    let mut next = None;
+    while let Some(mut callback) = latest {
+        latest = mem::replace(callback.before(), next);
+        next = Some(callback);
     }
-    (wanted, others)
-}
-
-fn reversed(mut links: Option<Link>) -> Option<Link> {
-    part(&mut links, |_| true).0
-}
-
-/// Takes the one that was pushed last.
-#[inline]
-fn pop(latest: &mut Option<Link>) -> Option<Link> {
-    let mut link = latest.take()?;
-    *latest = link.before().take();
-    Some(link)
-}
-
-#[inline]
-fn push(latest: &mut Option<Link>, mut link: Link) {
-    *link.before() = latest.take();
-    *latest = Some(link);
+    iter::from_fn(move || {
+        let mut callback = next.take()?;
+        next = callback.before().take();
+        Some(callback)
+    })
 }

@@ -93,21 +93,15 @@ impl Late {
     where
         T: Send + Sync + 'static,
     {
-        // Not even dropped here, after the guard: a panic in a drop at the end of a function leaks what that returns.
         let mut entries = self.lock();
-        let index = entries.search::<T>();
-        let is_same = match (&seen, index) {
-            (None, Err(_)) => true,
-            (Some(seen), Ok(index)) => entries.holds(index, seen),
-            _ => false,
-        };
-        if !is_same {
-            return Err((seen, value));
-        }
-        let place = entries.place::<T>(index);
-        let Some(mut seen) = seen else {
-            *place = Some(Arc::new(value));
-            return Ok((None, None));
+        let (place, mut seen) = match (seen, entries.search::<T>()) {
+            (None, Err(index)) => {
+                *entries.place::<T>(Err(index)) = Some(Arc::new(value));
+                return Ok((None, None));
+            }
+            (Some(seen), Ok(index)) if entries.holds(index, &seen) => (entries.place::<T>(Ok(index)), seen),
+            // Not even dropped here, after the guard: a panic in a drop at the end of a function leaks what that returns.
+            (seen, _) => return Err((seen, value)),
         };
         // `seen` is a handle too, so no value is dropped here. From here on it goes back into the place, or to the caller.
         *place = None;
