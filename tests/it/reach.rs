@@ -6,9 +6,12 @@
 mod broken;
 mod carried;
 mod drive;
+mod guest;
 mod log;
 mod probe;
+mod promises;
 mod report;
+mod way;
 
 use std::{collections::HashSet, iter::zip};
 
@@ -19,12 +22,16 @@ use self::{
     Manner::{Cancelled, NeverPolled, Panic, PendingMany, PendingOnce, Ready},
     Place::{Call, DropOfBody, DropOfFuture, Frame, Poll, Trailers},
     Visits::{Cannot, Times},
+    guest::promised,
+    promises::assert_breaks,
     report::{Real, Report},
 };
 use crate::support::{Setup, User};
 
 const INNER: User = User(1);
 const OUTER: User = User(2);
+/// Who is current where nobody is, but in a context.
+const NAMELESS: User = User(0);
 
 /// How often is many.
 const MANY: usize = 9;
@@ -123,4 +130,10 @@ fn a_layer_that_inherits_or_inserts_its_extension_reaches_each_cell() {
     assert!(report.failed.is_empty(), "{report}");
     let report = Report::of(Real, |probe| layer().insert_extension().layer(probe));
     assert!(report.failed.is_empty(), "{report}");
+}
+
+#[test]
+fn the_layer_keeps_each_promise_whichever_way_a_request_goes() {
+    assert_breaks(|guest, probe| promised(guest).layer(probe), |_, _| false);
+    assert_breaks(|guest, probe| promised(guest).insert_extension().layer(probe), |_, _| false);
 }

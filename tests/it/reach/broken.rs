@@ -1,7 +1,10 @@
 //! Layers with a fault each, which the table must find, and where it must find it.
 
+mod carriers;
+mod flawed;
+mod list;
+
 use std::{
-    cell::Cell,
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -12,12 +15,12 @@ use http_body::Frame;
 use hyper::body::Body;
 use tower::{Service, service_fn};
 
+use self::carriers::{Global, Own};
 use super::{
-    INNER, Manner, OUTER, Place, TABLE,
+    Cell, INNER, Manner, OUTER, Place,
     probe::{Probe, ProbeBody},
     report::{Carrier, Real, Report},
 };
-use crate::support::User;
 
 #[test]
 fn the_layer_that_the_broken_ones_are_made_from_is_whole() {
@@ -71,11 +74,24 @@ fn a_layer_that_is_gone_after_the_first_poll_fails_where_a_future_was_pending() 
     );
 }
 
-#[test]
-fn a_layer_that_forgets_a_place_fails_there_and_nowhere_else() {
-    for (forgotten, _) in TABLE {
-        assert_fails_exactly(Real, move |now| now.place != forgotten, |cell| cell.place == forgotten);
-    }
+macro_rules! forgetful {
+    ($($name:ident: $place:ident;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                assert_fails_exactly(Real, |now| now.place != Place::$place, |cell| cell.place == Place::$place);
+            }
+        )*
+    };
+}
+
+forgetful! {
+    a_layer_that_forgets_the_call_fails_there_and_nowhere_else: Call;
+    a_layer_that_forgets_the_polls_fails_there_and_nowhere_else: Poll;
+    a_layer_that_forgets_the_frames_fails_there_and_nowhere_else: Frame;
+    a_layer_that_forgets_the_trailers_fails_there_and_nowhere_else: Trailers;
+    a_layer_that_forgets_the_drop_of_the_future_fails_there_and_nowhere_else: DropOfFuture;
+    a_layer_that_forgets_the_drop_of_the_body_fails_there_and_nowhere_else: DropOfBody;
 }
 
 #[test]
@@ -88,13 +104,36 @@ fn a_layer_that_clears_instead_of_restoring_fails_where_there_is_an_outer_contex
     assert_fails_exactly(Own::Clears, |_| true, |cell| cell.outer == Some(OUTER));
 }
 
+#[test]
+fn a_layer_that_sets_a_thread_local_at_the_call_and_never_restores_it_fails_in_each_cell() {
+    let report = assert_fails_exactly(Own::NeverRestores, |now| now.place == Place::Call, |_| true);
+    assert_all_fail_because(&report, "was current after Call");
+}
+
+#[test]
+fn a_layer_that_restores_only_at_the_end_of_the_request_fails_in_each_cell() {
+    let report = assert_fails_exactly(Own::RestoresLast, |_| true, |_| true);
+    assert_all_fail_because(&report, "was current after Call");
+}
+
+#[test]
+fn a_layer_with_a_global_is_seen_by_another_thread_in_each_cell() {
+    let report = assert_fails_exactly(Global, |_| true, |_| true);
+    assert_all_fail_because(&report, "another thread saw");
+}
+
 fn assert_fails_exactly<C: Carrier>(
     carrier: C,
     enters: impl Fn(Moment) -> bool + Copy + Sync,
-    fails: impl Fn(&super::Cell) -> bool,
-) {
+    fails: impl Fn(&Cell) -> bool,
+) -> Report {
     let report = Report::of(carrier, |probe| faulty(probe, carrier, enters));
     assert_eq!(report.failed(), report.ran_with(fails), "{report}");
+    report
+}
+
+fn assert_all_fail_because(report: &Report, reason: &str) {
+    assert!(report.failed.iter().all(|(_, why)| why.contains(reason)), "{report}");
 }
 
 fn is_drop(place: Place) -> bool {
@@ -124,6 +163,12 @@ struct Moment {
     finished: bool,
 }
 
+impl Moment {
+    fn is_last(self) -> bool {
+        self.place == Place::DropOfBody || self.place == Place::DropOfFuture && !self.finished
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Enters<C, P> {
     carrier: C,
@@ -132,7 +177,11 @@ struct Enters<C, P> {
 
 impl<C: Carrier, P: Fn(Moment) -> bool> Enters<C, P> {
     fn scope<R>(&self, now: Moment, f: impl FnOnce() -> R) -> R {
-        if (self.at)(now) { self.carrier.scope(INNER, f) } else { f() }
+        match (self.at)(now) {
+            true if now.is_last() => self.carrier.last_scope(INNER, f),
+            true => self.carrier.scope(INNER, f),
+            false => f(),
+        }
     }
 }
 
@@ -192,50 +241,5 @@ impl<T, C: Carrier, P: Fn(Moment) -> bool> Drop for Faulty<T, C, P> {
     fn drop(&mut self) {
         let inner = self.inner.take();
         self.enters.scope(self.drop, || drop(inner));
-    }
-}
-
-thread_local! {
-    static OWN: Cell<Option<User>> = const { Cell::new(None) };
-}
-
-/// A carrier that can be left wrong, as the crate's cannot.
-#[derive(Clone, Copy)]
-enum Own {
-    Restores,
-    RestoresUnlessUnwinding,
-    Clears,
-}
-
-impl Carrier for Own {
-    fn current() -> Option<User> {
-        OWN.get()
-    }
-
-    fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
-        struct Leave(Option<User>);
-
-        impl Drop for Leave {
-            fn drop(&mut self) {
-                OWN.set(self.0);
-            }
-        }
-
-        let outer = OWN.replace(Some(user));
-        match self {
-            Self::Restores => {
-                let _leave = Leave(outer);
-                f()
-            }
-            Self::RestoresUnlessUnwinding => {
-                let result = f();
-                OWN.set(outer);
-                result
-            }
-            Self::Clears => {
-                let _leave = Leave(None);
-                f()
-            }
-        }
     }
 }

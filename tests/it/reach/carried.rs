@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    rc::Rc,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -41,8 +41,8 @@ fn a_refusal_reaches_all_of_its_body_and_the_inner_service_is_not_called() {
 fn a_refusal_that_is_never_polled_is_dropped_in_its_context() {
     let script = Script { place: Place::Poll, manner: Manner::NeverPolled, panics_in_drop: false };
     let log = served(script, refusing);
-    assert_eq!(*log.inside(), [(Place::DropOfBody, Some(INNER))]);
-    assert_eq!(*log.outside(), [(Place::Call, Some(OUTER)), (Place::DropOfFuture, Some(OUTER))]);
+    assert_eq!(log.inside(), [(Place::DropOfBody, Some(INNER))]);
+    assert_eq!(log.outside(), [(Place::Call, Some(OUTER)), (Place::DropOfFuture, Some(OUTER))]);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_response_is_dropped_in_its_context_when_the_destructor_of_its_future_panics
     let script = Script { place: Place::DropOfFuture, manner: Manner::Ready, panics_in_drop: true };
     let log = served(script, |probe| layer().layer(probe));
     let places = [Place::Call, Place::Poll, Place::DropOfFuture, Place::DropOfBody];
-    assert_eq!(*log.inside(), places.map(|place| (place, Some(INNER))));
+    assert_eq!(log.inside(), places.map(|place| (place, Some(INNER))));
     assert!(log.outside().iter().all(|(_, user)| *user == Some(OUTER)), "{:?}", log.outside());
 }
 
@@ -60,7 +60,7 @@ fn a_future_is_dropped_as_soon_as_it_is_ready() {
     let mut future = pin!(context().scope(probe.call(Request::new(()))));
     let response = poll(future.as_mut());
     assert!(response.is_ready());
-    assert_eq!(*log.inside(), [(Place::Call, None), (Place::Poll, Some(INNER)), (Place::DropOfFuture, Some(INNER))]);
+    assert_eq!(log.inside(), [(Place::Call, None), (Place::Poll, Some(INNER)), (Place::DropOfFuture, Some(INNER))]);
 }
 
 #[test]
@@ -102,14 +102,14 @@ fn context() -> RequestContext {
     RequestContext::new(Store::new().with_value(INNER))
 }
 
-fn probe(script: Script) -> (Rc<Log>, Probe) {
+fn probe(script: Script) -> (Arc<Log>, Probe) {
     let log = Log::new(Real::current);
     let probe = Probe::new(script, &log);
     (log, probe)
 }
 
 /// The log of a request that was served as the outer user.
-fn served<S, B>(script: Script, serving: impl FnOnce(Probe) -> S) -> Rc<Log>
+fn served<S, B>(script: Script, serving: impl FnOnce(Probe) -> S) -> Arc<Log>
 where
     S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
     B: Body<Error = Infallible>,

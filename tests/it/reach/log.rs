@@ -2,21 +2,46 @@
 
 use std::{
     any::Any,
-    cell::{Ref, RefCell},
+    mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    rc::Rc,
+    sync::{Arc, Mutex},
+    thread,
 };
+
+use tower_request_context::End;
 
 use super::Place;
 use crate::support::User;
 
 pub(super) struct Log {
     current: fn() -> Option<User>,
-    inside: RefCell<Vec<Sight>>,
-    outside: RefCell<Vec<Sight>>,
+    looks_elsewhere: bool,
+    events: Mutex<Vec<Event>>,
 }
 
-/// During a visit to the place, or after a step there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Event {
+    pub(super) what: What,
+    pub(super) current: Option<User>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum What {
+    SetUp,
+    /// The probe was there.
+    Visit(Place),
+    /// What another thread saw during a visit.
+    Elsewhere(Place),
+    /// A step there is over.
+    Step(Place),
+    /// The callback of this number saw the head of the response.
+    Head(usize),
+    /// The callback of this number was told the end.
+    End(usize, End),
+    /// A value of the context was dropped.
+    Value,
+}
+
 pub(super) type Sight = (Place, Option<User>);
 
 pub(super) type Payload = Box<dyn Any + Send>;
@@ -25,36 +50,70 @@ pub(super) type Payload = Box<dyn Any + Send>;
 pub(super) struct ScriptedPanic;
 
 /// A visit to a place, which is written down when it ends, be it by a panic.
-pub(super) struct Visit(Rc<Log>, Place);
+pub(super) struct Visit(Arc<Log>, Place);
 
 impl Log {
-    pub(super) fn new(current: fn() -> Option<User>) -> Rc<Self> {
-        Rc::new(Self { current, inside: RefCell::default(), outside: RefCell::default() })
+    pub(super) fn new(current: fn() -> Option<User>) -> Arc<Self> {
+        Arc::new(Self { current, looks_elsewhere: false, events: Mutex::default() })
     }
 
-    pub(super) fn visit(self: &Rc<Self>, place: Place) -> Visit {
-        Visit(Rc::clone(self), place)
+    /// One that at each visit also asks another thread.
+    pub(super) fn of_all_threads(current: fn() -> Option<User>) -> Arc<Self> {
+        Arc::new(Self { current, looks_elsewhere: true, events: Mutex::default() })
+    }
+
+    pub(super) fn tell(&self, what: What) {
+        self.write(what, (self.current)());
+    }
+
+    pub(super) fn visit(self: &Arc<Self>, place: Place) -> Visit {
+        Visit(Arc::clone(self), place)
     }
 
     /// Does a step and then looks around. A panic that no script asked for goes on.
     pub(super) fn step<R>(&self, place: Place, f: impl FnOnce() -> R) -> Result<R, Payload> {
         let result = catch_unwind(AssertUnwindSafe(f));
-        self.outside.borrow_mut().push((place, (self.current)()));
+        self.tell(What::Step(place));
         result.or_else(|payload| if payload.is::<ScriptedPanic>() { Err(payload) } else { resume_unwind(payload) })
     }
 
-    pub(super) fn inside(&self) -> Ref<'_, [Sight]> {
-        Ref::map(self.inside.borrow(), Vec::as_slice)
+    /// Who was current during the visits.
+    pub(super) fn inside(&self) -> Vec<Sight> {
+        self.sights(|what| if let What::Visit(place) = what { Some(place) } else { None })
     }
 
-    pub(super) fn outside(&self) -> Ref<'_, [Sight]> {
-        Ref::map(self.outside.borrow(), Vec::as_slice)
+    /// Who was current in another thread meanwhile.
+    pub(super) fn elsewhere(&self) -> Vec<Sight> {
+        self.sights(|what| if let What::Elsewhere(place) = what { Some(place) } else { None })
+    }
+
+    /// Who was current after the steps.
+    pub(super) fn outside(&self) -> Vec<Sight> {
+        self.sights(|what| if let What::Step(place) = what { Some(place) } else { None })
+    }
+
+    /// All that happened since the last time.
+    pub(super) fn take(&self) -> Vec<Event> {
+        mem::take(&mut *self.events.lock().unwrap())
+    }
+
+    fn sights(&self, place: fn(What) -> Option<Place>) -> Vec<Sight> {
+        let events = self.events.lock().unwrap();
+        events.iter().filter_map(|event| Some((place(event.what)?, event.current))).collect()
+    }
+
+    fn write(&self, what: What, current: Option<User>) {
+        self.events.lock().unwrap().push(Event { what, current });
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
         let Self(log, place) = self;
-        log.inside.borrow_mut().push((*place, (log.current)()));
+        log.tell(What::Visit(*place));
+        if log.looks_elsewhere {
+            let elsewhere = thread::scope(|scope| scope.spawn(log.current).join());
+            log.write(What::Elsewhere(*place), elsewhere.expect("it only looks around"));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     panic::resume_unwind,
     pin::Pin,
-    rc::Rc,
+    sync::Arc,
     task::{Context, Poll, ready},
     thread,
 };
@@ -31,7 +31,7 @@ pub(super) struct Script {
 #[derive(Clone)]
 pub(super) struct Probe {
     script: Script,
-    log: Rc<Log>,
+    log: Arc<Log>,
 }
 
 pub(super) struct ProbeFuture {
@@ -46,8 +46,8 @@ pub(super) struct ProbeBody {
 }
 
 impl Probe {
-    pub(super) fn new(script: Script, log: &Rc<Log>) -> Self {
-        Self { script, log: Rc::clone(log) }
+    pub(super) fn new(script: Script, log: &Arc<Log>) -> Self {
+        Self { script, log: Arc::clone(log) }
     }
 
     pub(super) fn body(&self) -> ProbeBody {

@@ -8,7 +8,7 @@ use tower::Service;
 use tower_request_context::{RequestContext, Store};
 
 use super::{
-    Cell, INNER, Manner, Place, Visits, cells,
+    Cell, INNER, Manner, NAMELESS, Place, Visits, cells,
     drive::drive,
     log::Log,
     probe::{Probe, Script},
@@ -20,6 +20,11 @@ pub(super) trait Carrier: Copy + Sync {
     fn current() -> Option<User>;
 
     fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R;
+
+    /// The scope of what comes last in a request.
+    fn last_scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
+        self.scope(user, f)
+    }
 }
 
 /// As this crate does it.
@@ -29,7 +34,6 @@ pub(super) struct Real;
 impl Carrier for Real {
     fn current() -> Option<User> {
         // A context that is left behind without a user is one too many all the same.
-        const NAMELESS: User = User(0);
         RequestContext::is_active().then(|| RequestContext::get().unwrap_or(NAMELESS))
     }
 
@@ -46,7 +50,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Runs each cell on a thread of its own, so that what one leaks no other finds.
+    /// Runs each cell.
     pub(super) fn of<C, S, B>(carrier: C, serving: impl Fn(Probe) -> S + Sync) -> Self
     where
         C: Carrier,
@@ -59,8 +63,7 @@ impl Report {
                 Visits::Cannot(reason) => report.cannot_be.push((cell, reason)),
                 Visits::Times(times) => {
                     let run = || cell.scripts().into_iter().try_for_each(|it| cell.run(it, times, carrier, &serving));
-                    let result = thread::scope(|scope| scope.spawn(run).join());
-                    let result = result.unwrap_or_else(|payload| resume_unwind(payload));
+                    let result = on_a_thread(run);
                     report.failed.extend(result.err().map(|why| (cell, why)));
                     report.ran.push(cell);
                 }
@@ -80,7 +83,7 @@ impl Report {
 
 impl Cell {
     /// A drop meets a panic in two ways: it is part of the unwinding, or the destructor is what panics.
-    fn scripts(self) -> Vec<Script> {
+    pub(super) fn scripts(self) -> Vec<Script> {
         let Self { place, manner, .. } = self;
         let mut scripts = vec![Script { place, manner, panics_in_drop: false }];
         if let (Place::DropOfFuture | Place::DropOfBody, Manner::Panic) = (place, manner) {
@@ -96,7 +99,7 @@ impl Cell {
         S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
         B: Body<Error = Infallible>,
     {
-        let log = Log::new(C::current);
+        let log = Log::of_all_threads(C::current);
         let service = serving(Probe::new(script, &log));
         match self.outer {
             None => drive(service, script, &log),
@@ -110,6 +113,9 @@ impl Cell {
         }
         if let Some((_, user)) = visits.iter().find(|(_, user)| *user != Some(INNER)) {
             return Err(format!("saw {user:?}, in {script:?}"));
+        }
+        if let Some((_, user)) = log.elsewhere().iter().find(|(_, user)| user.is_some()) {
+            return Err(format!("another thread saw {user:?}, in {script:?}"));
         }
         match log.outside().iter().find(|(_, user)| *user != self.outer) {
             Some((place, user)) => Err(format!("{user:?} was current after {place:?}, in {script:?}")),
@@ -126,4 +132,9 @@ impl fmt::Display for Report {
         }
         Ok(())
     }
+}
+
+/// On one of its own: what a service leaves behind, no other finds.
+pub(super) fn on_a_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    thread::scope(|scope| scope.spawn(f).join()).unwrap_or_else(|payload| resume_unwind(payload))
 }
