@@ -19,7 +19,7 @@ use tower::Layer;
 use tower_request_context::{Nesting, RequestContextLayer};
 
 use self::{
-    Manner::{Cancelled, NeverPolled, Panic, PendingMany, PendingOnce, Ready},
+    Manner::{Cancelled, Fails, NeverPolled, Panic, PendingMany, PendingOnce, Ready},
     Place::{Call, DropOfBody, DropOfFuture, Frame, Poll, Trailers},
     Visits::{Cannot, Times},
     guest::promised,
@@ -53,6 +53,7 @@ enum Manner {
     Ready,
     PendingOnce,
     PendingMany,
+    Fails,
     Panic,
     Cancelled,
     NeverPolled,
@@ -73,21 +74,22 @@ enum Visits {
 }
 
 const NO_FUTURE: Visits = Cannot("the sync part of call cannot be pending: it is no future");
+const NO_ERROR: Visits = Cannot("the sync part of call cannot fail: it returns a future");
 const NO_HALF: Visits = Cannot("the sync part of call cannot be cancelled: a function runs to its end");
 const NO_POLL: Visits = Cannot("what is never polled has no poll");
 const NO_FRAME: Visits = Cannot("what is never polled has no frame");
 const NO_TRAILERS: Visits = Cannot("what is not polled on after its data has no trailers");
 
-const MANNERS: [Manner; 6] = [Ready, PendingOnce, PendingMany, Panic, Cancelled, NeverPolled];
+const MANNERS: [Manner; 7] = [Ready, PendingOnce, PendingMany, Fails, Panic, Cancelled, NeverPolled];
 
 #[rustfmt::skip] // a grid, with the columns of `MANNERS`
-const TABLE: [(Place, [Visits; 6]); 6] = [
-    (Call,         [Times(1), NO_FUTURE, NO_FUTURE,       Times(1), NO_HALF,  Times(1)]),
-    (Poll,         [Times(1), Times(2),  Times(1 + MANY), Times(1), Times(1), NO_POLL]),
-    (Frame,        [Times(1), Times(2),  Times(1 + MANY), Times(1), Times(1), NO_FRAME]),
-    (Trailers,     [Times(1), Times(2),  Times(1 + MANY), Times(1), Times(1), NO_TRAILERS]),
-    (DropOfFuture, [Times(1), Times(1),  Times(1),        Times(1), Times(1), Times(1)]),
-    (DropOfBody,   [Times(1), Times(1),  Times(1),        Times(1), Times(1), Times(1)]),
+const TABLE: [(Place, [Visits; 7]); 6] = [
+    (Call,         [Times(1), NO_FUTURE, NO_FUTURE,       NO_ERROR, Times(1), NO_HALF,  Times(1)]),
+    (Poll,         [Times(1), Times(2),  Times(1 + MANY), Times(1), Times(1), Times(1), NO_POLL]),
+    (Frame,        [Times(1), Times(2),  Times(1 + MANY), Times(1), Times(1), Times(1), NO_FRAME]),
+    (Trailers,     [Times(1), Times(2),  Times(1 + MANY), Times(1), Times(1), Times(1), NO_TRAILERS]),
+    (DropOfFuture, [Times(1), Times(1),  Times(1),        Times(1), Times(1), Times(1), Times(1)]),
+    (DropOfBody,   [Times(1), Times(1),  Times(1),        Times(1), Times(1), Times(1), Times(1)]),
 ];
 
 fn cells() -> Vec<(Cell, Visits)> {
@@ -107,13 +109,13 @@ fn layer() -> RequestContextLayer<Setup> {
 }
 
 #[test]
-fn the_table_considers_each_of_72_cells_once_and_runs_60() {
+fn the_table_considers_each_of_84_cells_once_and_runs_70() {
     let distinct: HashSet<Cell> = cells().into_iter().map(|(cell, _)| cell).collect();
-    assert_eq!((cells().len(), distinct.len()), (72, 72));
+    assert_eq!((cells().len(), distinct.len()), (84, 84));
 
     let report = Report::of(Real, |probe| layer().layer(probe));
-    assert_eq!(report.ran.len(), 60, "{report}");
-    assert_eq!(report.cannot_be.len(), 12, "{report}");
+    assert_eq!(report.ran.len(), 70, "{report}");
+    assert_eq!(report.cannot_be.len(), 14, "{report}");
     assert!(report.cannot_be.iter().all(|(_, reason)| !reason.is_empty()));
 }
 

@@ -1,11 +1,11 @@
-//! Layers with a fault each, which the table must find, and where it must find it.
+//! Layers with a fault each, which the table must find, and where it must find it: a suite that cannot fail proves
+//! nothing.
 
 mod carriers;
 mod flawed;
-mod list;
+mod found_out;
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -18,7 +18,7 @@ use tower::{Service, service_fn};
 use self::carriers::{Global, Own};
 use super::{
     Cell, INNER, Manner, OUTER, Place,
-    probe::{Probe, ProbeBody},
+    probe::{Failure, Probe, ProbeBody},
     report::{Carrier, Real, Report},
 };
 
@@ -145,7 +145,7 @@ fn faulty<C: Carrier, P: Fn(Moment) -> bool + Copy>(
     mut probe: Probe,
     carrier: C,
     enters: P,
-) -> impl Service<Request<()>, Response = Response<Faulty<ProbeBody, C, P>>, Error = Infallible> {
+) -> impl Service<Request<()>, Response = Response<Faulty<ProbeBody, C, P>>, Error = Failure> {
     service_fn(move |request| {
         let call = Moment { place: Place::Call, polls: 0, finished: false };
         let enters = Enters { carrier, at: enters };
@@ -159,7 +159,7 @@ struct Moment {
     place: Place,
     /// How often it was polled before.
     polls: usize,
-    /// Whether it is ready, or has sent its trailers.
+    /// Whether it is ready, or has sent its trailers, or failed.
     finished: bool,
 }
 
@@ -212,16 +212,16 @@ impl<T, C: Carrier, P: Fn(Moment) -> bool> Unpin for Faulty<T, C, P> {}
 
 impl<F, B, C, P> Future for Faulty<F, C, P>
 where
-    F: Future<Output = Result<Response<B>, Infallible>>,
+    F: Future<Output = Result<Response<B>, Failure>>,
     C: Carrier,
     P: Fn(Moment) -> bool + Copy,
 {
-    type Output = Result<Response<Faulty<B, C, P>>, Infallible>;
+    type Output = Result<Response<Faulty<B, C, P>>, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ok(response) = ready!(self.poll_inner(|future| future.poll(cx)));
+        let answer = ready!(self.poll_inner(|future| future.poll(cx)));
         self.drop.finished = true;
-        Poll::Ready(Ok(response.map(|body| Faulty::new([Place::Frame, Place::DropOfBody], self.enters, body))))
+        Poll::Ready(Ok(answer?.map(|body| Faulty::new([Place::Frame, Place::DropOfBody], self.enters, body))))
     }
 }
 
@@ -231,7 +231,7 @@ impl<B: Body, C: Carrier, P: Fn(Moment) -> bool> Body for Faulty<B, C, P> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let frame = ready!(self.poll_inner(|body| body.poll_frame(cx)));
-        self.drop.finished = self.poll == Place::Trailers;
+        self.drop.finished = self.poll == Place::Trailers || matches!(frame, Some(Err(_)));
         self.poll = Place::Trailers;
         Poll::Ready(frame)
     }

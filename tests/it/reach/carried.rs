@@ -1,7 +1,6 @@
 //! What reaches as far in other ways: futures and bodies that were put into a context by hand, and a setup's refusal.
 
 use std::{
-    convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::Arc,
@@ -18,7 +17,7 @@ use super::{
     drive::drive,
     layer,
     log::Log,
-    probe::{Probe, ProbeBody, Script},
+    probe::{Failure, Probe, ProbeBody, Script},
     report::{Carrier, Real, Report},
 };
 
@@ -111,8 +110,8 @@ fn probe(script: Script) -> (Arc<Log>, Probe) {
 /// The log of a request that was served as the outer user.
 fn served<S, B>(script: Script, serving: impl FnOnce(Probe) -> S) -> Arc<Log>
 where
-    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
-    B: Body<Error = Infallible>,
+    S: Service<Request<()>, Response = Response<B>, Error = Failure>,
+    B: Body<Error = Failure>,
 {
     let (log, probe) = probe(script);
     Real.scope(OUTER, || drive(serving(probe), script, &log));
@@ -124,7 +123,7 @@ type Refusal = Result<(), Response<Box<ProbeBody>>>;
 /// A setup that refuses each request, with a body of another type than the inner service's.
 fn refusing(
     probe: Probe,
-) -> impl Service<Request<()>, Response = Response<impl Body<Error = Infallible>>, Error = Infallible> {
+) -> impl Service<Request<()>, Response = Response<impl Body<Error = Failure>>, Error = Failure> {
     let refuser = probe.clone();
     let layer = RequestContextLayer::new(move |store, _| {
         store.insert(INNER);
@@ -137,12 +136,12 @@ fn refusing(
 fn by_hand(
     mut probe: Probe,
     context: RequestContext,
-) -> impl Service<Request<()>, Response = Response<impl Body<Error = Infallible>>, Error = Infallible> {
+) -> impl Service<Request<()>, Response = Response<impl Body<Error = Failure>>, Error = Failure> {
     service_fn(move |request| {
         let context = context.clone();
         let future = context.sync_scope(|| RequestContext::carry(probe.call(request)));
         async move {
-            let Ok(response) = future.await;
+            let response = future.await?;
             Ok(response.map(|body| context.scope(body)))
         }
     })
@@ -150,11 +149,11 @@ fn by_hand(
 
 fn exiting(
     mut probe: Probe,
-) -> impl Service<Request<()>, Response = Response<impl Body<Error = Infallible>>, Error = Infallible> {
+) -> impl Service<Request<()>, Response = Response<impl Body<Error = Failure>>, Error = Failure> {
     service_fn(move |request| {
         let future = RequestContext::exit(RequestContext::sync_exit(|| probe.call(request)));
         async move {
-            let Ok(response) = future.await;
+            let response = future.await?;
             Ok(response.map(RequestContext::exit))
         }
     })

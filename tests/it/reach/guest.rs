@@ -98,7 +98,7 @@ impl Opened for Store {
     }
 }
 
-/// Is gone when its owner is.
+/// Counts as long as its owner lives.
 struct Trace {
     log: Arc<Log>,
     _alive: Arc<()>,

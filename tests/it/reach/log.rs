@@ -42,6 +42,7 @@ pub(super) enum What {
     Value,
 }
 
+/// Where, and who was current.
 pub(super) type Sight = (Place, Option<User>);
 
 pub(super) type Payload = Box<dyn Any + Send>;

@@ -1,7 +1,6 @@
 //! A service, its future and its body, which do what a script says.
 
 use std::{
-    convert::Infallible,
     panic::resume_unwind,
     pin::Pin,
     sync::Arc,
@@ -27,6 +26,10 @@ pub(super) struct Script {
     /// Whether the destructor itself panics, where the place is one.
     pub(super) panics_in_drop: bool,
 }
+
+/// What a probe fails with.
+#[derive(Debug)]
+pub(super) struct Failure;
 
 #[derive(Clone)]
 pub(super) struct Probe {
@@ -65,10 +68,10 @@ impl Probe {
 
 impl Service<Request<()>> for Probe {
     type Response = Response<ProbeBody>;
-    type Error = Infallible;
+    type Error = Failure;
     type Future = ProbeFuture;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         Poll::Ready(Ok(()))
     }
 
@@ -82,22 +85,24 @@ impl Service<Request<()>> for Probe {
 }
 
 impl Future for ProbeFuture {
-    type Output = Result<Response<ProbeBody>, Infallible>;
+    type Output = Result<Response<ProbeBody>, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let _visit = self.probe.log.visit(Place::Poll);
-        ready!(self.polls.next());
+        ready!(self.polls.next())?;
         Poll::Ready(Ok(Response::new(self.probe.body())))
     }
 }
 
 impl Body for ProbeBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let _visit = self.probe.log.visit(self.place);
-        ready!(self.polls.next());
+        if let Err(failure) = ready!(self.polls.next()) {
+            return Poll::Ready(Some(Err(failure)));
+        }
         if self.place == Place::Trailers {
             return Poll::Ready(Some(Ok(Frame::trailers(HeaderMap::new()))));
         }
@@ -141,7 +146,7 @@ impl Manner {
     pub(super) fn polls(self) -> usize {
         match self {
             Self::NeverPolled => 0,
-            Self::Ready | Self::Panic | Self::Cancelled => 1,
+            Self::Ready | Self::Fails | Self::Panic | Self::Cancelled => 1,
             Self::PendingOnce => 2,
             Self::PendingMany => 1 + MANY,
         }
@@ -154,13 +159,14 @@ struct Polls {
 }
 
 impl Polls {
-    fn next(&mut self) -> Poll<()> {
+    fn next(&mut self) -> Poll<Result<(), Failure>> {
         self.done += 1;
         match self.manner {
+            Manner::Fails => Poll::Ready(Err(Failure)),
             Manner::Panic => unwind(),
             Manner::Cancelled => Poll::Pending,
             manner if self.done < manner.polls() => Poll::Pending,
-            _ => Poll::Ready(()),
+            _ => Poll::Ready(Ok(())),
         }
     }
 }

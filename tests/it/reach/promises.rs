@@ -2,8 +2,6 @@
 //!
 //! Two requests go it, one after the other, through the same service: a user's and an anonymous one.
 
-use std::convert::Infallible;
-
 use http::{Request, Response};
 use hyper::body::Body;
 use tower::Service;
@@ -14,7 +12,7 @@ use super::{
     drive::drive,
     guest::{CALLBACKS, Guest},
     log::{Event, Log, What},
-    probe::Probe,
+    probe::{Failure, Probe},
     report::{Carrier, Real, on_a_thread},
     way::{Way, ways},
 };
@@ -75,8 +73,8 @@ const PROMISES: [Promise; 15] = [
 /// Asserts which promises the layer breaks, on which ways: those, and no other.
 pub(super) fn assert_breaks<S, B>(serving: impl Fn(Guest, Probe) -> S + Sync, breaks: impl Fn(Promise, &Way) -> bool)
 where
-    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
-    B: Body<Error = Infallible>,
+    S: Service<Request<()>, Response = Response<B>, Error = Failure>,
+    B: Body<Error = Failure>,
 {
     for way in ways() {
         let broken = on_a_thread(|| broken(way, &serving));
@@ -90,8 +88,8 @@ where
 /// The promises that are broken on that way, with all that happened.
 fn broken<S, B>(way: Way, serving: impl Fn(Guest, Probe) -> S) -> Vec<(Promise, String)>
 where
-    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
-    B: Body<Error = Infallible>,
+    S: Service<Request<()>, Response = Response<B>, Error = Failure>,
+    B: Body<Error = Failure>,
 {
     let log = Log::new(Real::current);
     let guest = Guest::new(&log);

@@ -1,6 +1,6 @@
 //! Runs the table through a service and reports which cells failed.
 
-use std::{convert::Infallible, fmt, panic::resume_unwind, thread};
+use std::{fmt, panic::resume_unwind, thread};
 
 use http::{Request, Response};
 use hyper::body::Body;
@@ -11,7 +11,7 @@ use super::{
     Cell, INNER, Manner, NAMELESS, Place, Visits, cells,
     drive::drive,
     log::Log,
-    probe::{Probe, Script},
+    probe::{Failure, Probe, Script},
 };
 use crate::support::User;
 
@@ -54,8 +54,8 @@ impl Report {
     pub(super) fn of<C, S, B>(carrier: C, serving: impl Fn(Probe) -> S + Sync) -> Self
     where
         C: Carrier,
-        S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
-        B: Body<Error = Infallible>,
+        S: Service<Request<()>, Response = Response<B>, Error = Failure>,
+        B: Body<Error = Failure>,
     {
         let mut report = Self::default();
         for (cell, visits) in cells() {
@@ -96,8 +96,8 @@ impl Cell {
     fn run<C, S, B>(self, script: Script, times: usize, carrier: C, serving: impl Fn(Probe) -> S) -> Result<(), String>
     where
         C: Carrier,
-        S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
-        B: Body<Error = Infallible>,
+        S: Service<Request<()>, Response = Response<B>, Error = Failure>,
+        B: Body<Error = Failure>,
     {
         let log = Log::of_all_threads(C::current);
         let service = serving(Probe::new(script, &log));

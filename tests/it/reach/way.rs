@@ -27,6 +27,7 @@ impl Way {
     pub(super) fn end(&self) -> End {
         match self.script.manner {
             _ if self.script.panics_in_drop => End::Panicked,
+            Manner::Fails => End::Failed,
             Manner::Panic => End::Panicked,
             Manner::Cancelled | Manner::NeverPolled => End::Cancelled,
             Manner::Ready | Manner::PendingOnce | Manner::PendingMany => End::Completed,
@@ -40,22 +41,24 @@ impl Way {
 
     /// Whether it stops in that place.
     pub(super) fn is_cut_in(&self, place: Place) -> bool {
-        matches!(self.script.manner_in(place), Manner::Panic | Manner::Cancelled | Manner::NeverPolled)
+        let manner = self.script.manner_in(place);
+        matches!(manner, Manner::Fails | Manner::Panic | Manner::Cancelled | Manner::NeverPolled)
     }
 
     /// Whether a response comes.
     pub(super) fn has_head(&self) -> bool {
-        !self.panics_between() && !self.is_cut_in(Place::Poll) && !self.panics_in_the_call()
+        !self.panics_in_the_call() && !self.is_cut_in(Place::Poll) && !self.is_ready_in_vain()
     }
 
     pub(super) fn panics_in_the_call(&self) -> bool {
         self.script.manner_in(Place::Call) == Manner::Panic
     }
 
-    /// Whether a destructor panics after the future was ready and before its response is there.
-    pub(super) fn panics_between(&self) -> bool {
+    /// Whether the future is ready and no response comes of it: it fails, or panics in its drop.
+    pub(super) fn is_ready_in_vain(&self) -> bool {
         let Script { place, manner, panics_in_drop } = self.script;
-        panics_in_drop && place == Place::DropOfFuture && manner == Manner::Ready
+        let panics = panics_in_drop && place == Place::DropOfFuture && manner == Manner::Ready;
+        panics || self.script.manner_in(Place::Poll) == Manner::Fails
     }
 }
 

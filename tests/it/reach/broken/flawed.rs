@@ -1,7 +1,6 @@
 //! A layer made by hand, on what the crate gives to everyone: whole, but for the one fault that it is made with.
 
 use std::{
-    convert::Infallible,
     mem,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -16,7 +15,7 @@ use tower_request_context::{End, RequestContext, Store};
 
 use super::super::{
     guest::{Guest, Held, Opened},
-    probe::{Probe, ProbeBody, ProbeFuture},
+    probe::{Failure, Probe, ProbeBody, ProbeFuture},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,19 +47,19 @@ pub(super) enum Fault {
     EndsBackwards,
     EndsOutside,
     CompletesTheCancelled,
+    CompletesTheFailed,
     CancelsThePanicked,
     CancelsTheDelivered,
     MissesAPanicInADrop,
     AsksWhetherTheThreadPanics,
 }
 
-const UNTIL_READY: &str = "it is polled until it is ready";
-
 type Shown = Box<dyn Fn(&mut Parts) + Send + Sync>;
 type Told = Box<dyn Fn(End) + Send + Sync>;
 
+/// The service of such a layer.
 pub(super) struct Flawed {
-    pub(super) fault: Fault,
+    fault: Fault,
     guest: Guest,
     inner: Probe,
     kept: Vec<RequestContext>,
@@ -93,10 +92,10 @@ impl Flawed {
 
 impl Service<Request<()>> for Flawed {
     type Response = Response<Carried<ProbeBody>>;
-    type Error = Infallible;
+    type Error = Failure;
     type Future = Carried<ProbeFuture>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         self.inner.poll_ready(cx)
     }
 
@@ -126,6 +125,7 @@ struct Duty {
 }
 
 impl Duty {
+    /// Does what may unwind, in the context. If it does, that is what the end will be.
     fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
         let how = mem::replace(&mut self.how, End::Panicked);
         let result = self.context.sync_scope(f);
@@ -140,7 +140,10 @@ impl Duty {
             shown.reverse();
         }
         let mut show = || shown.iter().for_each(|f| (0..times).for_each(|_| f(head)));
-        if self.fault == Fault::ShowsTheHeadOutside { show() } else { self.run(show) }
+        match self.fault {
+            Fault::ShowsTheHeadOutside => show(),
+            _ => self.run(show),
+        }
     }
 
     /// Shows one that nobody gets.
@@ -155,10 +158,9 @@ impl Duty {
             told.reverse();
         }
         let tell = || told.iter().for_each(|f| (0..times).for_each(|_| f(how)));
-        if self.fault == Fault::EndsOutside {
-            tell()
-        } else {
-            self.context.sync_scope(tell)
+        match self.fault {
+            Fault::EndsOutside => tell(),
+            _ => self.context.sync_scope(tell),
         }
         if self.fault == Fault::ForgetsItsCallbacks {
             mem::forget(told);
@@ -167,10 +169,10 @@ impl Duty {
 
     fn judge(&self) -> End {
         match (self.fault, self.how) {
-            (Fault::CompletesTheCancelled, End::Cancelled) => End::Completed,
-            (Fault::CancelsThePanicked, End::Panicked) | (Fault::CancelsTheDelivered, End::Completed) => End::Cancelled,
+            (Fault::CompletesTheCancelled, End::Cancelled) | (Fault::CompletesTheFailed, End::Failed) => End::Completed,
             (Fault::AsksWhetherTheThreadPanics, _) if thread::panicking() => End::Panicked,
-            (Fault::AsksWhetherTheThreadPanics, End::Panicked) => End::Cancelled,
+            (Fault::CancelsThePanicked | Fault::AsksWhetherTheThreadPanics, End::Panicked)
+            | (Fault::CancelsTheDelivered, End::Completed) => End::Cancelled,
             (_, how) => how,
         }
     }
@@ -210,19 +212,22 @@ pub(super) struct Carried<T> {
 }
 
 impl Future for Carried<ProbeFuture> {
-    type Output = Result<Response<Carried<ProbeBody>>, Infallible>;
+    type Output = Result<Response<Carried<ProbeBody>>, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { inner, duty, .. } = &mut *self;
-        let Ok(response) = ready!(duty.as_mut().expect(UNTIL_READY).run(|| {
-            let polled = inner.as_mut().expect(UNTIL_READY).as_mut().poll(cx);
+        let Self { inner, duty: Some(duty), .. } = &mut *self else { panic!("polled after completion") };
+        let answer = ready!(duty.run(|| {
+            let polled = inner.as_mut().expect("it is not ready yet").as_mut().poll(cx);
             if polled.is_ready() {
                 *inner = None;
             }
             polled
         }));
-        let mut duty = duty.take().expect(UNTIL_READY);
-        let (mut head, body) = response.into_parts();
+        if answer.is_err() {
+            duty.how = End::Failed;
+        }
+        let (mut head, body) = answer?.into_parts();
+        let mut duty = self.duty.take().expect("it was there");
         if !matches!(duty.fault, Fault::NeverShowsTheHead | Fault::ShowsTheHeadAfterTheBody) {
             duty.show(&mut head);
         }
@@ -238,13 +243,15 @@ impl Future for Carried<ProbeFuture> {
 
 impl Body for Carried<ProbeBody> {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Failure;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let Self { inner: Some(body), duty: Some(duty), .. } = &mut *self else { return Poll::Ready(None) };
         let frame = ready!(duty.run(|| body.as_mut().poll_frame(cx)));
-        if matches!(&frame, Some(Ok(frame)) if frame.is_trailers()) {
-            duty.how = End::Completed;
+        match &frame {
+            Some(Ok(frame)) if frame.is_trailers() => duty.how = End::Completed,
+            Some(Err(_)) => duty.how = End::Failed,
+            _ => {}
         }
         Poll::Ready(frame)
     }

@@ -40,7 +40,8 @@ breaks! {
     a_layer_that_shares_one_store_among_its_requests:
         SharesOneStore => { OwnStore: always, CalledInContext: always, ValuesKept: always, NothingLeft: always };
     a_layer_that_uses_the_store_of_the_outer_context: UsesTheOuterStore => {
-        OwnStore: is_inside, CalledInContext: is_inside, OuterRestored: is_inside, ValuesKept: is_inside, NothingLeft: is_inside
+        OwnStore: is_inside, CalledInContext: is_inside, OuterRestored: is_inside, ValuesKept: is_inside,
+        NothingLeft: is_inside
     };
     a_layer_that_inherits_unasked: Inherits => { OwnStore: is_inside, CalledInContext: is_inside };
 
@@ -74,7 +75,7 @@ breaks! {
         EndToldLast: Way::has_head, RightEnd: |way| way.has_head() && way.end() != End::Completed
     };
     a_layer_that_tells_the_end_before_it_drops_the_future_or_the_body: EndsBeforeTheDrop => {
-        EndToldLast: |way| !way.panics_in_the_call() && !way.panics_between(),
+        EndToldLast: |way| !way.panics_in_the_call() && !way.is_ready_in_vain(),
         RightEnd: panics_in_the_last_drop
     };
     a_layer_that_calls_the_last_on_end_first: EndsBackwards => { EndsInOrder: always };
@@ -83,6 +84,7 @@ breaks! {
     // Which end is told.
     a_layer_that_calls_what_is_cancelled_completed:
         CompletesTheCancelled => { RightEnd: |way| way.end() == End::Cancelled };
+    a_layer_that_calls_what_failed_completed: CompletesTheFailed => { RightEnd: |way| way.end() == End::Failed };
     a_layer_that_calls_what_panicked_cancelled: CancelsThePanicked => { RightEnd: |way| way.end() == End::Panicked };
     a_layer_that_calls_what_was_sent_and_then_dropped_cancelled:
         CancelsTheDelivered => { RightEnd: |way| way.end() == End::Completed };
@@ -104,5 +106,5 @@ fn is_given_up(way: &Way) -> bool {
 }
 
 fn panics_in_the_last_drop(way: &Way) -> bool {
-    way.script.panics_in_drop && !way.panics_between()
+    way.script.panics_in_drop && !way.is_ready_in_vain()
 }
