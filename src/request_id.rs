@@ -17,16 +17,16 @@ const LIMIT: usize = 128;
 /// So many has a UUID. They stand beside the count of their clones, in one allocation and not in two.
 const SHORT: usize = Hyphenated::LENGTH;
 
-/// Of what bytes an id may consist.
-const ALLOWED: [bool; 256] = {
-    let mut allowed = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        allowed[byte as usize] = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b':' | b';');
-        byte += 1;
+/// Whether an id may contain a byte, for each.
+const IS_ALLOWED: [bool; 256] = {
+    let allowed = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~+/=:;";
+    let mut is_allowed = [false; 256];
+    let mut index = 0;
+    while index < allowed.len() {
+        is_allowed[allowed[index] as usize] = true;
+        index += 1;
     }
-    allowed
+    is_allowed
 };
 
 /// The id of a request: 1 to 128 bytes of ASCII letters, digits and `-._~+/=:;`.
@@ -118,7 +118,7 @@ impl RequestId {
         if bytes.len() > LIMIT {
             return Err(RequestIdError::TooLong { length: bytes.len() });
         }
-        if let Some(position) = bytes.iter().position(|byte| !ALLOWED[usize::from(*byte)]) {
+        if let Some(position) = bytes.iter().position(|byte| !IS_ALLOWED[usize::from(*byte)]) {
             return Err(RequestIdError::Character { position });
         }
         Ok(Self::shared(match bytes.try_into() {
