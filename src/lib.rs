@@ -162,6 +162,7 @@ mod scope;
 mod service;
 mod setup;
 mod store;
+mod sync;
 mod unwind;
 
 #[cfg(feature = "axum")]

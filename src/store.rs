@@ -27,6 +27,7 @@ use crate::{
     RequestContext,
     end::{Callbacks, Phase, Role},
     scope,
+    sync::const_fn,
     unwind::drop_each,
 };
 
@@ -92,23 +93,25 @@ impl UnwindSafe for Store {}
 impl RefUnwindSafe for Store {}
 
 impl Store {
-    /// Makes an empty store.
-    ///
-    /// ```
-    /// # use tower_request_context::Store;
-    /// assert!(!Store::new().contains::<u8>());
-    /// ```
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            seeds: Seeds::new(),
-            written: Written::new(),
-            rare: Rare::new(),
-            callbacks: Callbacks::new(),
-            phase: Phase::new(),
-            role: Role::Loose,
-            needs_drop: false,
-            parent: ManuallyDrop::new(None),
+    const_fn! {
+        /// Makes an empty store.
+        ///
+        /// ```
+        /// # use tower_request_context::Store;
+        /// assert!(!Store::new().contains::<u8>());
+        /// ```
+        #[must_use]
+        pub const fn new() -> Self {
+            Self {
+                seeds: Seeds::new(),
+                written: Written::new(),
+                rare: Rare::new(),
+                callbacks: Callbacks::new(),
+                phase: Phase::new(),
+                role: Role::Loose,
+                needs_drop: false,
+                parent: ManuallyDrop::new(None),
+            }
         }
     }
 

@@ -4,13 +4,17 @@ use std::{
     iter,
     mem::{self, ManuallyDrop},
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::PoisonError,
 };
 
 use http::response::Parts;
 
 use super::{End, Phase, Stage};
-use crate::{CallbackError, unwind::drop_each};
+use crate::{
+    CallbackError,
+    sync::{Mutex, MutexGuard, const_fn},
+    unwind::drop_each,
+};
 
 /// The callbacks of one store. They stand apart from its values, whose readers never come by here.
 ///
@@ -52,8 +56,10 @@ impl<A, F: FnOnce(&mut A) + Send> Callback<A> for Node<F, A> {
 }
 
 impl Callbacks {
-    pub(crate) const fn new() -> Self {
-        Self(Mutex::new(ManuallyDrop::new(Waiting { on_response: None, on_end: None })))
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self(Mutex::new(ManuallyDrop::new(Waiting { on_response: None, on_end: None })))
+        }
     }
 
     pub(crate) fn on_response<F>(&self, phase: &Phase, f: F) -> Result<(), CallbackError>

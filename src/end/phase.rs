@@ -1,6 +1,8 @@
 //! How far a request has come, and how those who wait for a step and the one who takes it see each other.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::sync::{AtomicU8, const_fn};
 
 /// The stage of one request, and which steps somebody may wait for.
 ///
@@ -23,8 +25,10 @@ const AWAITS_RESPONSE: u8 = 4;
 const AWAITS_END: u8 = 8;
 
 impl Phase {
-    pub(crate) const fn new() -> Self {
-        Self(AtomicU8::new(Stage::Open as u8))
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self(AtomicU8::new(Stage::Open as u8))
+        }
     }
 
     /// From now on the response is sent; says whether somebody may wait for it.

@@ -3,13 +3,11 @@
 use std::{
     any::{Any, TypeId, type_name},
     mem, ptr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use super::type_key::TypeKey;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, const_fn};
 
 /// The bits of all types ever written late: it spares the readers of other types the lock.
 #[derive(Default)]
@@ -52,8 +50,10 @@ type Former<T> = (Option<T>, Option<Shared>);
 type Unused<T> = (Option<Arc<T>>, T);
 
 impl Written {
-    pub(super) const fn new() -> Self {
-        Self(AtomicU64::new(0))
+    const_fn! {
+        pub(super) const fn new() -> Self {
+            Self(AtomicU64::new(0))
+        }
     }
 
     /// Comes before the write. Whoever learned of a write from its writer also sees its bit, be it set by him or before,

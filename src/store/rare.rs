@@ -1,8 +1,9 @@
 //! What few stores have: made when the first of it is needed, so that all others stay small.
 
-use std::{mem::ManuallyDrop, sync::OnceLock};
+use std::mem::ManuallyDrop;
 
 use super::{late::Late, seeds::MoreSeeds, turns::Turns};
+use crate::sync::{OnceLock, const_fn};
 
 #[derive(Default)]
 pub(super) struct RareParts {
@@ -16,8 +17,10 @@ pub(super) struct RareParts {
 pub(super) struct Rare(ManuallyDrop<OnceLock<Box<RareParts>>>);
 
 impl Rare {
-    pub(super) const fn new() -> Self {
-        Self(ManuallyDrop::new(OnceLock::new()))
+    const_fn! {
+        pub(super) const fn new() -> Self {
+            Self(ManuallyDrop::new(OnceLock::new()))
+        }
     }
 
     #[inline]

@@ -6,15 +6,13 @@ use std::{
     collections::HashMap,
     future::poll_fn,
     pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use tokio::sync::Notify;
 
 use super::type_key::BuildTypeHasher;
+use crate::sync::{AtomicBool, Mutex, MutexGuard};
 
 thread_local! {
     /// The values that are being made by the futures that this thread is polling, outermost first.
