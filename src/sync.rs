@@ -77,8 +77,11 @@ mod models {
     pub(crate) struct AtomicBool(atomic::AtomicBool);
 
     impl AtomicBool {
+        /// A load comes after it, so that others get in before what follows even where loom sees no step in that.
         pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
-            self.0.swap(value, order)
+            let before = self.0.swap(value, order);
+            self.0.load(Ordering::Relaxed);
+            before
         }
 
         /// An exchange, which loom knows to come after an earlier exchange by another thread, as it has to where both come
