@@ -37,7 +37,7 @@ impl<B> Delivery<B> {
     pub(crate) fn hand_on<D: Buf>(self: Pin<&mut Self>, frame: &Frame<D>) {
         let unsent = self.project().unsent;
         match frame.data_ref() {
-            Some(data) if *unsent != Unsent::UNKNOWN => unsent.0 = unsent.0.saturating_sub(data.remaining() as u64),
+            Some(data) => unsent.0 = unsent.0.saturating_sub(data.remaining() as u64),
             None if frame.is_trailers() => *unsent = Unsent::NOTHING,
             _ => {}
         }
@@ -80,7 +80,7 @@ pub(crate) struct Unsent(u64);
 impl Unsent {
     const NOTHING: Self = Self(0);
 
-    /// Only the body can tell. As a length it would take centuries to send.
+    /// Only the body can tell. Less of it is as unknown: this would take centuries to send.
     pub(crate) const UNKNOWN: Self = Self(u64::MAX);
 
     #[inline]
