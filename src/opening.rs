@@ -82,9 +82,7 @@ struct Seeding<'a> {
 
 impl Drop for Seeding<'_> {
     fn drop(&mut self) {
-        if self.store.has_callbacks() {
-            share(mem::take(self.store), self.nesting).end(End::Panicked);
-        }
+        share(mem::take(self.store), self.nesting).end(End::Panicked);
     }
 }
 

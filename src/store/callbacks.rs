@@ -96,10 +96,6 @@ impl Store {
         let store = self.nearest(Role::has_end).ok_or(CallbackError::NoRequest)?;
         store.callbacks.on_end(&store.phase, f)
     }
-
-    pub(crate) fn has_callbacks(&mut self) -> bool {
-        self.phase.is_awaited()
-    }
 }
 
 impl RequestContext {

@@ -92,6 +92,7 @@ async fn a_body_passes_through_a_scope_unchanged() {
 
     let body = context(1).scope(Full::new(bytes("text")));
     assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(4), false));
+    assert!(context(1).scope(Full::new(bytes(""))).is_end_stream());
     assert_eq!(body.collect().await.unwrap().to_bytes(), "text");
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn svg(samples: &Samples, caption: &str) -> String {
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 740 565" font-family="sans-serif" font-size="13" fill="#333">
 <rect width="740" height="565" fill="#fff"/>
 <text x="{LEFT}" y="24" font-size="15">Mixed load, {caption}</text>
-<text x="{LEFT}" y="550">{summary}</text>
+<text x="{LEFT}" y="550" font-size="12">{summary}</text>
 {panels}</svg>
 "##
     )
