@@ -80,7 +80,7 @@ pub(crate) struct Unsent(u64);
 impl Unsent {
     const NOTHING: Self = Self(0);
 
-    /// Only the body can tell. Less of it is as unknown: this would take centuries to send.
+    /// Only the body can tell. What is sent is taken off this too: no body is so long that it would reach 0.
     pub(crate) const UNKNOWN: Self = Self(u64::MAX);
 
     #[inline]

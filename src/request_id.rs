@@ -14,11 +14,11 @@ use crate::{RequestContext, Store};
 /// So many bytes has an id at most.
 const LIMIT: usize = 128;
 
-/// So many has a UUID. They stand beside the count of their clones, in one allocation and not in two.
-const SHORT: usize = Hyphenated::LENGTH;
+/// An id of this length stands beside the count of its clones, in one allocation; any other takes two.
+const UUID_LENGTH: usize = Hyphenated::LENGTH;
 
 /// Whether an id may contain a byte, for each.
-const IS_ALLOWED: [bool; 256] = {
+static IS_ALLOWED: [bool; 256] = {
     let allowed = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~+/=:;";
     let mut is_allowed = [false; 256];
     let mut index = 0;
@@ -105,7 +105,7 @@ impl RequestId {
     }
 
     fn of(uuid: Uuid) -> Self {
-        let mut text = [0; SHORT];
+        let mut text = [0; UUID_LENGTH];
         uuid.hyphenated().encode_lower(&mut text);
         Self::shared(Bytes::from_owner(text))
     }
@@ -122,7 +122,7 @@ impl RequestId {
             return Err(RequestIdError::Character { position });
         }
         Ok(Self::shared(match bytes.try_into() {
-            Ok(short) => Bytes::from_owner::<[u8; SHORT]>(short),
+            Ok(uuid) => Bytes::from_owner::<[u8; UUID_LENGTH]>(uuid),
             Err(_) => Bytes::copy_from_slice(bytes),
         }))
     }

@@ -28,8 +28,8 @@ struct Waiting {
     on_end: Link<End>,
 }
 
-/// A list, latest first. Each is one allocation, which also leads to the one that was registered before it: most requests
-/// have one or two, if any.
+/// A list of callbacks, latest first. Each is one allocation, which also leads to the one that was registered before it:
+/// most requests have one or two, if any.
 type Link<A> = Option<Box<dyn Callback<A>>>;
 
 trait Callback<A>: Send {
@@ -66,24 +66,41 @@ impl Callbacks {
     where
         F: FnOnce(&mut Parts) + Send + 'static,
     {
-        // A refused callback is dropped after the guard, as it was there first.
-        let mut callback = Box::new(Node { f, before: None });
-        let mut waiting = self.lock();
-        accept(phase, Stage::Open)?;
-        callback.before = waiting.on_response.take();
-        waiting.on_response = Some(callback);
-        Ok(())
+        self.register(phase, Stage::Open, |waiting| &mut waiting.on_response, Node { f, before: None })
     }
 
     pub(crate) fn on_end<F>(&self, phase: &Phase, f: F) -> Result<(), CallbackError>
     where
         F: FnOnce(End) + Send + 'static,
     {
-        let mut callback = Box::new(Node { f: |how: &mut End| f(*how), before: None });
+        let f = |how: &mut End| f(*how);
+        self.register(phase, Stage::ResponseSent, |waiting| &mut waiting.on_end, Node { f, before: None })
+    }
+
+    /// Puts a callback in a list, which is open up to that stage.
+    #[inline]
+    fn register<F, A>(
+        &self,
+        phase: &Phase,
+        until: Stage,
+        list: fn(&mut Waiting) -> &mut Link<A>,
+        callback: Node<F, A>,
+    ) -> Result<(), CallbackError>
+    where
+        F: FnOnce(&mut A) + Send + 'static,
+        A: 'static,
+    {
+        // A callback that is refused is dropped after the guard, since it was there first.
+        let mut callback = Box::new(callback);
         let mut waiting = self.lock();
-        accept(phase, Stage::ResponseSent)?;
-        callback.before = waiting.on_end.take();
-        waiting.on_end = Some(callback);
+        match phase.announce(until) {
+            stage if stage <= until => {}
+            Stage::Open | Stage::ResponseSent => return Err(CallbackError::ResponseSent),
+            Stage::Ended => return Err(CallbackError::Ended),
+        }
+        let latest = list(&mut waiting);
+        callback.before = latest.take();
+        *latest = Some(callback);
         Ok(())
     }
 
@@ -125,15 +142,6 @@ impl Callbacks {
     // No closure is called or dropped under this lock, so a poisoned one guards lists that are whole.
     fn lock(&self) -> MutexGuard<'_, ManuallyDrop<Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Says whether a callback comes in time, which it does up to the stage `last`.
-fn accept(phase: &Phase, last: Stage) -> Result<(), CallbackError> {
-    match phase.announce(last) {
-        stage if stage <= last => Ok(()),
-        Stage::Open | Stage::ResponseSent => Err(CallbackError::ResponseSent),
-        Stage::Ended => Err(CallbackError::Ended),
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) enum Stage {
 // They stand beside the number of the stage.
 const AWAITS_RESPONSE: u8 = 4;
 const AWAITS_END: u8 = 8;
+const AWAITS: u8 = AWAITS_RESPONSE | AWAITS_END;
 
 impl Phase {
     const_fn! {
@@ -45,7 +46,7 @@ impl Phase {
     /// From now on the request is over; says whether somebody may wait, for that or in vain for a response.
     #[inline]
     pub(crate) fn end(&self) -> bool {
-        self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & (AWAITS_RESPONSE | AWAITS_END) != 0
+        self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & AWAITS != 0
     }
 
     /// Tells whoever takes the step after `stage` that somebody may wait for it, and says what the stage is now. Called
@@ -61,11 +62,11 @@ impl Phase {
 
     #[inline]
     pub(crate) fn is_awaited(&mut self) -> bool {
-        *self.0.get_mut() & (AWAITS_RESPONSE | AWAITS_END) != 0
+        *self.0.get_mut() & AWAITS != 0
     }
 
     fn stage(number: u8) -> Stage {
-        match number & !(AWAITS_RESPONSE | AWAITS_END) {
+        match number & !AWAITS {
             0 => Stage::Open,
             1 => Stage::ResponseSent,
             _ => Stage::Ended,

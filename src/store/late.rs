@@ -100,7 +100,8 @@ impl Late {
                 return Ok((None, None));
             }
             (Some(seen), Ok(index)) if entries.holds(index, &seen) => (entries.place::<T>(Ok(index)), seen),
-            // Not even dropped here, after the guard: a panic in a drop at the end of a function leaks what that returns.
+            // Neither is dropped here, not even after the guard: a panic in a drop at the end of a function leaks what
+            // that returns.
             (seen, _) => return Err((seen, value)),
         };
         // `seen` is a handle too, so no value is dropped here. From here on it goes back into the place, or to the caller.

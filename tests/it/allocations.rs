@@ -124,8 +124,21 @@ fn the_layer_adds_one_allocation_to_a_request_and_one_for_each_of_up_to_eight_se
     assert_eq!(of_a_request(layer_of(eight).layer(bare)), without + 9);
 }
 
+// The ninth takes two more, for the map where it stands and for the part of the store where that does.
+#[test]
+fn a_seed_takes_one_allocation_the_ninth_two_more_and_all_are_freed() {
+    let of = |values: fn() -> Store| {
+        let used = measure(|| drop(values()));
+        assert_eq!((used.count_current, used.bytes_current), (0, 0));
+        used.count_total
+    };
+    assert_eq!(of(|| Store::new().with_value(7_u8)), 1);
+    assert_eq!(of(eight), 8);
+    assert_eq!(of(|| eight().with_value([7_u8; 9])), 11);
+}
+
 // The text of the id with the count of its clones, and a box for it in the store and in the extensions. The echo is a
-// callback. An id that was adopted is copied, and what its clones share is apart from its text.
+// callback.
 #[test]
 fn a_new_id_takes_three_allocations_and_its_echo_one() {
     assert_eq!(allocations(|| drop(RequestId::new_v4())), 1);
@@ -133,6 +146,13 @@ fn a_new_id_takes_three_allocations_and_its_echo_one() {
     assert_eq!(of_an_id(&RequestIdPolicy::new().echo(false)), 3);
     assert_eq!(of_an_id(&RequestIdPolicy::new()), 4);
     assert_eq!(of_an_id(&RequestIdPolicy::new().accept_inbound()), 4);
+}
+
+#[test]
+fn an_id_from_outside_and_its_clones_take_one_allocation_if_it_is_as_long_as_a_uuid_and_else_two() {
+    let cloned = |text: &str| allocations(|| drop(text.parse::<RequestId>().unwrap().clone()));
+    assert_eq!(cloned("0198c1a4-3f1c-7b3e-9f0a-2f6a1b3c4d5e"), 1);
+    assert_eq!(cloned("01J9ZC8Q3N6W8T4V5X7Y2B1D0E"), 2);
 }
 
 #[test]

@@ -142,12 +142,12 @@ fn a_store_that_is_in_no_context_yet_takes_callbacks_and_drops_them_uncalled_if_
     let store = || {
         let store = Store::new();
         let (head, end, called) = (witness.drop_of("head dropped"), witness.drop_of("end dropped"), witness.clone());
-        assert!(store.on_response(move |_| drop(head)));
         let act = move |_| {
             called.saw("called");
             drop(end);
         };
         assert!(store.on_end(act));
+        assert!(store.on_response(move |_| drop(head)));
         assert!(!store.is_ended());
         store
     };

@@ -50,7 +50,7 @@ impl Guest {
     }
 
     /// The next request is this user's.
-    pub(super) fn is_now(&self, user: User) {
+    pub(super) fn set_user(&self, user: User) {
         self.user.store(user.0, Ordering::Relaxed);
     }
 

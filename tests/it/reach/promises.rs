@@ -1,6 +1,6 @@
 //! What a layer promises besides its reach, judged on each way that a request of the table goes.
 //!
-//! Two requests go it, one after the other, through the same service: a user's and an anonymous one.
+//! On each way go two requests, one after the other, through the same service: a user's and an anonymous one.
 
 use http::{Request, Response};
 use hyper::body::Body;
@@ -47,27 +47,22 @@ pub(super) enum Promise {
     NothingLeft,
 }
 
-use Promise::{
-    CalledInContext, EndTold, EndToldLast, EndToldOnce, EndsInOrder, HeadShown, HeadShownInTime, HeadShownOnce,
-    HeadsInOrder, NothingLeft, OneSetup, OuterRestored, OwnStore, RightEnd, ValuesKept,
-};
-
 const PROMISES: [Promise; 15] = [
-    OneSetup,
-    OwnStore,
-    OuterRestored,
-    HeadShown,
-    HeadShownOnce,
-    HeadShownInTime,
-    HeadsInOrder,
-    EndTold,
-    EndToldOnce,
-    EndToldLast,
-    RightEnd,
-    EndsInOrder,
-    CalledInContext,
-    ValuesKept,
-    NothingLeft,
+    Promise::OneSetup,
+    Promise::OwnStore,
+    Promise::OuterRestored,
+    Promise::HeadShown,
+    Promise::HeadShownOnce,
+    Promise::HeadShownInTime,
+    Promise::HeadsInOrder,
+    Promise::EndTold,
+    Promise::EndToldOnce,
+    Promise::EndToldLast,
+    Promise::RightEnd,
+    Promise::EndsInOrder,
+    Promise::CalledInContext,
+    Promise::ValuesKept,
+    Promise::NothingLeft,
 ];
 
 /// Asserts which promises the layer breaks, on which ways: those, and no other.
@@ -98,7 +93,7 @@ where
     let mut broken = Vec::new();
     let visits = || {
         for user in [INNER, NAMELESS] {
-            guest.is_now(user);
+            guest.set_user(user);
             drive(&mut service, way.script, &log);
             let seen = Seen { way, user, is_gone: guest.count() == before, events: log.take() };
             broken.extend(PROMISES.into_iter().filter(|it| !seen.keeps(*it)).map(|it| (it, format!("{seen:?}"))));
@@ -126,30 +121,32 @@ impl Seen {
         let calls = |what| matches!(what, What::Head(_) | What::End(..));
         let due = if self.way.has_head() { CALLBACKS } else { 0 };
         match promise {
-            OneSetup => self.count(|what| what == What::SetUp) == 1,
-            OwnStore => self.all(visits, |event| event.current == Some(self.user)),
-            OuterRestored => self.all(|what| matches!(what, What::Step(_)), |event| event.current == self.way.outer),
-            HeadShown => (0..due).all(|n| self.heads().contains(&n)),
-            HeadShownOnce => (0..CALLBACKS).all(|n| self.heads().iter().filter(|it| **it == n).count() <= 1),
-            HeadShownInTime => {
+            Promise::OneSetup => self.count(|what| what == What::SetUp) == 1,
+            Promise::OwnStore => self.all(visits, |event| event.current == Some(self.user)),
+            Promise::OuterRestored => {
+                self.all(|what| matches!(what, What::Step(_)), |event| event.current == self.way.outer)
+            }
+            Promise::HeadShown => (0..due).all(|n| self.heads().contains(&n)),
+            Promise::HeadShownOnce => (0..CALLBACKS).all(|n| self.heads().iter().filter(|it| **it == n).count() <= 1),
+            Promise::HeadShownInTime => {
                 let sent = self.last(|what| what == What::Step(Place::Poll));
                 let shown = self.last(|what| matches!(what, What::Head(_)));
                 shown.is_none() || due > 0 && shown < sent
             }
-            HeadsInOrder => self.heads().is_sorted(),
-            EndTold => (0..CALLBACKS).all(|n| self.ends().iter().any(|it| it.0 == n)),
-            EndToldOnce => (0..CALLBACKS).all(|n| self.ends().iter().filter(|it| it.0 == n).count() <= 1),
-            EndToldLast => {
+            Promise::HeadsInOrder => self.heads().is_sorted(),
+            Promise::EndTold => (0..CALLBACKS).all(|n| self.ends().iter().any(|it| it.0 == n)),
+            Promise::EndToldOnce => (0..CALLBACKS).all(|n| self.ends().iter().filter(|it| it.0 == n).count() <= 1),
+            Promise::EndToldLast => {
                 self.first(|what| matches!(what, What::End(..))).is_none_or(|end| self.last(visits) < Some(end))
             }
-            RightEnd => self.ends().iter().all(|(_, end)| *end == self.way.end()),
-            EndsInOrder => self.ends().is_sorted_by_key(|(n, _)| *n),
-            CalledInContext => self.all(calls, |event| event.current == Some(self.user)),
-            ValuesKept => {
+            Promise::RightEnd => self.ends().iter().all(|(_, end)| *end == self.way.end()),
+            Promise::EndsInOrder => self.ends().is_sorted_by_key(|(n, _)| *n),
+            Promise::CalledInContext => self.all(calls, |event| event.current == Some(self.user)),
+            Promise::ValuesKept => {
                 let needed = self.last(|what| visits(what) || calls(what));
                 self.first(|what| what == What::Value).is_none_or(|dropped| needed < Some(dropped))
             }
-            NothingLeft => self.is_gone,
+            Promise::NothingLeft => self.is_gone,
         }
     }
 

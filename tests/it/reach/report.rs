@@ -134,7 +134,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// On one of its own: what a service leaves behind, no other finds.
+/// Calls `f` on a thread of its own, where it finds nothing that another service left behind.
 pub(super) fn on_a_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     thread::scope(|scope| scope.spawn(f).join()).unwrap_or_else(|payload| resume_unwind(payload))
 }

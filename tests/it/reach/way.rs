@@ -34,7 +34,7 @@ impl Way {
         }
     }
 
-    /// Does all of it.
+    /// Calls `f`, amid a panic if that is the way.
     pub(super) fn go(&self, f: impl FnOnce()) {
         if self.amid_a_panic { amid_a_panic(f) } else { f() }
     }
