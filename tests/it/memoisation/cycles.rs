@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
 use futures_util::{FutureExt, join, poll};
 use tokio::sync::{Barrier, oneshot};
-use tokio_test::task;
+use tokio_test::{assert_pending, assert_ready_eq, task};
 use tower_request_context::{RequestContext, Store};
 
 use super::never;
@@ -97,6 +97,29 @@ async fn two_that_wait_for_each_other_are_reported() {
         u16::from(RequestContext::get_or_init(never::<u8>).await)
     });
     assert_reported(async { join!(byte, word) }, 1_u16).await;
+}
+
+// As a `select!` with a deadline does.
+#[test]
+fn one_that_gave_up_waiting_does_not_count_as_waiting() {
+    let store = Store::new();
+    let (ask, asked) = oneshot::channel::<()>();
+    let (tell, told) = oneshot::channel();
+    let mut word = task::spawn(store.get_or_init(async || {
+        asked.await.expect("it is asked");
+        u16::from(store.get_or_init(never::<u8>).await)
+    }));
+    assert_pending!(word.poll());
+    let mut byte = task::spawn(store.get_or_init(async || {
+        assert_eq!(store.get_or_init(never::<u16>).now_or_never(), None);
+        told.await.expect("it is told")
+    }));
+    assert_pending!(byte.poll());
+    ask.send(()).unwrap();
+    assert_pending!(word.poll());
+    tell.send(7).unwrap();
+    assert_ready_eq!(byte.poll(), 7);
+    assert_ready_eq!(word.poll(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
