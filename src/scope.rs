@@ -30,9 +30,9 @@ use std::{
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{RequestContext, sync::per_thread};
+use crate::{RequestContext, sync::thread_local};
 
-per_thread! {
+thread_local! {
     static CURRENT: Carrier = const {
         Carrier {
             base: RefCell::new(ManuallyDrop::new(None)),

@@ -10,7 +10,7 @@ pub(crate) use std::{
         Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU8, AtomicU64},
     },
-    thread_local as per_thread,
+    thread_local,
 };
 
 #[cfg(tower_request_context_loom)]
@@ -39,7 +39,7 @@ macro_rules! per_thread {
 
 pub(crate) use const_fn;
 #[cfg(tower_request_context_loom)]
-pub(crate) use per_thread;
+pub(crate) use per_thread as thread_local;
 
 /// Loom's types, with those of `std`'s methods that they lack.
 #[cfg(tower_request_context_loom)]
@@ -61,6 +61,7 @@ mod models {
         }
 
         pub(crate) fn get_mut(&mut self) -> impl Deref<Target = u8> {
+            // Boxed, to be dereferenced as the reference from `std`'s is: loom lends its own to closures alone.
             Box::new(self.0.with_mut(|value| *value))
         }
     }
@@ -77,15 +78,16 @@ mod models {
     pub(crate) struct AtomicBool(atomic::AtomicBool);
 
     impl AtomicBool {
-        /// A load comes after it, so that others get in before what follows even where loom sees no step in that.
+        /// Followed by a load, which gives loom a point to change threads at: the `Notify` that `turns.rs` asks next is
+        /// none of its types.
         pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
             let before = self.0.swap(value, order);
             self.0.load(Ordering::Relaxed);
             before
         }
 
-        /// An exchange, which loom knows to come after an earlier exchange by another thread, as it has to where both come
-        /// after what that one read. A plain store it would also try before.
+        /// A swap: loom may order a plain store before another thread's swap that has read what came before it, which
+        /// C11 rules out. It synchronises no more, since whoever frees a turn has acquired the former one's release.
         pub(crate) fn store(&self, value: bool, order: Ordering) {
             self.0.swap(value, order);
         }
