@@ -4,10 +4,7 @@ use std::sync::mpsc;
 
 use tower_request_context::{CallbackError, End, RequestContext, Store};
 
-use crate::{
-    support::{Calls, both, done, on_end, outcomes, run},
-    values::get,
-};
+use crate::support::{Calls, both, done, get, on_end, outcomes, run};
 
 #[test]
 fn a_callback_is_called_once_at_the_end_or_refused() {

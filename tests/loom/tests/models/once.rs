@@ -5,10 +5,7 @@ use std::{future::pending, pin::pin, task::Poll};
 use loom::future::block_on;
 use tower_request_context::{RequestContext, Store};
 
-use crate::{
-    support::{Calls, both, outcomes, poll},
-    values::{get, set},
-};
+use crate::support::{Calls, both, get, outcomes, poll, set};
 
 #[test]
 fn of_two_who_need_a_value_one_makes_it_and_both_get_it() {

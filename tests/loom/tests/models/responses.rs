@@ -5,10 +5,7 @@ use std::{convert::Infallible, pin::Pin, sync::Arc};
 use http::{HeaderValue, header::WARNING};
 use tower_request_context::{CallbackError, RequestContext};
 
-use crate::{
-    support::{Answer, Calls, both, done, on_end, outcomes, request},
-    values::get,
-};
+use crate::support::{Answer, Calls, both, done, get, on_end, outcomes, request};
 
 #[test]
 fn a_callback_is_shown_the_head_once_or_refused() {

@@ -27,8 +27,8 @@ thread_local! {
 
 /// All that may come of a model.
 ///
-/// It is run twice: of the loads of one place loom remembers the last, and leaves out some orders in which a thread that
-/// loads and then stores comes after one that only loads. Where the first of a race comes second, it has them.
+/// It is run twice: of the loads of one place loom remembers the last, and leaves out some orders in which a thread
+/// that loads and then stores comes after one that only loads. Where the first of a race comes second, it has them.
 pub fn outcomes<T>(model: impl Fn() -> T + Send + Sync + 'static) -> BTreeSet<T>
 where
     T: Ord + Send + 'static,
@@ -65,6 +65,29 @@ pub fn both<A: 'static, B: 'static>(
         let second = second(context);
         (first.join().unwrap(), second)
     }
+}
+
+/// A context that holds a one, as a seed or a late value.
+pub fn one(is_late: bool) -> RequestContext {
+    let mut store = Store::new();
+    if is_late {
+        store.set(1_u8);
+    } else {
+        store.insert(1_u8);
+    }
+    RequestContext::new(store)
+}
+
+pub fn get(context: &RequestContext) -> Option<u8> {
+    context.get()
+}
+
+pub fn set(value: u8) -> impl FnOnce(&RequestContext) {
+    move |context| context.set(value)
+}
+
+pub fn remove(context: &RequestContext) -> bool {
+    context.remove::<u8>()
 }
 
 /// How often something was done. It is no part of the model, and so no step of its own.

@@ -8,7 +8,7 @@ use loom::{
 };
 use tower_request_context::{RequestContext, Store};
 
-use crate::support::{both, outcomes};
+use crate::support::{both, get, one, outcomes, remove, set};
 
 #[test]
 fn a_get_that_races_a_set_returns_the_seed_or_what_is_set() {
@@ -75,9 +75,9 @@ fn whoever_sees_a_value_sees_those_that_its_writer_set_before() {
 fn a_set_does_not_disturb_the_readers_of_other_types() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new().with_value(7_u16).with_value(7_u32));
-        both(&context, set(2), |context| (context.get::<u16>(), context.get::<u32>())).1
+        both(&context, set(2), |context| (context.get::<u16>(), context.get::<u32>(), get(context))).1
     });
-    assert_eq!(seen, [(Some(7), Some(7))].into());
+    assert_eq!(seen, [(Some(7), Some(7), None), (Some(7), Some(7), Some(2))].into());
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn neither_is_lost<T: Other>() {
         let context = RequestContext::new(Store::new());
         let set_one = |context: &RequestContext| {
             context.set(1_u8);
-            context.get::<u8>()
+            (get(context), context.get::<T>())
         };
         let set_other = |context: &RequestContext| {
             context.set(T::from(2));
@@ -175,30 +175,9 @@ fn neither_is_lost<T: Other>() {
         };
         (both(&context, set_one, set_other), get(&context), context.get::<T>())
     });
-    assert_eq!(seen, [((Some(1), Some(T::from(2))), Some(1), Some(T::from(2)))].into());
-}
-
-/// A context that holds a one, as a seed or a late value.
-pub fn one(is_late: bool) -> RequestContext {
-    let mut store = Store::new();
-    if is_late {
-        store.set(1_u8);
-    } else {
-        store.insert(1_u8);
-    }
-    RequestContext::new(store)
-}
-
-pub fn get(context: &RequestContext) -> Option<u8> {
-    context.get()
-}
-
-pub fn set(value: u8) -> impl FnOnce(&RequestContext) {
-    move |context| context.set(value)
-}
-
-pub fn remove(context: &RequestContext) -> bool {
-    context.remove::<u8>()
+    let (one, other) = (Some(1), Some(T::from(2)));
+    let outcome = |early: Option<T>| (((one, early), other.clone()), one, other.clone());
+    assert_eq!(seen, [outcome(None), outcome(other.clone())].into());
 }
 
 /// How one thread tells another, and how that one learns of it.
