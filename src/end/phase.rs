@@ -21,9 +21,9 @@ pub(crate) enum Stage {
 }
 
 // They stand beside the number of the stage.
-const AWAITS_RESPONSE: u8 = 4;
-const AWAITS_END: u8 = 8;
-const AWAITS: u8 = AWAITS_RESPONSE | AWAITS_END;
+const AWAITS_RESPONSE: u8 = 0b0100;
+const AWAITS_END: u8 = 0b1000;
+const AWAITS_ANY: u8 = 0b1100;
 
 impl Phase {
     const_fn! {
@@ -36,17 +36,17 @@ impl Phase {
     #[inline]
     pub(crate) fn respond(&self) -> bool {
         let before = self.0.swap(Stage::ResponseSent as u8, Ordering::AcqRel);
-        if before & AWAITS_END != 0 {
+        if before & AWAITS_END == AWAITS_END {
             // Not too late: the end comes after the response, and from the same hand.
             self.0.fetch_or(AWAITS_END, Ordering::AcqRel);
         }
-        before & AWAITS_RESPONSE != 0
+        before & AWAITS_RESPONSE == AWAITS_RESPONSE
     }
 
     /// From now on the request is over; says whether somebody may wait, for that or in vain for a response.
     #[inline]
     pub(crate) fn end(&self) -> bool {
-        self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & AWAITS != 0
+        self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & AWAITS_ANY != 0
     }
 
     /// Tells whoever takes the step after `stage` that somebody may wait for it, and says what the stage is now. Called
@@ -62,11 +62,11 @@ impl Phase {
 
     #[inline]
     pub(crate) fn is_awaited(&mut self) -> bool {
-        *self.0.get_mut() & AWAITS != 0
+        *self.0.get_mut() & AWAITS_ANY != 0
     }
 
     fn stage(number: u8) -> Stage {
-        match number & !AWAITS {
+        match number & !AWAITS_ANY {
             0 => Stage::Open,
             1 => Stage::ResponseSent,
             _ => Stage::Ended,

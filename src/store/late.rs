@@ -67,7 +67,8 @@ impl Written {
 
     #[inline]
     pub(super) fn has<T: 'static>(&self) -> bool {
-        self.0.load(Ordering::Acquire) & TypeKey::of::<T>().bit() != 0
+        let bit = TypeKey::of::<T>().bit();
+        self.0.load(Ordering::Acquire) & bit == bit
     }
 }
 

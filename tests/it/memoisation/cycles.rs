@@ -117,7 +117,7 @@ fn one_that_gave_up_waiting_does_not_count_as_waiting() {
     assert_pending!(byte.poll());
     ask.send(()).unwrap();
     assert_pending!(word.poll());
-    tell.send(7).unwrap();
+    tell.send(7_u8).unwrap();
     assert_ready_eq!(byte.poll(), 7);
     assert_ready_eq!(word.poll(), 7);
 }
