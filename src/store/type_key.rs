@@ -2,7 +2,7 @@
 
 use std::{
     any::TypeId,
-    hash::{BuildHasherDefault, Hash, Hasher},
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher},
 };
 
 /// Builds hashers for maps keyed by `TypeId`, which is a hash already.
@@ -41,9 +41,7 @@ impl Hasher for TypeHasher {
 
     // `TypeId` promises to implement `Hash`, not to call `write_u64`.
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
+        self.0 = BuildHasherDefault::<DefaultHasher>::default().hash_one((self.0, bytes));
     }
 
     #[inline]
