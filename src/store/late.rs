@@ -67,8 +67,7 @@ impl Written {
 
     #[inline]
     pub(super) fn has<T: 'static>(&self) -> bool {
-        let bit = TypeKey::of::<T>().bit();
-        self.0.load(Ordering::Acquire) & bit == bit
+        self.0.load(Ordering::Acquire) & TypeKey::of::<T>().bit() != 0
     }
 }
 
