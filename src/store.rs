@@ -7,7 +7,7 @@ mod once;
 mod rare;
 mod read;
 mod seeds;
-mod turns;
+mod single_flight;
 mod type_key;
 mod write;
 

@@ -8,13 +8,13 @@
 pub(crate) use std::{
     sync::{
         Mutex, MutexGuard, OnceLock,
-        atomic::{AtomicBool, AtomicU8, AtomicU64},
+        atomic::{AtomicU8, AtomicU64},
     },
     thread_local,
 };
 
 #[cfg(tower_request_context_loom)]
-pub(crate) use self::models::{AtomicBool, AtomicU8, AtomicU64, Mutex, MutexGuard, OnceLock};
+pub(crate) use self::models::{AtomicU8, AtomicU64, Mutex, MutexGuard, OnceLock};
 
 /// A `const fn`, but in a model: what loom is to watch cannot be made in a constant.
 #[cfg(not(tower_request_context_loom))]
@@ -71,25 +71,6 @@ mod models {
 
         fn deref(&self) -> &Self::Target {
             &self.0
-        }
-    }
-
-    #[derive(Default)]
-    pub(crate) struct AtomicBool(atomic::AtomicBool);
-
-    impl AtomicBool {
-        /// Followed by a load, which gives loom a point to change threads at: the `Notify` that `turns.rs` asks next is
-        /// none of its types.
-        pub(crate) fn swap(&self, value: bool, order: Ordering) -> bool {
-            let before = self.0.swap(value, order);
-            self.0.load(Ordering::Relaxed);
-            before
-        }
-
-        /// A swap: loom may order a plain store before another thread's swap that has read what came before it, which
-        /// C11 rules out. It synchronises no more, since whoever frees a turn has acquired the former one's release.
-        pub(crate) fn store(&self, value: bool, order: Ordering) {
-            self.0.swap(value, order);
         }
     }
 

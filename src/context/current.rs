@@ -175,7 +175,7 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// When `f` waits for the value that it is to make.
+    /// If `f` waits for the value that it is to make: see [`Store::get_or_init`](crate::Store::get_or_init).
     pub async fn get_or_init<T>(f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,
@@ -201,7 +201,7 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// When `f` waits for the value that it is to make.
+    /// If `f` waits for the value that it is to make: see [`Store::get_or_init`](crate::Store::get_or_init).
     pub async fn get_or_try_init<T, E>(f: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,

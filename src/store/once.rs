@@ -22,8 +22,13 @@ impl Store {
     ///
     /// # Panics
     ///
-    /// When `f` waits for the value that it is to make, directly or through the making of others. Where it waits for a
-    /// task that waits for the value, it hangs: that cannot be seen from here.
+    /// If `f` waits for the value that it is to make, itself or through the initialisers of other values, and nothing else
+    /// can wake it. An `f` that races such a wait against something else, as `select!` with a timeout does, goes on when
+    /// that is ready.
+    ///
+    /// Such a cycle is not found, and never completes, where it leads through a spawned task, or through an executor that
+    /// `f` polls: a `FuturesUnordered`, a `LocalSet`, a `block_on`. To find one, a pending `f` that waits for another
+    /// initialiser may be polled twice in a row.
     pub async fn get_or_init<T>(&self, f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,
@@ -57,16 +62,16 @@ impl Store {
         if let Some(value) = self.get() {
             return Ok(value);
         }
-        let turn = loop {
-            let turn = self.rare.make().turns.take::<T>().await;
+        let permit = loop {
+            let permit = self.rare.make().single_flight.acquire::<T>().await;
             if let Some(value) = self.get() {
                 return Ok(value);
             }
-            if let Some(turn) = turn {
-                break turn;
+            if let Some(permit) = permit {
+                break permit;
             }
         };
-        let made = turn.run(f()).await?;
+        let made = permit.run(f()).await?;
         Ok(self.get_or_insert_with(|| made))
     }
 }

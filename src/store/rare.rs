@@ -2,14 +2,14 @@
 
 use std::mem::ManuallyDrop;
 
-use super::{late::Late, seeds::MoreSeeds, turns::Turns};
+use super::{late::Late, seeds::MoreSeeds, single_flight::SingleFlight};
 use crate::sync::{OnceLock, const_fn};
 
 #[derive(Default)]
 pub(super) struct RareParts {
     pub(super) seeds: MoreSeeds,
     pub(super) late: Late,
-    pub(super) turns: Turns,
+    pub(super) single_flight: SingleFlight,
 }
 
 /// Where they stand once they are made. They are [taken](Self::take) by the drop of its store and by nothing else.
