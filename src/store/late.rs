@@ -15,8 +15,9 @@ pub(super) struct Written(AtomicU64);
 
 /// Late values, behind a lock.
 ///
-/// It is held for a look-up, and to move a value into a place made for it, and for nothing else. Values go out as `Arc`s
-/// or as what they are, so that their `Clone`, their `Drop` and the callers' closures run after it is released.
+/// The lock is held for a look-up, and to move a value into its place or out of it. Meanwhile nothing is allocated, freed,
+/// or dropped but a handle that is not the last: an allocator may read the current context, and so may a value's `Drop`.
+/// A writer allocates before it takes the lock, and returns what it took out for the caller to drop.
 #[derive(Default)]
 pub(super) struct Late(Mutex<Entries>);
 
@@ -42,12 +43,8 @@ pub(super) enum Lookup<T> {
     Value(Arc<T>),
 }
 
-/// What a write has replaced, for the caller to drop outside the lock: a value whose place was used again, or one that
-/// somebody may be reading.
-type Former<T> = (Option<T>, Option<Shared>);
-
-/// What has not been written, for the caller to drop outside the lock.
-type Unused<T> = (Option<Arc<T>>, T);
+/// What a write replaced, or could not write. The caller drops it, outside the lock.
+pub(super) type Leftover<T> = (Option<T>, [Option<Shared>; 2]);
 
 impl Written {
     const_fn! {
@@ -76,62 +73,64 @@ impl Late {
         self.lock().get()
     }
 
-    pub(super) fn set<T: Send + Sync + 'static>(&self, value: T) -> Former<T> {
-        let mut entries = self.lock();
-        let index = entries.search::<T>();
-        let place = entries.place::<T>(index);
-        // Where nobody reads the former value, the new one takes its very place, which saves an allocation.
-        match place.as_mut().and_then(Arc::get_mut).and_then(|former| former.downcast_mut()) {
-            Some(former) => (Some(mem::replace(former, value)), None),
-            None => (None, place.replace(Arc::new(value))),
-        }
+    pub(super) fn set<T: Send + Sync + 'static>(&self, value: T) -> Leftover<T> {
+        let value = match self.lock().replace_unshared(value) {
+            Ok(former) => return (Some(former), [None, None]),
+            Err(value) => value,
+        };
+        let mut value: Option<Shared> = Some(Arc::new(value));
+        let former = self.with_place::<T, _>(|place, _| mem::replace(place, value.take()));
+        (None, [former, None])
     }
 
     /// As [`set`](Self::set), provided that what stands there is still what was `seen`, or that the type was never written
-    /// if that is none; else gives both back.
-    pub(super) fn replace<T>(&self, seen: Option<Arc<T>>, value: T) -> Result<Former<T>, Unused<T>>
+    /// if that is none.
+    pub(super) fn replace<T>(&self, seen: Option<Arc<T>>, value: T) -> Result<Leftover<T>, Leftover<T>>
     where
         T: Send + Sync + 'static,
     {
-        let mut entries = self.lock();
-        let (place, mut seen) = match (seen, entries.search::<T>()) {
-            (None, Err(index)) => {
-                *entries.place::<T>(Err(index)) = Some(Arc::new(value));
-                return Ok((None, None));
-            }
-            (Some(seen), Ok(index)) if entries.holds(index, &seen) => (entries.place::<T>(Ok(index)), seen),
-            // Neither is dropped here, not even after the guard: a panic in a drop at the end of a function leaks what
-            // that returns.
-            (seen, _) => return Err((seen, value)),
+        let (seen, value) = match seen {
+            None => (None, value),
+            Some(seen) => match self.lock().replace_seen(seen, value) {
+                Ok(former) => return Ok((Some(former), [None, None])),
+                Err((seen, value)) => (Some(seen), value),
+            },
         };
-        // `seen` is a handle too, so no value is dropped here. From here on it goes back into the place, or to the caller.
-        *place = None;
-        if let Some(former) = Arc::get_mut(&mut seen) {
-            let former = mem::replace(former, value);
-            *place = Some(seen);
-            return Ok((Some(former), None));
+        let mut value: Option<Shared> = Some(Arc::new(value));
+        let written = self.with_place::<T, _>(|place, is_new| {
+            let is_as_seen = seen.as_ref().map_or(is_new, |seen| holds(place.as_ref(), seen));
+            is_as_seen.then(|| mem::replace(place, value.take()))
+        });
+        // No value is dropped here, at the end of the function: a panic in a drop there leaks what is returned.
+        let seen = seen.map(|seen| -> Shared { seen });
+        match written {
+            Some(former) => Ok((None, [former, seen])),
+            None => Err((None, [value, seen])),
         }
-        *place = Some(Arc::new(value));
-        Ok((None, Some(seen)))
     }
 
     /// As [`set`](Self::set), provided that no value stands there; else gives that one back beside the new one.
-    pub(super) fn set_if_absent<T: Send + Sync + 'static>(&self, value: Arc<T>) -> Result<(), Arc<T>> {
-        let mut entries = self.lock();
-        if let Lookup::Value(winner) = entries.get::<T>() {
-            return Err(winner);
+    pub(super) fn set_if_absent<T>(&self, value: Arc<T>) -> Result<(), (Arc<T>, Arc<T>)>
+    where
+        T: Send + Sync + 'static,
+    {
+        let mut unused = Some(value);
+        let winner = self.with_place::<T, _>(|place, _| {
+            if place.is_none() {
+                *place = unused.take().map(|value| -> Shared { value });
+            }
+            found(place.clone())
+        });
+        match (winner, unused) {
+            (Lookup::Value(winner), Some(unused)) => Err((winner, unused)),
+            _ => Ok(()),
         }
-        let index = entries.search::<T>();
-        *entries.place::<T>(index) = Some(value);
-        Ok(())
     }
 
     /// Hides the type and gives back what stood there, for the caller to drop outside the lock.
     pub(super) fn remove<T: Send + Sync + 'static>(&self) -> Lookup<T> {
-        let mut entries = self.lock();
-        let index = entries.search::<T>();
-        let former = entries.place::<T>(index).take();
-        if index.is_ok() { found(former) } else { Lookup::Unwritten }
+        let (former, is_new) = self.with_place::<T, _>(|place, is_new| (place.take(), is_new));
+        if is_new { Lookup::Unwritten } else { found(former) }
     }
 
     /// Forgets the type as if it had never been written here.
@@ -145,7 +144,17 @@ impl Late {
 
     /// Each type written, with its name if a value stands there.
     pub(super) fn types(&self) -> Vec<(TypeId, Option<&'static str>)> {
-        self.lock().0.iter().map(|entry| (entry.id, entry.value.as_ref().map(|_| entry.type_name))).collect()
+        let mut types = Vec::new();
+        loop {
+            let entries = self.lock();
+            let length = entries.0.len();
+            if length <= types.capacity() {
+                types.extend(entries.0.iter().map(|entry| (entry.id, entry.value.as_ref().map(|_| entry.type_name))));
+                return types;
+            }
+            drop(entries);
+            types = Vec::with_capacity(length);
+        }
     }
 
     /// Takes the values out one by one, so that the drop of each is a step of its own.
@@ -154,10 +163,28 @@ impl Late {
         entries.0.into_iter().filter_map(|entry| entry.value)
     }
 
-    // No code of a user runs under this lock, so a poisoned one guards entries that are whole.
+    /// Calls `f` under the lock with the place of a type's value, and with whether the type is written for the first time.
+    ///
+    /// `f` moves values, and drops none: what it does not use, its caller must still own.
+    fn with_place<T: 'static, R>(&self, f: impl FnOnce(&mut Option<Shared>, bool) -> R) -> R {
+        let mut room = Vec::new();
+        loop {
+            let mut entries = self.lock();
+            match entries.search::<T>() {
+                Ok(index) => return f(&mut entries.0[index].value, false),
+                Err(index) if entries.has_room(&mut room) => return f(entries.insert::<T>(index), true),
+                Err(_) => {
+                    let capacity = (2 * entries.0.len()).max(4);
+                    drop(entries);
+                    room = Vec::with_capacity(capacity);
+                }
+            }
+        }
+    }
+
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner) // no user code runs under it, so the entries are whole
     }
 }
 
@@ -176,20 +203,51 @@ impl Entries {
         }
     }
 
-    #[inline]
-    fn holds<T>(&self, index: usize, value: &Arc<T>) -> bool {
-        self.0[index].value.as_ref().is_some_and(|held| ptr::addr_eq(Arc::as_ptr(held), Arc::as_ptr(value)))
+    /// Whether one more entry can be inserted without an allocation, if need be after a move to `room`.
+    fn has_room(&mut self, room: &mut Vec<Entry>) -> bool {
+        let length = self.0.len();
+        if length == self.0.capacity() && length < room.capacity() {
+            room.append(&mut self.0);
+            mem::swap(room, &mut self.0);
+        }
+        length < self.0.capacity()
     }
 
-    /// Where the value of a type is to stand, of which the search said `index`.
-    #[inline]
-    fn place<T: 'static>(&mut self, index: Result<usize, usize>) -> &mut Option<Shared> {
-        let index = index.unwrap_or_else(|index| {
-            self.0.insert(index, Entry { id: TypeId::of::<T>(), type_name: type_name::<T>(), value: None });
-            index
-        });
+    fn insert<T: 'static>(&mut self, index: usize) -> &mut Option<Shared> {
+        self.0.insert(index, Entry { id: TypeId::of::<T>(), type_name: type_name::<T>(), value: None });
         &mut self.0[index].value
     }
+
+    /// Replaces a value that has no other handle, in its place, which saves an allocation.
+    fn replace_unshared<T: Send + Sync + 'static>(&mut self, value: T) -> Result<T, T> {
+        let place = self.search::<T>().ok().and_then(|index| self.0[index].value.as_mut());
+        match place.and_then(Arc::get_mut).and_then(|held| held.downcast_mut()) {
+            Some(held) => Ok(mem::replace(held, value)),
+            None => Err(value),
+        }
+    }
+
+    /// As [`replace_unshared`](Self::replace_unshared), if the value is the one that was `seen`.
+    fn replace_seen<T>(&mut self, mut seen: Arc<T>, value: T) -> Result<T, (Arc<T>, T)>
+    where
+        T: Send + Sync + 'static,
+    {
+        let place = self.search::<T>().ok().map(|index| &mut self.0[index].value);
+        let Some(place) = place.filter(|place| holds(place.as_ref(), &seen)) else { return Err((seen, value)) };
+        *place = None; // `seen` is a handle too, so no value is dropped
+        if let Some(held) = Arc::get_mut(&mut seen) {
+            let former = mem::replace(held, value);
+            *place = Some(seen);
+            return Ok(former);
+        }
+        *place = Some(Arc::clone(&seen) as Shared);
+        Err((seen, value))
+    }
+}
+
+#[inline]
+fn holds<T>(place: Option<&Shared>, value: &Arc<T>) -> bool {
+    place.is_some_and(|held| ptr::addr_eq(Arc::as_ptr(held), Arc::as_ptr(value)))
 }
 
 #[inline]

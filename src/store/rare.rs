@@ -30,7 +30,14 @@ impl Rare {
 
     #[inline]
     pub(super) fn make(&self) -> &RareParts {
-        self.0.get_or_init(Box::default)
+        self.get().unwrap_or_else(|| self.allocate())
+    }
+
+    // Allocated before it is stored: an allocator may read this store meanwhile.
+    #[cold]
+    fn allocate(&self) -> &RareParts {
+        let mut parts = Some(Box::default());
+        self.0.get_or_init(|| parts.take().unwrap_or_default())
     }
 
     #[inline]

@@ -89,7 +89,7 @@ impl SingleFlight {
 
     fn slot<T: 'static>(&self) -> Arc<Slot> {
         let id = TypeId::of::<T>();
-        if let Some(slot) = Slot::find(&self.lock(), id) {
+        if let Some(slot) = Slot::find(self.lock().as_ref(), id) {
             return slot;
         }
         // Allocated before the lock is taken: an allocator is user code.
@@ -101,7 +101,7 @@ impl SingleFlight {
             released: Notify::new(),
         });
         let mut first = self.lock();
-        if let Some(slot) = Slot::find(&first, id) {
+        if let Some(slot) = Slot::find(first.as_ref(), id) {
             return slot;
         }
         Arc::get_mut(&mut added).expect("no other handle to a new slot exists").next = first.take();
@@ -116,8 +116,8 @@ impl SingleFlight {
 }
 
 impl Slot {
-    fn find(first: &Option<Arc<Self>>, id: TypeId) -> Option<Arc<Self>> {
-        let mut next = first.as_ref();
+    fn find(first: Option<&Arc<Self>>, id: TypeId) -> Option<Arc<Self>> {
+        let mut next = first;
         while let Some(slot) = next {
             if slot.id == id {
                 return Some(Arc::clone(slot));

@@ -112,7 +112,7 @@ impl Store {
         let made = Arc::new(f());
         match self.late_to_write::<T>().set_if_absent(Arc::clone(&made)) {
             Ok(()) => T::clone(&made),
-            Err(winner) => T::clone(&winner),
+            Err((winner, _)) => T::clone(&winner),
         }
     }
 
