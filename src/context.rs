@@ -123,6 +123,12 @@ impl RequestContext {
         Self(Arc::new(store))
     }
 
+    /// Makes this context a child of another. It must not have been cloned yet: then it has no readers either.
+    pub(crate) fn set_parent(&mut self, parent: Option<Self>) {
+        let store = Arc::get_mut(&mut self.0).expect("a context that was never entered has one handle");
+        store.set_parent(parent);
+    }
+
     pub(crate) fn into_store(self) -> Option<Store> {
         Arc::into_inner(self.0)
     }

@@ -193,6 +193,10 @@ impl<T> Scoped<T> {
         self.context.as_ref()
     }
 
+    pub(crate) fn context_mut(self: Pin<&mut Self>) -> Option<&mut RequestContext> {
+        self.project().context.as_mut()
+    }
+
     #[inline]
     pub(crate) fn get_ref(&self) -> Option<&T> {
         self.inner.as_ref()

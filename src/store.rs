@@ -167,6 +167,10 @@ impl Store {
         RequestContext::share(self)
     }
 
+    pub(crate) fn set_parent(&mut self, parent: Option<RequestContext>) {
+        self.parent = ManuallyDrop::new(parent);
+    }
+
     fn nearest(&self, is_it: impl Fn(Role) -> bool) -> Option<&Self> {
         let mut store = self;
         while !is_it(store.role) {

@@ -49,6 +49,13 @@ impl<T> Ending<T> {
         Self { scoped: Scoped::new(None, inner), owed: false, panicked: false, is_done: |_| false }
     }
 
+    /// Makes the context, which has not been entered yet, a child of the current one.
+    pub(crate) fn inherit(self: Pin<&mut Self>) {
+        if let Some(context) = self.project().scoped.context_mut() {
+            context.set_parent(RequestContext::current());
+        }
+    }
+
     /// Enters the context, to run the inner `T` there. When that is done, and has not unwound, forget the guard against it.
     #[inline]
     pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>, Unwinding<'_>) {

@@ -8,8 +8,8 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{End, Ending};
-use crate::RequestContext;
+use super::{End, Ending, Role};
+use crate::Store;
 
 pin_project! {
     /// A future in a context of its own that ends with it. Made by [`Store::run`](crate::Store::run).
@@ -21,12 +21,14 @@ pin_project! {
     pub struct Run<T> {
         #[pin]
         future: Ending<T>,
+        has_parent: bool,
     }
 }
 
 impl<T> Run<T> {
-    pub(crate) fn new(context: RequestContext, future: T) -> Self {
-        Self { future: Ending::new(Some(context), true, future) }
+    pub(crate) fn new(store: Store, future: T) -> Self {
+        let context = store.into_context(Role::Run, None);
+        Self { future: Ending::new(Some(context), true, future), has_parent: false }
     }
 }
 
@@ -34,7 +36,12 @@ impl<T: Future> Future for Run<T> {
     type Output = T::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut future = self.project().future;
+        let this = self.project();
+        let mut future = this.future;
+        // Not when it is made: whatever polls it decides whether it is part of a request.
+        if !mem::replace(this.has_parent, true) {
+            future.as_mut().inherit();
+        }
         let (mut inner, entered, mut unwinding) = future.as_mut().enter();
         let polled = inner.as_mut().as_pin_mut().expect("future polled after completion").poll(cx);
         let end = polled.is_ready().then_some(End::Completed);

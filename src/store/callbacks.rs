@@ -69,9 +69,12 @@ impl Store {
 
     /// Runs a future as a unit of work that is no HTTP request: a job, a message of a queue, a test.
     ///
-    /// It gets this store as a context of its own, which inherits from the current one, if any, and ends with the future:
-    /// `Completed` when that is ready, whatever its output, else `Cancelled` or `Panicked`. The end of a request around it
-    /// is not touched.
+    /// This store becomes the future's context. It ends with the future: `Completed` when that is ready, whatever its
+    /// output, else `Cancelled` or `Panicked`. The completion of a request around it is not affected.
+    ///
+    /// The context inherits from the one that is current when the returned future is *first polled*. So a job that is
+    /// awaited in a request inherits from the request, and one that is handed to `tokio::spawn`, or wrapped in
+    /// [`RequestContext::exit`], inherits nothing. One that is dropped before it is polled inherits nothing either.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -84,7 +87,7 @@ impl Store {
     where
         T: Future,
     {
-        Run::new(self.into_context(Role::Run, RequestContext::current()), future)
+        Run::new(self, future)
     }
 
     pub(crate) fn try_on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {

@@ -159,7 +159,7 @@ pub(crate) fn serve<B: Body, F: Future<Output = Answer<B>>>(
 }
 
 /// A response without a body, after `act` in the handler.
-async fn after(act: impl FnOnce()) -> Answer<String> {
+pub(crate) async fn after(act: impl FnOnce()) -> Answer<String> {
     act();
     Ok(Response::new(String::new()))
 }

@@ -9,7 +9,11 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, future::join_all};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+    poll,
+};
 use http::Response;
 use tokio::{
     sync::{Barrier, oneshot},
@@ -19,7 +23,7 @@ use tokio::{
 use tower_request_context::{CallbackError, End, RequestContext, Run, Store};
 
 use crate::{
-    callbacks::{read, serve},
+    callbacks::{after, read, serve},
     support::{User, in_time},
     witness::{Witness, witness},
 };
@@ -194,7 +198,7 @@ async fn a_run_that_outlives_its_request_ends_alone_and_still_reads() {
             let response = RequestContext::on_response(|_| {});
             (response, RequestContext::on_end(end), User::name(), RequestContext::current().unwrap().is_ended())
         };
-        task = Some(tokio::spawn(Store::new().run(work)));
+        task = Some(RequestContext::spawn(Store::new().run(work)));
         Ok(Response::new(String::new()))
     };
     read(serve(1, handler).await.unwrap());
@@ -203,6 +207,62 @@ async fn a_run_that_outlives_its_request_ends_alone_and_still_reads() {
     let seen = in_time(task.unwrap()).await.unwrap();
     assert_eq!(seen, (Err(CallbackError::Ended), Ok(()), String::from("user 1"), false));
     assert_eq!(reports.so_far(), ["run Completed: user 1"]);
+}
+
+/// Makes a run in a handler of user 1, and returns the user that it reads when it is polled in this way.
+async fn user_of_a_run<F>(way: impl FnOnce(Run<BoxFuture<'static, String>>) -> F) -> String
+where
+    F: Future<Output = String>,
+{
+    let handler = async {
+        let job = async {
+            yield_now().await;
+            User::name()
+        };
+        Ok(Response::new(way(Store::new().run(job.boxed())).await))
+    };
+    read(serve(1, handler).await.unwrap())
+}
+
+#[tokio::test]
+async fn a_run_inherits_from_the_context_of_its_first_poll() {
+    let of_the_request = [
+        user_of_a_run(|job| job).await,
+        user_of_a_run(RequestContext::carry).await,
+        user_of_a_run(async |job| RequestContext::spawn(job).await.unwrap()).await,
+        user_of_a_run(async |mut job| {
+            assert!(poll!(&mut job).is_pending());
+            tokio::spawn(job).await.unwrap()
+        })
+        .await,
+    ];
+    assert_eq!(of_the_request, ["user 1"; 4]);
+
+    let of_no_request = [
+        user_of_a_run(async |job| tokio::spawn(job).await.unwrap()).await,
+        user_of_a_run(RequestContext::exit).await,
+        user_of_a_run(async |mut job| {
+            assert!(poll!(RequestContext::exit(&mut job)).is_pending());
+            job.await
+        })
+        .await,
+    ];
+    assert_eq!(of_no_request, ["nobody"; 3]);
+
+    let other = RequestContext::new(Store::new().with_value(User(2)));
+    assert_eq!(user_of_a_run(|job| other.scope(job)).await, "user 2");
+}
+
+#[test]
+fn a_run_that_is_never_polled_inherits_nothing() {
+    let (witness, mut reports) = witness();
+    let handler = after(|| {
+        let store = Store::new();
+        assert!(store.on_end(witness.end_of("run")));
+        drop(store.run(async {}));
+    });
+    read(serve(1, handler).now_or_never().unwrap().unwrap());
+    assert_eq!(reports.so_far(), ["run Cancelled: nobody"]);
 }
 
 #[tokio::test]
