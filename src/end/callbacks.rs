@@ -13,7 +13,7 @@ use super::{End, Phase, Stage};
 use crate::{
     CallbackError,
     sync::{Mutex, MutexGuard, const_fn},
-    unwind::drop_each,
+    unwind::{drop_each, drop_payload},
 };
 
 /// The callbacks of one store. They stand apart from its values, whose readers never come by here.
@@ -112,8 +112,7 @@ impl Callbacks {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback.call(head))) {
                 match panic {
                     None => panic = Some(payload),
-                    // The panic hook has told of it, and to drop a payload may panic.
-                    Some(_) => mem::forget(payload),
+                    Some(_) => drop_payload(payload), // the panic hook has reported it
                 }
             }
         }

@@ -51,7 +51,8 @@ fn register_panics(witness: &Witness) {
 #[test]
 fn panicking_end_callbacks_stop_neither_the_others_nor_the_server() {
     let (witness, mut reports) = witness();
-    let told = |how| [format!("first {how}: user 1"), "captured dropped: user 1".into(), format!("last {how}: user 1")];
+    let [payload, captured] = ["payload dropped: user 1", "captured dropped: user 1"];
+    let told = |how| [format!("first {how}: user 1"), payload.into(), captured.into(), format!("last {how}: user 1")];
 
     let response = head(serve(1, after(|| register_panics(&witness))));
     assert_eq!(read(response), "");
@@ -86,7 +87,8 @@ fn panicking_end_callbacks_do_not_abort_while_another_panic_unwinds() {
         panic!("in the server");
     }));
     assert_eq!(*unwound.unwrap_err().downcast::<&str>().unwrap(), "in the server");
-    let told = ["first Cancelled: user 1", "captured dropped: user 1", "last Cancelled: user 1"];
+    let dropped = ["payload dropped: user 1", "captured dropped: user 1"];
+    let told = ["first Cancelled: user 1", dropped[0], dropped[1], "last Cancelled: user 1"];
     assert_eq!(reports.so_far(), told);
 }
 
@@ -202,7 +204,7 @@ fn a_body_whose_drop_panicked_at_its_end_and_that_is_polled_again_is_panicked() 
 }
 
 /// What response callbacks that panic leave behind: the first panic, and reports.
-const HEADS: [&str; 3] = ["first head: user 1", "last head: user 1", "body dropped: user 1"];
+const HEADS: [&str; 4] = ["first head: user 1", "payload dropped: user 1", "last head: user 1", "body dropped: user 1"];
 
 fn register_panicking_heads(store: &Store, witness: &Witness) {
     let second = PanicsInDrop::new(witness, "payload dropped");
@@ -243,4 +245,26 @@ fn a_panic_in_a_response_callback_of_a_refusal_is_no_different() {
     let panic = catch_unwind(AssertUnwindSafe(|| pin!(request).now_or_never()));
     assert_eq!(*panic.err().unwrap().downcast::<&str>().unwrap(), "the first panic");
     assert_eq!(reports.so_far(), [&HEADS[..], &["end Panicked: user 1"]].concat());
+}
+
+/// A payload whose drop panics with a payload of the same kind, as many times as this says.
+struct PanicsAgain(u32, Witness);
+
+impl Drop for PanicsAgain {
+    fn drop(&mut self) {
+        self.1.saw("payload dropped");
+        if self.0 > 0 {
+            panic_any(Self(self.0 - 1, self.1.clone()));
+        }
+    }
+}
+
+#[test]
+fn payloads_that_panic_in_their_drop_are_dropped_up_to_a_limit() {
+    for (panics, drops) in [(0, 1), (1, 2), (7, 8), (8, 8), (u32::MAX, 8)] {
+        let (witness, mut reports) = witness();
+        let payload = PanicsAgain(panics, witness.clone());
+        read(head(serve(1, after(|| RequestContext::on_end(|_| panic_any(payload)).unwrap()))));
+        assert_eq!(reports.so_far(), vec!["payload dropped: user 1"; drops], "{panics}");
+    }
 }

@@ -61,8 +61,19 @@ struct Value {
     _alive: Arc<()>,
 }
 
+/// An error, and the payload of panics: large enough that each that is leaked is seen.
 #[derive(Debug)]
-struct OnPurpose;
+struct OnPurpose(#[expect(dead_code, reason = "it takes up memory")] Box<[u8; 1024]>);
+
+impl OnPurpose {
+    fn new() -> Self {
+        Self(Box::new([0; 1024]))
+    }
+
+    fn panic() -> ! {
+        resume_unwind(Box::new(Self::new())); // the panic hook would print each
+    }
+}
 
 struct PanicsInDrop;
 
@@ -127,7 +138,7 @@ fn service(way: Way, handle: Handle, seen: &Seen) -> impl Service<Request<()>, R
     layer.layer(service_fn(move |request| {
         handle.put();
         if way == Way::PanicInCall {
-            resume_unwind(Box::new(OnPurpose));
+            OnPurpose::panic();
         }
         handle_request(request, way, Arc::clone(seen))
     }))
@@ -137,8 +148,23 @@ fn set_up(store: &mut Store, way: Way, handle: Handle, seen: &Seen) {
     let alive = Arc::new(());
     seen.lock().unwrap().value = Arc::downgrade(&alive);
     store.insert(Value { _bytes: vec![0; BYTES], _alive: alive });
-    if way == Way::PanicInCallback {
-        assert!(store.on_response(|_| resume_unwind(Box::new(OnPurpose))));
+    match way {
+        Way::PanicInCallback => assert!(store.on_response(|_| OnPurpose::panic())),
+        Way::SecondPanicInCallback => {
+            assert!(store.on_response(|_| OnPurpose::panic()));
+            assert!(store.on_response(|_| OnPurpose::panic()));
+        }
+        Way::PanicInEndCallback => {
+            assert!(store.on_end(|_| OnPurpose::panic()));
+            assert!(store.on_end(|_| resume_unwind(Box::new("text".repeat(256)))));
+        }
+        Way::PanicInDropOfPayload => assert!(store.on_end(|_| resume_unwind(Box::new(PanicsInDrop)))),
+        Way::PanicInDropOfInitialValue => drop(store.insert(PanicsInDrop)),
+        Way::PanicInDropOfCallback => {
+            let held = PanicsInDrop;
+            assert!(store.on_response(|_| drop(held)));
+        }
+        _ => {}
     }
     let seen = Arc::clone(seen);
     let is_free = store.on_end(move |end| {
@@ -147,7 +173,7 @@ fn set_up(store: &mut Store, way: Way, handle: Handle, seen: &Seen) {
     });
     assert!(is_free);
     if way == Way::PanicInSetup {
-        resume_unwind(Box::new(OnPurpose));
+        OnPurpose::panic();
     }
 }
 
@@ -158,10 +184,11 @@ async fn handle_request(
 ) -> Result<Response<StreamBody<impl Stream<Item = Sent>>>, OnPurpose> {
     let _held = (way == Way::PanicInDropOfFuture).then(|| PanicsInDrop);
     match way {
-        Way::FailedService => return Err(OnPurpose),
+        Way::FailedService | Way::PanicInDropOfCallback => return Err(OnPurpose::new()),
         Way::CancelledFuture | Way::PanicInDropOfFuture => pending().await,
-        Way::PanicInPoll => resume_unwind(Box::new(OnPurpose)),
+        Way::PanicInPoll => OnPurpose::panic(),
         Way::Detached => seen.lock().unwrap().task = Some(RequestContext::spawn(outlive())),
+        Way::PanicInDropOfSetValue => RequestContext::set(PanicsInDrop).expect("it is called in a request"),
         Way::Kept => seen.lock().unwrap().kept = RequestContext::current(),
         _ => {}
     }
@@ -185,9 +212,9 @@ fn answer(way: Way) -> Response<StreamBody<impl Stream<Item = Sent>>> {
         frames += 1;
         match way {
             _ if frames == 1 => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"frame"))))),
-            Way::FailedBody => Poll::Ready(Some(Err(OnPurpose))),
+            Way::FailedBody => Poll::Ready(Some(Err(OnPurpose::new()))),
             Way::CancelledBody | Way::PanicInDropOfBody => Poll::Pending,
-            Way::PanicInFrame => resume_unwind(Box::new(OnPurpose)),
+            Way::PanicInFrame => OnPurpose::panic(),
             _ => Poll::Ready(None),
         }
     })))
@@ -207,6 +234,6 @@ impl Handle {
 
 impl Drop for PanicsInDrop {
     fn drop(&mut self) {
-        resume_unwind(Box::new(OnPurpose));
+        OnPurpose::panic();
     }
 }

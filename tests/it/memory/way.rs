@@ -23,9 +23,18 @@ pub(super) enum Way {
     PanicInFrame,
     PanicInDropOfFuture,
     PanicInDropOfBody,
+    /// After a first panic, which is the request's.
+    SecondPanicInCallback,
+    PanicInEndCallback,
+    /// With a payload that panics in its own drop.
+    PanicInDropOfPayload,
+    PanicInDropOfInitialValue,
+    PanicInDropOfSetValue,
+    /// That is never called.
+    PanicInDropOfCallback,
 }
 
-pub(super) const WAYS: [(Way, End); 17] = [
+pub(super) const WAYS: [(Way, End); 23] = [
     (Way::Whole, Completed),
     (Way::Refused, Completed),
     (Way::Detached, Completed),
@@ -43,4 +52,10 @@ pub(super) const WAYS: [(Way, End); 17] = [
     (Way::PanicInFrame, Panicked),
     (Way::PanicInDropOfFuture, Panicked),
     (Way::PanicInDropOfBody, Panicked),
+    (Way::SecondPanicInCallback, Panicked),
+    (Way::PanicInEndCallback, Completed),
+    (Way::PanicInDropOfPayload, Completed),
+    (Way::PanicInDropOfInitialValue, Completed),
+    (Way::PanicInDropOfSetValue, Completed),
+    (Way::PanicInDropOfCallback, Failed),
 ];
