@@ -1,9 +1,14 @@
 //! A value that is to be made of itself: a panic that says so, and not a hang.
 
-use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc};
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
-use futures_util::{FutureExt, join, poll};
-use tokio::sync::{Barrier, oneshot};
+use futures_util::{FutureExt, StreamExt, join, poll, stream::FuturesUnordered};
+use tokio::{
+    runtime::Handle,
+    sync::{Barrier, oneshot, watch},
+    task::{LocalSet, block_in_place, yield_now},
+    time::timeout,
+};
 use tokio_test::{assert_pending, assert_ready_eq, task};
 use tower_request_context::{RequestContext, Store};
 
@@ -97,6 +102,138 @@ async fn two_that_wait_for_each_other_are_reported() {
         u16::from(RequestContext::get_or_init(never::<u8>).await)
     });
     assert_reported(async { join!(byte, word) }, 1_u16).await;
+}
+
+#[tokio::test]
+async fn one_that_awaits_itself_beside_other_work_is_reported_after_that() {
+    let (sender, receiver) = oneshot::channel();
+    let work = RequestContext::get_or_init(async || {
+        join!(async { receiver.await.unwrap() }, RequestContext::get_or_init(never::<u8>)).1
+    });
+    let context = RequestContext::new(Store::new());
+    let mut work = task::spawn(AssertUnwindSafe(context.scope(work)).catch_unwind());
+    assert_pending!(work.poll());
+    sender.send(()).unwrap();
+    assert!(work.is_woken());
+    assert_reports::<u8>(work.await.unwrap_err().downcast_ref::<String>().unwrap());
+}
+
+/// Waits for a value that the caller's initialiser is to make.
+async fn wait() -> u8 {
+    RequestContext::get_or_init(never::<u8>).await
+}
+
+/// Makes a value with an initialiser that polls [`wait`] and returns 7 all the same.
+async fn assert_goes_on(initialiser: impl AsyncFnOnce() -> u8) {
+    let context = RequestContext::new(Store::new());
+    assert_eq!(in_time(context.scope(RequestContext::get_or_init(initialiser))).await, 7);
+    assert_eq!(context.get(), Some(7_u8));
+}
+
+#[tokio::test]
+async fn one_that_races_itself_goes_on() {
+    assert_goes_on(async || tokio::select! { biased; byte = wait() => byte, () = yield_now() => 7 }).await;
+    assert_goes_on(async || tokio::select! { biased; () = yield_now() => 7, byte = wait() => byte }).await;
+    assert_goes_on(async || timeout(Duration::from_millis(1), wait()).await.unwrap_or(7)).await;
+    assert_goes_on(async || {
+        let elsewhere = tokio::spawn(yield_now());
+        tokio::select! { biased; byte = wait() => byte, done = elsewhere => done.map_or(0, |()| 7) }
+    })
+    .await;
+    assert_goes_on(async || {
+        let word = async || tokio::select! { biased; byte = wait() => u16::from(byte), () = yield_now() => 7 };
+        low(RequestContext::get_or_init(word).await)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_polls_an_executor_on_which_others_wait_goes_on() {
+    assert_goes_on(async || {
+        let mut parts = FuturesUnordered::from_iter([wait().boxed_local()]);
+        parts.push(yield_now().map(|()| 7).boxed_local());
+        parts.next().await.unwrap()
+    })
+    .await;
+    assert_goes_on(async || {
+        let tasks = LocalSet::new();
+        let waiting = tasks.spawn_local(RequestContext::carry(wait()));
+        tasks.run_until(yield_now()).await;
+        tasks.run_until(yield_now()).await;
+        assert!(!waiting.is_finished());
+        7
+    })
+    .await;
+    assert_goes_on(async || {
+        block_in_place(|| {
+            Handle::current().block_on(async {
+                tokio::select! { biased; byte = wait() => byte, () = yield_now() => 7 }
+            })
+        })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_of_which_one_has_something_else_to_wait_for_go_on() {
+    let context = RequestContext::new(Store::new());
+    let (both, (sender, mut receiver)) = (Barrier::new(2), oneshot::channel());
+    let byte = RequestContext::get_or_init(async || {
+        both.wait().await;
+        low(RequestContext::get_or_init(never::<u16>).await)
+    });
+    let word = RequestContext::get_or_init(async || {
+        both.wait().await;
+        tokio::select! { biased; byte = wait() => u16::from(byte), word = &mut receiver => word.unwrap() }
+    });
+    let mut both = task::spawn(context.scope(async { join!(byte, word) }));
+    assert_pending!(both.poll());
+    assert!(both.is_woken()); // by the barrier
+    assert_pending!(both.poll());
+    sender.send(7_u16).unwrap();
+    assert!(both.is_woken());
+    assert_eq!(in_time(both).await, (7, 7));
+}
+
+/// Each of three initialisers waits for another, or for what comes in the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn three_tasks_that_race_waits_for_each_other_go_on() {
+    type Shared = (Arc<Barrier>, watch::Receiver<bool>);
+
+    async fn race<T, U>((all, mut come): Shared, value: T) -> T
+    where
+        T: Clone + Send + Sync + 'static,
+        U: Clone + Send + Sync + 'static,
+    {
+        let initialise = async || {
+            all.wait().await;
+            tokio::select! {
+                _ = RequestContext::get_or_init(never::<U>) => {}
+                come = come.wait_for(|come| *come) => assert!(come.is_ok()),
+            }
+            value
+        };
+        RequestContext::get_or_init(initialise).await
+    }
+
+    for round in 0..200 {
+        let context = RequestContext::new(Store::new());
+        let all = Arc::new(Barrier::new(4));
+        let (sender, come) = watch::channel(false);
+        let shared = || (Arc::clone(&all), come.clone());
+        let tasks = (
+            tokio::spawn(context.scope(race::<u8, u16>(shared(), 1))),
+            tokio::spawn(context.scope(race::<u16, u32>(shared(), 2))),
+            tokio::spawn(context.scope(race::<u32, u8>(shared(), 3))),
+        );
+        all.wait().await;
+        if round % 2 == 0 {
+            yield_now().await;
+        }
+        sender.send(true).unwrap();
+        let (byte, word, long) = in_time(async { join!(tasks.0, tasks.1, tasks.2) }).await;
+        assert_eq!((byte.unwrap(), word.unwrap(), long.unwrap()), (1, 2, 3), "round {round}");
+    }
 }
 
 // As a `select!` with a deadline does.
