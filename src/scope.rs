@@ -27,6 +27,8 @@ use std::{
     task::{Context, Poll},
 };
 
+#[cfg(feature = "stream")]
+use futures_core::Stream;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -145,12 +147,13 @@ impl Drop for Entered<'_> {
 pin_project! {
     /// A `T` that is polled and dropped in a context, or in none.
     ///
-    /// It is a [`Future`] when `T` is one, and an [`http_body::Body`] when `T` is one. Made by [`RequestContext::scope`],
-    /// [`RequestContext::carry`] and [`RequestContext::exit`].
+    /// It is a [`Future`] when `T` is one, an [`http_body::Body`] when `T` is one, and with the feature `stream` a
+    /// `futures_core::Stream` when `T` is one. [`RequestContext::scope`], [`RequestContext::carry`] and
+    /// [`RequestContext::exit`] return it.
     ///
     /// The context is current during each poll and while the `T` is dropped, be it finished, cancelled, never polled or
-    /// unwinding; what was current before is restored after each. A future is dropped as soon as it is ready. A body's
-    /// `is_end_stream` and `size_hint` are asked outside.
+    /// unwinding; what was current before is restored after each. A future is dropped as soon as it is ready. The
+    /// `size_hint` of a body or stream and the `is_end_stream` of a body are called outside the context.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -165,7 +168,7 @@ pin_project! {
     /// # Panics
     ///
     /// As a future, when it is polled after completion.
-    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    #[must_use = "futures, streams and bodies do nothing unless they are polled"]
     pub struct Scoped<T> {
         // While `inner` is polled or dropped, the outer context.
         context: Option<RequestContext>,
@@ -267,6 +270,25 @@ impl<T: Body> Body for Scoped<T> {
     #[inline]
     fn size_hint(&self) -> SizeHint {
         self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+#[cfg(feature = "stream")]
+impl<T: Stream> Stream for Scoped<T> {
+    type Item = T::Item;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T::Item>> {
+        let (inner, _entered) = self.enter();
+        match inner.as_pin_mut() {
+            Some(stream) => stream.poll_next(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.as_ref().map_or((0, Some(0)), Stream::size_hint)
     }
 }
 

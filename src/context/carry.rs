@@ -1,12 +1,13 @@
 //! Into a context and out of it: closures, futures, bodies, tasks and threads.
 
+#[cfg(feature = "rt")]
 use tokio::task::JoinHandle;
 
 use crate::{RequestContext, Scoped, scope};
 
 /// # Carrying it along
 impl RequestContext {
-    /// Puts a future or a body into this context: it is polled and dropped there.
+    /// Puts a future, a stream or a body into this context: it is polled and dropped there.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -31,7 +32,7 @@ impl RequestContext {
         scope::sync_scope(Some(self.clone()), f)
     }
 
-    /// Puts a future or a body into the context that is current now, wherever it will be polled and dropped.
+    /// Puts a future, a stream or a body into the context that is current now, wherever it will be polled and dropped.
     ///
     /// This is for what [`spawn`](Self::spawn) does not spawn: a `JoinSet`, a `TaskTracker`, `spawn_local`. Call it where
     /// the context is: a callback that some library runs in a task of its own, as axum does with that of a WebSocket, has
@@ -51,7 +52,28 @@ impl RequestContext {
         Scoped::new(Self::current(), inner)
     }
 
-    /// Puts a future or a body outside of any context.
+    /// Binds a closure to the context that is current now: it is called and dropped in that context, on any thread.
+    ///
+    /// Use it for work that is not a future: a job of a thread pool, a new thread, `JoinSet::spawn_blocking`. If the closure
+    /// is never called, its captured values are dropped in the context too. Where no context is current now, none is
+    /// current inside, whatever is current on the thread that calls it.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let work = context.sync_scope(|| RequestContext::bind(RequestContext::get::<u8>));
+    /// assert_eq!(std::thread::spawn(work).join().unwrap(), Some(7));
+    /// ```
+    #[must_use = "the closure does nothing until it is called"]
+    pub fn bind<F, R>(f: F) -> impl FnOnce() -> R
+    where
+        F: FnOnce() -> R,
+    {
+        let carried = Self::carry(f);
+        || carried.call()
+    }
+
+    /// Puts a future, a stream or a body outside of any context.
     ///
     /// What several requests share should run so: a cache that is being filled, a pooled connection, a `Shared` future.
     /// Otherwise it runs as whichever request happens to poll it.
@@ -95,6 +117,7 @@ impl RequestContext {
     /// # Panics
     ///
     /// Outside of a tokio runtime, as [`tokio::spawn`] does.
+    #[cfg(feature = "rt")]
     #[track_caller]
     pub fn spawn<T>(future: T) -> JoinHandle<T::Output>
     where
@@ -118,13 +141,13 @@ impl RequestContext {
     /// # Panics
     ///
     /// Outside of a tokio runtime, as [`tokio::task::spawn_blocking`] does.
+    #[cfg(feature = "rt")]
     #[track_caller]
     pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let carried = Self::carry(f);
-        tokio::task::spawn_blocking(|| carried.call())
+        tokio::task::spawn_blocking(Self::bind(f))
     }
 }

@@ -136,6 +136,48 @@ impl RequestContext {
         })
     }
 
+    /// Sets a value in the current context unless it or a parent holds one. Returns whether it was set.
+    ///
+    /// ```
+    /// # use tower_request_context::{ContextError, RequestContext, Store};
+    /// let context = RequestContext::new(Store::new());
+    /// assert_eq!(context.sync_scope(|| RequestContext::set_if_absent(1_u8)), Ok(true));
+    /// assert_eq!(context.sync_scope(|| RequestContext::set_if_absent(2_u8)), Ok(false));
+    /// assert_eq!(RequestContext::set_if_absent(1_u8), Err(ContextError::Inactive));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::Inactive`] where no context is current. The value is dropped then.
+    pub fn set_if_absent<T>(value: T) -> Result<bool, ContextError>
+    where
+        T: Send + Sync + 'static,
+    {
+        scope::with_current(|context| Ok(context.ok_or(ContextError::Inactive)?.0.set_if_absent(value)))
+    }
+
+    /// Removes a value from the current context. Returns whether there was one.
+    ///
+    /// A value that a parent holds is hidden in this context and stays in the parent.
+    ///
+    /// ```
+    /// # use tower_request_context::{ContextError, RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// assert_eq!(context.sync_scope(RequestContext::remove::<u8>), Ok(true));
+    /// assert_eq!(context.sync_scope(RequestContext::remove::<u8>), Ok(false));
+    /// assert_eq!(RequestContext::remove::<u8>(), Err(ContextError::Inactive));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::Inactive`] where no context is current.
+    pub fn remove<T>() -> Result<bool, ContextError>
+    where
+        T: Send + Sync + 'static,
+    {
+        scope::with_current(|context| Ok(context.ok_or(ContextError::Inactive)?.0.remove::<T>()))
+    }
+
     /// Changes a value of the current context in one atomic step and returns what `f` returned.
     ///
     /// `f` works on a clone and may run again if another writer was quicker; see [`Store::update`](crate::Store::update).
@@ -157,6 +199,28 @@ impl RequestContext {
         scope::with_current(|context| {
             let context = context.ok_or(ContextError::Inactive)?;
             context.0.update(f).ok_or_else(ContextError::missing::<T>)
+        })
+    }
+
+    /// Returns a clone of the value of a type. If there is none, sets the one that `f` returns.
+    ///
+    /// Of several concurrent callers each may run its `f`. The first to set its value wins, and all return that value.
+    /// Where no context is current, this returns what `f` returns.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new());
+    /// assert_eq!(context.sync_scope(|| RequestContext::get_or_insert_with(|| 1_u8)), 1);
+    /// assert_eq!(context.sync_scope(|| RequestContext::get_or_insert_with(|| 2_u8)), 1);
+    /// assert_eq!(RequestContext::get_or_insert_with(|| 2_u8), 2);
+    /// ```
+    pub fn get_or_insert_with<T>(f: impl FnOnce() -> T) -> T
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        scope::with_current(|context| match context {
+            Some(context) => context.0.get_or_insert_with(f),
+            None => f(),
         })
     }
 
@@ -246,5 +310,21 @@ impl RequestContext {
     /// A [`CallbackError`] that says why `f` will not be called; it is dropped then.
     pub fn on_end(f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
         scope::with_current(|context| context.ok_or(CallbackError::Inactive)?.0.try_on_end(f))
+    }
+
+    /// Returns whether the current request, or the current [`Run`](crate::Run), has ended; `false` where no context is
+    /// current. See [`Store::is_ended`](crate::Store::is_ended).
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = Store::new().run(async { RequestContext::current().unwrap() }).await;
+    /// assert!(context.sync_scope(RequestContext::is_ended));
+    /// assert!(!RequestContext::is_ended());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_ended() -> bool {
+        scope::with_current(|context| context.is_some_and(|context| context.0.is_ended()))
     }
 }

@@ -4,6 +4,7 @@
 
 mod allocations;
 mod auto_traits;
+mod bind;
 mod callbacks;
 mod cancellation;
 mod cve;
@@ -30,6 +31,7 @@ mod seeds;
 mod sockets;
 mod store;
 mod storm;
+mod streams;
 mod support;
 mod two_services;
 mod with_axum;

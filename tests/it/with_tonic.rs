@@ -32,7 +32,7 @@ where
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 
-async fn connect_to(echo: Echo) -> Channel {
+pub(crate) async fn connect_to(echo: Echo) -> Channel {
     connect(|incoming| Server::builder().layer(layer()).add_service(echo).serve_with_incoming(incoming)).await
 }
 

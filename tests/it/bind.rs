@@ -1,0 +1,116 @@
+//! `RequestContext::bind`: closures that run elsewhere, in the context in which they were made.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::mpsc,
+    thread,
+};
+
+use rayon::ThreadPoolBuilder;
+use tokio::task::JoinSet;
+use tower_request_context::{RequestContext, Store};
+
+use crate::{
+    support::User,
+    witness::{Witness, witness},
+};
+
+fn context(id: u32) -> RequestContext {
+    RequestContext::new(Store::new().with_value(User(id)))
+}
+
+/// A closure of user 1 that reports its call, and then the drop of what it owns.
+fn work(witness: &Witness) -> impl FnOnce() + Send + use<> {
+    let (witness, owned) = (witness.clone(), witness.drop_of("dropped"));
+    let work = move || {
+        let _owned = owned;
+        witness.saw("called");
+    };
+    context(1).sync_scope(|| RequestContext::bind(work))
+}
+
+const CALLED: [&str; 2] = ["called: user 1", "dropped: user 1"];
+
+#[test]
+fn a_bound_closure_runs_in_its_context_on_another_thread() {
+    let (witness, mut reports) = witness();
+    thread::spawn(work(&witness)).join().unwrap();
+    assert_eq!(reports.so_far(), CALLED);
+}
+
+#[test]
+fn a_bound_closure_runs_in_its_context_on_a_thread_of_rayon() {
+    let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let (witness, mut reports) = witness();
+    let (sender, done) = mpsc::channel();
+    pool.spawn(work(&witness));
+    pool.spawn({
+        let witness = witness.clone();
+        move || witness.saw("bare")
+    });
+    pool.spawn(move || sender.send(()).unwrap());
+    done.recv().unwrap();
+    assert_eq!(reports.so_far(), ["called: user 1", "dropped: user 1", "bare: nobody"]);
+}
+
+#[tokio::test]
+async fn a_bound_closure_runs_in_its_context_in_a_join_set() {
+    let mut tasks = JoinSet::new();
+    for id in 1..=20 {
+        context(id).sync_scope(|| tasks.spawn_blocking(RequestContext::bind(User::name)));
+    }
+    let mut users = tasks.join_all().await;
+    users.sort_by_key(|user| (user.len(), user.clone()));
+    assert_eq!(users, (1..=20).map(|id| format!("user {id}")).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_bound_closure_that_is_never_called_is_dropped_in_its_context() {
+    let (witness, mut reports) = witness();
+    let bound = work(&witness);
+    thread::spawn(|| context(2).sync_scope(|| drop(bound))).join().unwrap();
+    assert_eq!(reports.so_far(), ["dropped: user 1"]);
+}
+
+#[test]
+fn a_bound_closure_restores_the_context_of_its_caller() {
+    let bound = context(1).sync_scope(|| RequestContext::bind(User::name));
+    let users = context(2).sync_scope(|| (bound(), User::name()));
+    assert_eq!(users, ("user 1".into(), "user 2".into()));
+}
+
+#[test]
+fn a_bound_closure_that_panics_restores_the_context_of_its_caller() {
+    let (witness, mut reports) = witness();
+    let owned = witness.drop_of("dropped");
+    let bound = context(1).sync_scope(|| {
+        RequestContext::bind(move || {
+            let _owned = owned;
+            panic!("as {}", User::name())
+        })
+    });
+    context(2).sync_scope(|| {
+        let panic = catch_unwind(AssertUnwindSafe(bound)).unwrap_err();
+        assert_eq!(*panic.downcast::<String>().unwrap(), "as user 1");
+        assert_eq!(User::name(), "user 2");
+    });
+    assert_eq!(reports.so_far(), ["dropped: user 1"]);
+}
+
+#[test]
+fn a_closure_that_is_bound_outside_any_context_runs_outside() {
+    let bound = RequestContext::bind(RequestContext::is_active);
+    assert!(!context(2).sync_scope(bound));
+}
+
+#[test]
+fn a_bound_closure_returns_its_output_and_is_send_if_the_closure_is() {
+    fn assert_send<T: Send>(value: T) -> T {
+        value
+    }
+
+    let text = String::from("moved in");
+    assert_eq!(assert_send(RequestContext::bind(move || text))(), "moved in");
+    let local = std::rc::Rc::new(7);
+    assert_eq!(*RequestContext::bind(move || local)(), 7);
+}

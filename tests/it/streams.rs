@@ -1,0 +1,150 @@
+//! `Scoped` as a stream: each item is made in the context, and the stream is dropped there.
+
+use std::{convert::Infallible, pin::pin, sync::Arc, task::Poll};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    routing::get,
+};
+use futures_util::{Stream, StreamExt, poll, stream};
+use http::Version;
+use tokio::{sync::Barrier, task::yield_now};
+use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery};
+use tower_request_context::{RequestContext, Scoped, Store};
+
+use crate::{
+    support::{User, VERSIONS, client, in_time, layer, request, serve, text},
+    with_tonic::{
+        connect_to,
+        echo::{Echo, Method, codec},
+    },
+    witness::{Witness, witness},
+};
+
+fn context(id: u32) -> RequestContext {
+    RequestContext::new(Store::new().with_value(User(id)))
+}
+
+/// Three items that name the user of the context in which they are made, each after the task was suspended once.
+fn users(witness: &Witness) -> impl Stream<Item = String> + Send + use<> {
+    let dropped = witness.drop_of("dropped");
+    stream::iter(0..3).then(move |_| {
+        let _ = &dropped;
+        async {
+            yield_now().await;
+            User::name()
+        }
+    })
+}
+
+fn carried(id: u32, witness: &Witness) -> Scoped<impl Stream<Item = String> + Send + use<>> {
+    context(id).sync_scope(|| RequestContext::carry(users(witness)))
+}
+
+#[tokio::test]
+async fn a_carried_stream_makes_each_item_in_its_context() {
+    let (witness, mut reports) = witness();
+    let items = tokio::spawn(carried(1, &witness).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(items, ["user 1"; 3]);
+    assert_eq!(reports.so_far(), ["dropped: user 1"]);
+
+    let items = context(2).scope(carried(1, &witness).map(|item| (item, User::name())).collect::<Vec<_>>()).await;
+    assert_eq!(items, vec![(String::from("user 1"), String::from("user 2")); 3]);
+}
+
+#[tokio::test]
+async fn a_carried_stream_is_dropped_in_its_context_at_each_item() {
+    for items in 0..=4 {
+        let (witness, mut reports) = witness();
+        let mut stream = Box::pin(carried(1, &witness));
+        for _ in 0..items {
+            stream.next().await;
+        }
+        assert!(items > 3 || poll!(stream.next()).is_pending() == (items < 3));
+        context(2).sync_scope(|| drop(stream));
+        assert_eq!(reports.so_far(), ["dropped: user 1"], "after {items} items");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_was_taken_out_of_the_context_sees_none() {
+    let (witness, mut reports) = witness();
+    let items = context(1).scope(RequestContext::exit(users(&witness)).collect::<Vec<_>>()).await;
+    assert_eq!(items, ["nobody"; 3]);
+    assert_eq!(reports.so_far(), ["dropped: nobody"]);
+}
+
+#[test]
+fn a_carried_stream_passes_on_the_size_hint_of_its_stream() {
+    let mut stream = pin!(context(1).scope(stream::iter([1, 2])));
+    assert_eq!(stream.size_hint(), (2, Some(2)));
+    let cx = &mut std::task::Context::from_waker(std::task::Waker::noop());
+    assert_eq!(stream.as_mut().poll_next(cx), Poll::Ready(Some(1)));
+    assert_eq!(stream.size_hint(), (1, Some(1)));
+}
+
+/// The handler hands the stream to a task, which does not carry the context, and answers with what that forwards.
+#[tokio::test]
+async fn a_body_of_a_carried_stream_may_be_polled_by_another_task() {
+    async fn handler() -> Body {
+        let (witness, _) = witness();
+        let mut items = Box::pin(RequestContext::carry(users(&witness)));
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Some(item) = items.next().await {
+                sender.send(format!("{item} polled by {}, ", User::name())).await.unwrap();
+            }
+        });
+        let frames = stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)));
+        Body::from_stream(frames.map(Ok::<_, Infallible>))
+    }
+    async fn direct() -> Body {
+        let (witness, _) = witness();
+        Body::from_stream(RequestContext::carry(users(&witness).map(|item| Ok::<_, Infallible>(Bytes::from(item)))))
+    }
+
+    let address = serve(Router::new().route("/", get(handler)).route("/direct", get(direct)).layer(layer())).await;
+    for version in VERSIONS {
+        let get = |path| {
+            let mut request = request(address, path, Some(User(7)));
+            *request.version_mut() = version;
+            client(version).request(request)
+        };
+        let items = text(in_time(get("/")).await.unwrap()).await;
+        assert_eq!(items, "user 7 polled by nobody, ".repeat(3), "{version:?}");
+        assert_eq!(text(in_time(get("/direct")).await.unwrap()).await, "user 7".repeat(3), "{version:?}");
+    }
+    assert_eq!(VERSIONS[1], Version::HTTP_2);
+}
+
+/// The messages of a client's stream are made by the task of its connection, while other calls are made.
+#[tokio::test]
+async fn messages_of_a_tonic_client_are_made_in_the_context_of_their_call() {
+    let (echo, _) = witness();
+    let channel = connect_to(Echo::new(echo, 1)).await;
+    let all = Arc::new(Barrier::new(8));
+    let calls = (1..=8).map(|id| {
+        let (mut grpc, all) = (Grpc::new(channel.clone()), Arc::clone(&all));
+        tokio::spawn(context(id).scope(async move {
+            let (witness, mut reports) = witness();
+            let messages = users(&witness).then(move |user| {
+                let all = Arc::clone(&all);
+                async move {
+                    all.wait().await;
+                    user
+                }
+            });
+            grpc.ready().await.unwrap();
+            let path = PathAndQuery::from_static(Method::ClientStreaming.path());
+            let request = Request::new(RequestContext::carry(messages));
+            let response = grpc.client_streaming::<_, String, String, _>(request, path, codec()).await.unwrap();
+            (id, response.into_inner(), reports.until("dropped").await)
+        }))
+    });
+    for call in in_time(futures_util::future::join_all(calls)).await {
+        let (id, echoed, dropped) = call.unwrap();
+        let echoes = vec![format!("user {id}: nobody, called by nobody"); 3].join("\n");
+        assert_eq!((echoed, dropped), (echoes, vec![format!("dropped: user {id}")]));
+    }
+}
