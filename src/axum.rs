@@ -18,9 +18,11 @@ use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
 /// An extractor of a value from the request context.
 ///
 /// It looks in the current context, or where none is current, in the one that
-/// [`insert_extension`](crate::RequestContextLayer::insert_extension) left in the request's extensions. A value that is
-/// missing is the [`ContextError`] that says why, to clients a bare 500; middleware finds it in the response's extensions.
-/// `Option<ContextValue<T>>` is `None` then, and `Result<ContextValue<T>, ContextError>` hands the error to the handler.
+/// [`insert_extension`](crate::RequestContextLayer::insert_extension) left in the request's extensions.
+///
+/// A request whose value is missing is rejected with a [`ContextError`]: the client gets status 500 and an empty body, and
+/// the error [is logged](ContextError#as-a-response) with the feature `tracing`. `Option<ContextValue<T>>` extracts `None`
+/// instead, and `Result<ContextValue<T>, ContextError>` passes the error to the handler; neither is logged.
 ///
 /// ```
 /// # use axum::{Router, body::Body, routing::get};
@@ -115,16 +117,16 @@ fn context_of(request: &Parts) -> Result<RequestContext, ContextError> {
     RequestContext::try_current().or_else(|error| carried().ok_or(error))
 }
 
-/// Answers with 500 and an empty body. What is missing, and why, is for logs: the error is in the response's extensions,
-/// where a middleware finds it, and no client does.
+/// Responds with 500 and an empty body. The error is in the response's extensions, for middleware, and is logged with the
+/// feature `tracing`.
 impl IntoResponse for ContextError {
     fn into_response(self) -> Response {
         failure(self)
     }
 }
 
-/// Answers with 500 and an empty body. Why the callback will not be called is for logs: the error is in the response's
-/// extensions, where a middleware finds it, and no client does.
+/// Responds with 500 and an empty body. The error is in the response's extensions, for middleware, and is logged with the
+/// feature `tracing`.
 impl IntoResponse for CallbackError {
     fn into_response(self) -> Response {
         failure(self)
@@ -136,7 +138,7 @@ where
     E: Clone + Send + Sync + 'static,
     StatusCode: From<E>,
 {
-    let mut response = StatusCode::from(error.clone()).into_response();
+    let mut response = StatusCode::from(error.clone()).into_response(); // which logs the error
     response.extensions_mut().insert(error);
     response
 }

@@ -138,6 +138,7 @@
 //! | `axum`       | no      | [`ContextValue`] and [`RequestContext`] as extractors, errors as responses              |
 //! | `request-id` | yes     | [`RequestId`], [`RequestIdPolicy`] and [`RequestContext::id`], made with the crate `uuid` |
 //! | `tower-http` | no      | tower-http's `RequestId` beside ours, and its id generators; implies `request-id`       |
+//! | `tracing`    | no      | logs each [`ContextError`] and [`CallbackError`] that becomes a response, at `ERROR`    |
 //!
 //! [tower]: https://docs.rs/tower
 

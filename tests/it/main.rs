@@ -7,6 +7,7 @@ mod auto_traits;
 mod bind;
 mod callbacks;
 mod cancellation;
+mod capture;
 mod cve;
 mod ends;
 mod example;

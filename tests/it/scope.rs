@@ -244,8 +244,18 @@ fn errors_name_the_thing_the_cause_and_the_cure() {
     for part in ["no request context", "RequestContextLayer", "RequestContext::spawn", "incompatible version"] {
         assert!(inactive.contains(part), "{inactive}");
     }
+    for (cause, fix) in [
+        ("on a route without `RequestContextLayer`", "(put the layer around the route)"),
+        ("in middleware outside the layer", "axum's last `.layer` and `ServiceBuilder`'s first are outermost)"),
+        ("in a bare `tokio::spawn` or thread", "(use `RequestContext::spawn` or `RequestContext::carry`)"),
+        ("`tower::buffer` or a framework adapter", "(use `RequestContextLayer::insert_extension`)"),
+        ("outside any request", "(use `Store::run`)"),
+        ("a second, incompatible version", "(see `cargo tree -d`)"),
+    ] {
+        assert!(inactive.find(cause).is_some_and(|at| inactive[at..].contains(fix)), "{cause}: {inactive}");
+    }
     let missing = context(1).try_get::<String>().unwrap_err().to_string();
-    for part in ["no `alloc::string::String`", "setup", "nothing has set it", "Nesting::Inherit"] {
+    for part in ["no `alloc::string::String`", "setup", "nothing has set it", "another type", "Nesting::Inherit"] {
         assert!(missing.contains(part), "{missing}");
     }
     assert_eq!(http::StatusCode::from(ContextError::Inactive), 500);

@@ -6,6 +6,7 @@ mod disconnects;
 mod errors;
 mod extractors;
 mod isolation;
+mod log;
 mod middleware;
 mod panics;
 mod routing;

@@ -22,13 +22,13 @@ use tokio::sync::{
     Barrier,
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
 };
-use tracing::{
-    Dispatch, Instrument, info, info_span,
-    subscriber::{DefaultGuard, NoSubscriber, set_default},
-};
+use tracing::{Instrument, info, info_span};
 
 use self::example::{UserId, logged, routes, subscriber};
-use crate::support::{Connection, VERSIONS, client, in_time, request, serve, text};
+use crate::{
+    capture::Subscribed,
+    support::{Connection, VERSIONS, client, in_time, request, serve, text},
+};
 
 const AT_ONCE: u64 = 200;
 
@@ -159,20 +159,14 @@ async fn meet(State(all): State<Arc<Barrier>>, request: Request, next: Next) -> 
 /// What the example's subscriber writes on this thread.
 struct Log {
     lines: UnboundedReceiver<Value>,
-    _default: DefaultGuard,
-    _second: Dispatch,
+    _subscribed: Subscribed,
 }
 
 impl Log {
-    /// The subscriber is this thread's only: the process has other tests, and one default for all of them could neither
-    /// be changed nor be kept from what they count. So the test's runtime, and with it the server, is on one thread too.
     fn capture() -> Self {
         let (sender, lines) = unbounded_channel();
-        let default = set_default(subscriber(move || Sent(sender.clone())));
-        // Where there is but one subscriber, what `tracing` finds out of a callsite is what the thread that comes by first
-        // thinks of it. On a thread of another test, without a subscriber, that is: never log this.
-        let second = Dispatch::new(NoSubscriber::new());
-        Self { lines, _default: default, _second: second }
+        let subscribed = Subscribed::new(subscriber(move || Sent(sender.clone())));
+        Self { lines, _subscribed: subscribed }
     }
 
     /// The next line, without what no test can know.

@@ -1,0 +1,178 @@
+//! The log line of each error that becomes a response, and of none that does not.
+
+use std::{any::type_name, process::Command};
+
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_extractor, from_fn},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{
+    StatusCode,
+    header::{CONTENT_LENGTH, DATE},
+};
+use tower_request_context::{CallbackError, ContextError, ContextValue, RequestContext, Store};
+use tracing::Level;
+
+use super::Site;
+use crate::{
+    capture::{Line, Log},
+    support::{User, VERSIONS, in_time, layer, text},
+};
+
+/// A type of which no setup inserts a value.
+#[derive(Clone)]
+struct Absent;
+
+#[tokio::test]
+async fn each_error_that_becomes_a_response_is_logged_once() {
+    let log = Log::capture();
+    for version in VERSIONS {
+        let bare = Site::open(routes(), version).await;
+        for path in CONTEXT_ERRORS.iter().chain(&["/context"]) {
+            assert_logged(&bare, path, ContextError::Inactive, &log).await;
+        }
+        let layered = Site::open(routes().layer(layer()), version).await;
+        for path in CONTEXT_ERRORS {
+            assert_logged(&layered, path, missing(), &log).await;
+        }
+        for path in CALLBACK_ERRORS {
+            assert_logged(&bare, path, CallbackError::NoRequest, &log).await;
+            assert_logged(&layered, path, CallbackError::NoRequest, &log).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn middleware_outside_the_layer_is_logged_with_its_cause() {
+    async fn authenticate(request: Request, next: Next) -> Result<Response, ContextError> {
+        RequestContext::set(User(7))?;
+        Ok(next.run(request).await)
+    }
+
+    let log = Log::capture();
+    let routes = Router::new().route("/", get(async || User::name()));
+    for version in VERSIONS {
+        let outside = Site::open(routes.clone().layer(layer()).layer(from_fn(authenticate)), version).await;
+        assert_logged(&outside, "/", ContextError::Inactive, &log).await;
+        let extracted = routes.clone().layer(layer()).layer(from_extractor::<RequestContext>());
+        assert_logged(&Site::open(extracted, version).await, "/", ContextError::Inactive, &log).await;
+
+        let inside = Site::open(routes.clone().layer(from_fn(authenticate)).layer(layer()), version).await;
+        assert_eq!(inside.get("/", None).await, (StatusCode::OK, "user 7".into()), "{version:?}");
+        assert_eq!(log.so_far(), [], "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn errors_that_the_handler_is_given_are_not_logged() {
+    async fn handler(
+        value: Option<ContextValue<Absent>>,
+        value_or_error: Result<ContextValue<Absent>, ContextError>,
+        context: Option<RequestContext>,
+        context_or_error: Result<RequestContext, ContextError>,
+    ) -> String {
+        assert!(RequestContext::try_get::<Absent>().is_err() && endless().is_err());
+        format!("{} {}", value.is_some() || value_or_error.is_ok(), context.is_some() && context_or_error.is_ok())
+    }
+
+    let log = Log::capture();
+    let routes = Router::new().route("/", get(handler));
+    for version in VERSIONS {
+        for (app, has_context) in [(routes.clone(), false), (routes.clone().layer(layer()), true)] {
+            let site = Site::open(app, version).await;
+            assert_eq!(site.text("/", None).await, format!("false {has_context}"), "{version:?}");
+            assert_eq!(log.so_far(), [], "{version:?}");
+        }
+    }
+}
+
+#[test]
+fn every_error_is_logged_where_it_becomes_a_status() {
+    let log = Log::capture();
+    for error in [ContextError::Inactive, missing()] {
+        assert_eq!(StatusCode::from(error), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(log.so_far(), [line(&error)]);
+        assert_eq!(error.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(log.so_far(), [line(&error)]);
+    }
+    for error in [CallbackError::Inactive, CallbackError::ResponseSent, CallbackError::Ended, CallbackError::NoRequest]
+    {
+        assert_eq!(StatusCode::from(error), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(log.so_far(), [line(&error)]);
+        assert_eq!(error.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(log.so_far(), [line(&error)]);
+    }
+}
+
+/// Cargo builds that program by itself: together with these tests, the library would have all of its features.
+#[test]
+fn without_the_feature_nothing_is_logged() {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["run", "--quiet", "--package", "tower-request-context-untraced"]);
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+const CONTEXT_ERRORS: [&str; 5] =
+    ["/value", "/question-mark", "/question-mark-to-status", "/direct", "/from-extractor"];
+const CALLBACK_ERRORS: [&str; 3] = ["/callback", "/callback-to-status", "/callback-direct"];
+
+/// One way to a response each.
+fn routes() -> Router {
+    async fn question_mark() -> Result<(), ContextError> {
+        RequestContext::try_get::<Absent>()?;
+        Ok(())
+    }
+    async fn question_mark_to_status() -> Result<(), StatusCode> {
+        RequestContext::try_get::<Absent>()?;
+        Ok(())
+    }
+    async fn callback() -> Result<(), CallbackError> {
+        endless()?;
+        Ok(())
+    }
+    async fn callback_to_status() -> Result<(), StatusCode> {
+        endless()?;
+        Ok(())
+    }
+
+    Router::new()
+        .route("/value", get(async |_: ContextValue<Absent>| "called"))
+        .route("/context", get(async |_: RequestContext| "called"))
+        .route("/question-mark", get(question_mark))
+        .route("/question-mark-to-status", get(question_mark_to_status))
+        .route("/direct", get(async || RequestContext::try_get::<Absent>().map(drop).unwrap_err()))
+        .route("/from-extractor", get(async || "called").layer(from_extractor::<ContextValue<Absent>>()))
+        .route("/callback", get(callback))
+        .route("/callback-to-status", get(callback_to_status))
+        .route("/callback-direct", get(async || endless().unwrap_err()))
+}
+
+/// Registers a callback for the end of a context that has none.
+fn endless() -> Result<(), CallbackError> {
+    RequestContext::new(Store::new()).sync_scope(|| RequestContext::on_end(|_| ()))
+}
+
+fn missing() -> ContextError {
+    RequestContext::new(Store::new()).try_get::<Absent>().map(drop).unwrap_err()
+}
+
+fn line(error: &impl ToString) -> Line {
+    let fields = vec![("message", error.to_string())];
+    Line { level: Level::ERROR, target: "tower_request_context".into(), fields }
+}
+
+/// A request gets nothing but a 500, and the log nothing but the message.
+async fn assert_logged(site: &Site, path: &str, error: impl ToString, log: &Log) {
+    let response = site.send(path, Some(User(7))).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+    let mut names: Vec<_> = response.headers().keys().cloned().collect();
+    names.sort_by_key(ToString::to_string);
+    assert_eq!(names, [CONTENT_LENGTH, DATE], "{path}");
+    assert!(!format!("{:?}", response.headers()).contains(type_name::<Absent>()), "{path}");
+    assert_eq!(in_time(text(response)).await, "", "{path}");
+    assert_eq!(log.so_far(), [line(&error)], "{path}");
+}
