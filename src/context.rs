@@ -2,6 +2,7 @@
 
 mod carry;
 mod current;
+mod missing;
 mod weak;
 
 use std::{fmt, ops::Deref, sync::Arc};

@@ -1,7 +1,10 @@
 //! The current context, asked for by nothing but a type.
 
+use std::any::type_name;
+
 use http::response::Parts;
 
+use super::missing;
 use crate::{CallbackError, ContextError, End, RequestContext, scope};
 
 /// # The current context
@@ -62,12 +65,14 @@ impl RequestContext {
     ///
     /// ```should_panic
     /// # use tower_request_context::RequestContext;
-    /// RequestContext::expect::<u8>(); // no request context is current: …
+    /// RequestContext::expect::<u8>(); // cannot read `u8`: no request context is current: …
     /// ```
     ///
     /// # Panics
     ///
-    /// With the text of the [`ContextError`] where [`try_get`](Self::try_get) would return one.
+    /// If no context is current, or it holds no value of the type. The message names the type, the likely causes and their
+    /// fixes. It lists the names of the types that the context does hold, at most 16, and points out those that are nearly
+    /// the one that is missing, such as an `Option` or `Arc` of it. It shows no value.
     #[must_use]
     #[track_caller]
     pub fn expect<T>() -> T
@@ -76,7 +81,7 @@ impl RequestContext {
     {
         match Self::try_get() {
             Ok(value) => value,
-            Err(error) => panic!("{error}"),
+            Err(error) => missing::panic(error, type_name::<T>()),
         }
     }
 

@@ -12,6 +12,7 @@ mod cve;
 mod ends;
 mod example;
 mod examples;
+mod expect;
 mod fuzz;
 mod hops;
 mod layer;

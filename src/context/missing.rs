@@ -1,0 +1,70 @@
+//! The panic of [`RequestContext::expect`].
+
+use std::any::type_name;
+
+use crate::{ContextError, RequestContext};
+
+/// How many names of types the message lists, so that it stays readable.
+const LISTED: usize = 16;
+
+/// Generic wrappers that are easily forgotten when a value is inserted or read.
+const WRAPPERS: [&str; 6] = ["Arc", "Box", "Cow", "Mutex", "Option", "RwLock"];
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+pub(super) fn panic(error: ContextError, asked: &str) -> ! {
+    match (error, RequestContext::current()) {
+        (ContextError::Missing { .. }, Some(context)) => {
+            let present = context.type_names();
+            panic!("{error}; {}{}", near_misses(asked, &present), list(&present))
+        }
+        _ => panic!("cannot read `{asked}`: {error}"),
+    }
+}
+
+/// Points out the types whose names differ from the one asked for in wrappers only, or not at all.
+fn near_misses(asked: &str, present: &[&str]) -> String {
+    let near = present.iter().filter(|name| unwrapped(name) == unwrapped(asked));
+    near.map(|name| remark(asked, name)).collect()
+}
+
+fn remark(asked: &str, name: &str) -> String {
+    if name == asked {
+        // The name of a type does not tell versions of its crate apart.
+        format!(
+            "another type called `{name}` is there, perhaps from a second version of its crate (see `cargo tree -d`); "
+        )
+    } else {
+        format!("`{name}` is there: read that type, or insert `{asked}`; ")
+    }
+}
+
+fn list(present: &[&str]) -> String {
+    if present.is_empty() {
+        return String::from("the context holds no values");
+    }
+    let (listed, rest) = present.split_at(present.len().min(LISTED));
+    let listed = listed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let rest = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    format!("the context holds {listed}{rest}")
+}
+
+/// The name of a type without references and [`WRAPPERS`]. Names are compared, since the type inside an `Option<_>` that is
+/// asked for has no `TypeId` here; what they look like is not guaranteed, so this is for hints only.
+fn unwrapped(name: &str) -> &str {
+    let mut name = name;
+    loop {
+        name = match name.strip_prefix('&').or_else(|| argument_of_wrapper(name)) {
+            Some(inner) => inner,
+            None if name == type_name::<String>() => type_name::<str>(),
+            None => return name,
+        };
+    }
+}
+
+fn argument_of_wrapper(name: &str) -> Option<&str> {
+    let (path, argument) = name.strip_suffix('>')?.split_once('<')?;
+    let wrapper = path.rsplit("::").next()?;
+    WRAPPERS.contains(&wrapper).then_some(argument.strip_prefix("'_, ").unwrap_or(argument)) // as in `Cow<'_, str>`
+}
