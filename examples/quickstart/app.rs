@@ -6,13 +6,13 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{HeaderMap, StatusCode},
+    http::HeaderMap,
     middleware::{Next, from_fn},
     response::Response,
     routing::get,
 };
 use futures_util::{StreamExt, stream};
-use tower_request_context::{RequestContext, RequestContextLayer};
+use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
 
 /// Who asks: seeded by the layer.
 #[derive(Clone, Copy)]
@@ -72,7 +72,7 @@ pub(crate) fn line(reader: &str, seen: Option<String>) -> String {
     format!("{reader}: {seen}\n")
 }
 
-async fn look_up_shop(request: Request, next: Next) -> Result<Response, StatusCode> {
+async fn look_up_shop(request: Request, next: Next) -> Result<Response, ContextError> {
     if let Some(UserId(id)) = RequestContext::get() {
         RequestContext::set(Shop(format!("shop{id}")))?;
     }

@@ -54,7 +54,8 @@
 //! unless it is done. To roll back is to give the connection back as unusable, or to spawn what cleans it.
 //!
 //! ```
-//! # use axum::{Router, extract::{Request, State}, middleware::{Next, from_fn_with_state}, response::Response, routing::get};
+//! # use axum::{Router, extract::{Request, State}, middleware::{Next, from_fn_with_state}, routing::get};
+//! # use axum::response::{self, Response};
 //! # use futures_util::FutureExt;
 //! # use http::StatusCode;
 //! # use std::{mem, sync::{Arc, Mutex}};
@@ -74,7 +75,7 @@
 //! #         if mem::take(&mut *self.1.lock().unwrap()) { self.0.0.lock().unwrap().push(how); }
 //! #     }
 //! # }
-//! async fn transaction(State(db): State<Database>, request: Request, next: Next) -> Result<Response, StatusCode> {
+//! async fn transaction(State(db): State<Database>, request: Request, next: Next) -> response::Result<Response> {
 //!     let transaction = db.begin().await;
 //!     let open = transaction.clone();
 //!     RequestContext::on_end(move |_| open.roll_back())?; // does nothing after a commit

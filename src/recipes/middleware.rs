@@ -6,10 +6,11 @@
 //! context and sets what it found for all that runs after it. In axum:
 //!
 //! ```
-//! # use axum::{Router, body::Body, extract::Request, middleware::{Next, from_fn}, response::Response, routing::get};
+//! # use axum::{Router, body::Body, extract::Request, middleware::{Next, from_fn}, routing::get};
+//! # use axum::response::{IntoResponse, Response};
 //! # use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 //! # use tower::ServiceExt;
-//! use tower_request_context::{RequestContext, RequestContextLayer};
+//! use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
 //!
 //! # #[derive(Clone)]
 //! # struct User(&'static str);
@@ -17,9 +18,11 @@
 //! #     tokio::task::yield_now().await;
 //! #     (headers.get(AUTHORIZATION)? == "Bearer a").then_some(User("Ada"))
 //! # }
-//! async fn authenticate(request: Request, next: Next) -> Result<Response, StatusCode> {
-//!     let user = user_of(request.headers()).await.ok_or(StatusCode::UNAUTHORIZED)?;
-//!     RequestContext::set(user)?; // a 500 where the layer is missing
+//! async fn authenticate(request: Request, next: Next) -> Result<Response, ContextError> {
+//!     let Some(user) = user_of(request.headers()).await else {
+//!         return Ok(StatusCode::UNAUTHORIZED.into_response());
+//!     };
+//!     RequestContext::set(user)?; // responds with 500 if this runs outside the layer, and logs why (feature `tracing`)
 //!     Ok(next.run(request).await)
 //! }
 //!
