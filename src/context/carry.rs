@@ -28,6 +28,10 @@ impl RequestContext {
     /// let context = RequestContext::new(Store::new().with_value(7_u8));
     /// assert_eq!(context.sync_scope(RequestContext::get::<u8>), Some(7));
     /// ```
+    ///
+    /// `f` should not wait for a thread pool that it runs on. While a thread of a rayon pool waits (in `join`, `scope`,
+    /// `install`, `yield_now` or a parallel iterator), it runs other jobs of the pool, and a job of another request then
+    /// runs in this context. See the [recipe](crate::recipes::tasks#tasks-and-threads).
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         scope::sync_scope(Some(self.clone()), f)
     }

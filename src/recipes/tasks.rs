@@ -3,9 +3,9 @@
 //! # Tasks and threads
 //!
 //! What runs elsewhere carries the context along, or has none. [`spawn`](crate::RequestContext::spawn) is for tokio's tasks,
-//! [`carry`](crate::RequestContext::carry) for futures that something else spawns. A pool of threads knows no futures:
-//! there, each closure enters the context by a handle. One `sync_scope` around `par_iter` would not do, since the items
-//! run on the pool's own threads.
+//! [`carry`](crate::RequestContext::carry) for futures that something else spawns. In a pool of threads such as rayon's,
+//! each job enters the context by a handle. One `sync_scope` around `par_iter` would not do, since the items run on the
+//! pool's own threads.
 //!
 //! ```
 //! # use rayon::prelude::*;
@@ -35,6 +35,38 @@
 //! # assert_eq!(context.scope(prices()).await, Ok([7, 14, 21]));
 //! # assert_eq!(prices().await, Err(ContextError::Inactive));
 //! # }
+//! ```
+//!
+//! A thread of such a pool does not block while it waits for the pool: it takes another job, perhaps that of another
+//! request, and runs it on top of the one that waits. If that one waits inside a `sync_scope`, the other job runs in its
+//! context. Two rules prevent that:
+//!
+//! * Each job begins with [`sync_scope`](crate::RequestContext::sync_scope), or with
+//!   [`sync_exit`](crate::RequestContext::sync_exit) if it belongs to no request. It is then independent of the thread
+//!   that takes it.
+//! * A job does not wait for the pool inside a scope: no `join`, `scope`, `install`, `yield_now` or parallel iterator. It
+//!   leaves the scope before it waits. Code that runs outside of the pool, such as a handler, may wait: its thread blocks.
+//!
+//! ```
+//! # use tower_request_context::{RequestContext, Store};
+//! # #[derive(Clone)]
+//! # struct UserId(u64);
+//! # fn price(cat: u64) -> u64 { RequestContext::with(|UserId(id)| id * cat).unwrap_or(0) }
+//! fn sum(context: &RequestContext, cats: &[u64]) -> u64 {
+//!     match cats {
+//!         [] => 0,
+//!         [cat] => context.sync_scope(|| price(*cat)),
+//!         _ => {
+//!             let (left, right) = cats.split_at(cats.len() / 2);
+//!             let (left, right) = rayon::join(|| sum(context, left), || sum(context, right)); // in no scope
+//!             left + right
+//!         }
+//!     }
+//! }
+//! # let user = |id| RequestContext::new(Store::new().with_value(UserId(id)));
+//! # let (one, two) = rayon::join(|| sum(&user(1), &[1, 2, 3]), || sum(&user(2), &[1, 2, 3]));
+//! # assert_eq!((one, two, sum(&user(1), &[])), (6, 12, 0));
+//! # assert!(!rayon::join(RequestContext::is_active, || ()).0);
 //! ```
 //!
 //! # Caches and shared futures

@@ -4,7 +4,7 @@ use std::{
     any::Any,
     future::pending,
     mem,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, mpsc::channel},
     thread,
 };
 
@@ -18,6 +18,7 @@ use futures_util::{
     future::{BoxFuture, Shared, join},
 };
 use http::{Response, StatusCode, Version};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::{
     runtime::Builder,
     sync::{
@@ -27,7 +28,7 @@ use tokio::{
     task::{spawn_blocking, yield_now},
 };
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_request_context::{End, RequestContext};
+use tower_request_context::{End, RequestContext, Store};
 
 use crate::support::{Connection, User, VERSIONS, client, http2_connection, in_time, layer, request, serve, text};
 
@@ -62,6 +63,69 @@ fn cve_2026_97888_the_next_request_on_a_thread_is_not_by_the_user_of_the_last() 
             assert_eq!(text(response).await, threads);
         }
     }));
+}
+
+/// Waits for a pool on its only thread, which runs the job that `submit` adds meanwhile.
+type Wait = fn(&ThreadPool, submit: &(dyn Fn() + Sync));
+
+/// Returns the user that it sees; the argument is its own context.
+type Job = fn(&RequestContext) -> String;
+
+const WAITS: [Wait; 3] = [
+    |_, submit| {
+        submit();
+        assert_eq!(rayon::yield_now(), Some(rayon::Yield::Executed));
+    },
+    // Jobs that other threads add run in the order in which they were added.
+    |_, submit| {
+        rayon::scope(|scope| {
+            let add = || {
+                submit();
+                scope.spawn(|_| ());
+            };
+            thread::scope(|threads| _ = threads.spawn(add));
+        });
+    },
+    |pool, submit| {
+        pool_of_one().install(|| {
+            submit();
+            pool.install(|| ());
+        });
+    },
+];
+
+// F26: a thread waited for its pool in the context of a request, and ran another request's job there
+#[test]
+fn nearcore_9441_a_stolen_job_has_the_context_that_it_enters() {
+    // What a job of user 2 sees on a thread that waits in the context of user 1, and on one that waits outside of it.
+    let jobs: [(Job, _, _); 3] = [
+        (|_| User::name(), "user 1", "nobody"),
+        (|own| own.sync_scope(User::name), "user 2", "user 2"),
+        (|_| RequestContext::sync_exit(User::name), "nobody", "nobody"),
+    ];
+    let [one, two] = [1, 2].map(|id| RequestContext::new(Store::new().with_value(User(id))));
+    for (way, wait) in WAITS.into_iter().enumerate() {
+        for (job, inside, outside) in jobs {
+            let (pool, (sender, seen)) = (pool_of_one(), channel());
+            let submit = || {
+                let (sender, own) = (sender.clone(), two.clone());
+                let job = move || sender.send(job(&own)).unwrap();
+                thread::scope(|threads| _ = threads.spawn(|| two.sync_scope(|| pool.spawn(job))));
+            };
+            let wait_and_go_on = || {
+                wait(&pool, &submit);
+                sender.send(User::name()).unwrap();
+            };
+            pool.install(|| one.sync_scope(wait_and_go_on));
+            assert_eq!(seen.try_iter().collect::<Vec<_>>(), [inside, "user 1"], "way {way}");
+            pool.install(wait_and_go_on);
+            assert_eq!(seen.try_iter().collect::<Vec<_>>(), [outside, "nobody"], "way {way}");
+        }
+    }
+}
+
+fn pool_of_one() -> ThreadPool {
+    ThreadPoolBuilder::new().num_threads(1).build().unwrap()
 }
 
 type LookUp = Shared<BoxFuture<'static, String>>;
