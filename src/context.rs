@@ -51,6 +51,12 @@ impl RequestContext {
     ///
     /// The child reads what the current context holds, at the time of each read. What it writes stays in it.
     ///
+    /// Below a `tower::buffer` no context is current in `Service::call`, since the buffer's worker makes that call on its
+    /// own task. A context that is made there has no parent. Where it is entered, it hides the request's context, also in
+    /// the future and in the body. Instead, call `inherit` in the future, or make a [`child`](Self::child) of the context
+    /// in the request's extensions, as this [recipe](crate::recipes::middleware#in-a-library) shows. A layer with
+    /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks there itself.
+    ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
     /// let outer = RequestContext::new(Store::new().with_value(7_u8));

@@ -11,9 +11,10 @@ use crate::{RequestContextService, Store, opening::Opening};
 ///
 /// The closure gets the new [`Store`] and the head of the request, and returns `()`, or `Result<(), Response>` where
 /// `Err` refuses the request: that response is the answer, and the inner service is not called. It runs once a request,
-/// before the inner service's `call`, in whatever context was current before; so it seeds through `store`, not through
-/// `RequestContext::set`. It is `Fn`: services are cloned, and state behind `FnMut` would fork with each clone; share
-/// state through an `Arc`. To wait for something, set what you found from async middleware below this layer.
+/// before the inner service's `call`, in whatever context was current before (with [`Nesting::Inherit`], in the outer
+/// context); so it seeds through `store`, not through `RequestContext::set`. It is `Fn`: services are cloned, and state
+/// behind `FnMut` would fork with each clone; share state through an `Arc`. To wait for something, set what you found from
+/// async middleware below this layer.
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -104,11 +105,15 @@ impl<F> RequestContextLayer<F> {
         self
     }
 
-    /// Also puts a [`WeakRequestContext`](crate::WeakRequestContext) into the request's extensions. (One that an outer
-    /// layer put there is replaced in any case, so that it always leads to the innermost context.)
+    /// Also inserts a [`WeakRequestContext`](crate::WeakRequestContext) into the request's extensions.
     ///
-    /// It reaches where the current context does not: a `call` that a middleware makes on a task of its own, as that of
-    /// `tower::buffer` does. There, code upgrades and enters it by hand, or a layer with [`Nesting::Reuse`] does.
+    /// The handle reaches code that runs where the context is not current: a `call` that middleware makes on a task of
+    /// its own, as `tower::buffer` does. There, a layer with [`Nesting::Inherit`] or [`Nesting::Reuse`] finds the context
+    /// through the handle. Other code upgrades the handle and enters the context.
+    ///
+    /// A layer replaces the handle of an outer layer, with or without this option. Middleware that enters a context of its
+    /// own should replace it too (see the [recipe](crate::recipes::middleware#in-a-library)), and middleware that calls
+    /// outside of the context, with [`exit`](crate::RequestContext::exit), should remove it.
     ///
     /// ```
     /// # use tower_request_context::RequestContextLayer;
@@ -144,6 +149,16 @@ impl<F> fmt::Debug for RequestContextLayer<F> {
 
 /// How a layer's contexts relate to the context around them.
 ///
+/// `Inherit` and `Reuse` look for an outer context, in this order:
+///
+/// 1. the current context, if it is a descendant of the context in the request's extensions;
+/// 2. the context in the request's extensions, unless it has ended;
+/// 3. the current context.
+///
+/// The outer layer puts its context into the extensions if it has the option
+/// [`insert_extension`](RequestContextLayer::insert_extension). It is needed below a `tower::buffer`, whose worker calls
+/// the inner service on a task of its own, where no context is current.
+///
 /// ```
 /// # use tower_request_context::Nesting;
 /// assert!(matches!(Nesting::default(), Nesting::Override));
@@ -155,10 +170,11 @@ pub enum Nesting {
     /// carries no identity, is anonymous.
     #[default]
     Override,
-    /// For a layer inside a layer: what its store lacks is read from the current context; what is written stays in its
-    /// store. See [`RequestContext::inherit`](crate::RequestContext::inherit).
+    /// Each request gets a store of its own, as a child of the outer context: values that it lacks are read from there,
+    /// and values that are set in it stay in it. The setup runs in the outer context. Without an outer context, the new
+    /// one has no parent.
     Inherit,
-    /// For a layer that is mounted twice, or below a middleware that makes calls on another task: the context in the
-    /// request's extensions, else the current one, is kept, and setup is skipped. Where there is neither, a new one.
+    /// Keeps the outer context and skips the setup: for a layer that is applied twice, or below middleware that calls on
+    /// another task. It never reuses a context that has ended. Without an outer context, the layer makes a new one.
     Reuse,
 }

@@ -103,7 +103,8 @@
 //! **Every request starts from its own store.** A request that is made within another one, in the same process or even
 //! on the same task, is anonymous unless it says who it is. A layer inside a layer can do otherwise when it is told so,
 //! by [`Nesting`]: `Inherit` lets reads fall through to the outer context and keeps writes inside; `Reuse` keeps the
-//! outer context as it is, also below a `Buffer`. In code, [`RequestContext::child`] and
+//! outer context as it is. Both also work below a `Buffer`, if the outer layer has the option
+//! [`insert_extension`](RequestContextLayer::insert_extension). In code, [`RequestContext::child`] and
 //! [`inherit`](RequestContext::inherit) make such a context for a part of the work.
 //!
 //! # The next service

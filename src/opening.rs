@@ -4,7 +4,7 @@ use std::{any::type_name, fmt, mem};
 
 use http::request::Parts;
 
-use crate::{End, Nesting, RequestContext, SetupOutcome, Store, WeakRequestContext, end::Role};
+use crate::{End, Nesting, RequestContext, SetupOutcome, Store, WeakRequestContext, end::Role, scope};
 
 /// What a layer hands to each of its services.
 #[derive(Clone, Copy)]
@@ -34,10 +34,12 @@ impl<F> Opening<F> {
         R: SetupOutcome<B>,
     {
         let opened = match self.nesting {
+            Nesting::Override => self.set_up(head),
+            // The new context becomes a child of the one that is current here, which the setup may read.
+            Nesting::Inherit => scope::sync_scope(outer(head, RequestContext::current()), || self.set_up(head)),
             Nesting::Reuse => reused(head).unwrap_or_else(|| self.set_up(head)),
-            Nesting::Override | Nesting::Inherit => self.set_up(head),
         };
-        // An extension that an outer layer left there would lead a reusing layer below past this context.
+        // An extension that an outer layer left there would lead the layers below past this context.
         if self.insert_extension || head.extensions.get::<WeakRequestContext>().is_some() {
             head.extensions.insert(opened.context.downgrade());
         }
@@ -68,10 +70,22 @@ fn share(store: Store, nesting: Nesting) -> RequestContext {
 }
 
 fn reused<R>(head: &Parts) -> Option<Opened<R>> {
-    let carried = head.extensions.get().and_then(WeakRequestContext::upgrade);
-    let is_live = |context: &RequestContext| !context.is_ended();
-    let context = carried.filter(is_live).or_else(|| RequestContext::current().filter(is_live))?;
+    let context = outer(head, RequestContext::current().filter(is_live))?;
     Some(Opened { context, is_new: false, refusal: None })
+}
+
+/// Returns the context that a layer inherits from or reuses.
+fn outer(head: &Parts, current: Option<RequestContext>) -> Option<RequestContext> {
+    let extension = head.extensions.get().and_then(WeakRequestContext::upgrade).filter(is_live);
+    match (extension, current) {
+        // The current context is the nearer one, and reads in it fall through to the other.
+        (Some(extension), Some(current)) if current.is_within(&extension) => Some(current),
+        (extension, current) => extension.or(current),
+    }
+}
+
+fn is_live(context: &RequestContext) -> bool {
+    !context.is_ended()
 }
 
 /// A store in the hands of a setup. If that unwinds, those whom it has let wait for the end are told.

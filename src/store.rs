@@ -12,8 +12,10 @@ mod type_key;
 mod write;
 
 use std::{
+    iter,
     mem::{ManuallyDrop, needs_drop},
     panic::{RefUnwindSafe, UnwindSafe},
+    ptr,
     sync::Arc,
 };
 
@@ -169,6 +171,11 @@ impl Store {
 
     pub(crate) fn set_parent(&mut self, parent: Option<RequestContext>) {
         self.parent = ManuallyDrop::new(parent);
+    }
+
+    /// Returns whether `outer` is this store or one of its parents.
+    pub(crate) fn is_within(&self, outer: &Self) -> bool {
+        iter::successors(Some(self), |store| store.parent.as_deref()).any(|store| ptr::eq(store, outer))
     }
 
     fn nearest(&self, is_it: impl Fn(Role) -> bool) -> Option<&Self> {

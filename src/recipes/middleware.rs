@@ -143,5 +143,77 @@
 //! # assert_eq!((&*body.to_bytes(), greeting()), (&b"Hallo 7"[..], "Hello"));
 //! ```
 //!
+//! Below a `tower::buffer`, an inheriting layer finds the application's context only if the application's layer has
+//! [`insert_extension`]: the buffer's worker calls the inner service on its own task, where no context is current. Say so
+//! in your documentation. Without that option the library's context has no parent, and hides the application's context in
+//! the handler's future and in the body.
+//!
+//! [`inherit`] looks at the current context only. In an `async` block, in axum's `from_fn` for example, that is enough: the
+//! future is polled in the application's context, also below a buffer. In `Service::call` it is not enough. If your
+//! middleware makes a context there, look in the request's extensions where no context is current. Then replace the handle
+//! in the extensions, for the layers below:
+//!
+//! ```
+//! # use {http::{Request, Response}, std::task::{Context, Poll}, tower::Service};
+//! # use tower::{ServiceBuilder, ServiceExt, buffer::BufferLayer, layer::layer_fn, service_fn};
+//! # use tower_request_context::{Nesting, RequestContextLayer, Scoped};
+//! use tower_request_context::{RequestContext, Store, WeakRequestContext};
+//!
+//! fn child<B>(request: &mut Request<B>, store: Store) -> RequestContext {
+//!     let handle = || request.extensions().get::<WeakRequestContext>();
+//!     let in_extensions = || handle()?.upgrade().filter(|outer| !outer.is_ended());
+//!     let child = match RequestContext::current().or_else(in_extensions) {
+//!         Some(outer) => outer.child(store),
+//!         None => RequestContext::new(store),
+//!     };
+//!     request.extensions_mut().insert(child.downgrade());
+//!     child
+//! }
+//! # #[derive(Clone)]
+//! # struct Deadline(u64);
+//! # #[derive(Clone)]
+//! # struct Deadlines<S>(S);
+//! # impl<S: Service<Request<B>>, B> Service<Request<B>> for Deadlines<S> {
+//! #     type Response = S::Response;
+//! #     type Error = S::Error;
+//! #     type Future = Scoped<S::Future>;
+//! #     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> { self.0.poll_ready(cx) }
+//!
+//! fn call(&mut self, mut request: Request<B>) -> Scoped<S::Future> {
+//!     let context = child(&mut request, Store::new().with_value(Deadline(250)));
+//!     let future = context.sync_scope(|| self.0.call(request));
+//!     context.scope(future)
+//! }
+//! # }
+//! # #[derive(Clone, Debug, PartialEq)]
+//! # struct User(u64);
+//! # let seen = || (RequestContext::get::<User>(), RequestContext::with(|Deadline(left)| *left));
+//! # let handler = service_fn(move |_: Request<()>| {
+//! #     let in_call = seen();
+//! #     async move {
+//! #         tokio::task::yield_now().await;
+//! #         assert_eq!([in_call, seen()], [(); 2].map(|()| (Some(User(7)), Some(250))));
+//! #         Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+//! #     }
+//! # });
+//! # let application = RequestContextLayer::new(|store, _| { store.insert(User(7)); }).insert_extension();
+//! # let library = RequestContextLayer::default().nesting(Nesting::Inherit);
+//! # tokio_test::block_on(async {
+//! #     let below = ServiceBuilder::new().layer(layer_fn(Deadlines)).layer(library).service(handler);
+//! #     assert!(ServiceBuilder::new().layer(application).service(below.clone()).oneshot(Request::new(())).await.is_ok());
+//! #     let buffered = ServiceBuilder::new().layer(application).layer(BufferLayer::new(1)).service(below);
+//! #     assert!(buffered.oneshot(Request::new(())).await.is_ok());
+//! #     let between = ServiceBuilder::new().layer(layer_fn(Deadlines)).layer(BufferLayer::new(1)).layer(library);
+//! #     let between = ServiceBuilder::new().layer(application).service(between.service(handler));
+//! #     assert!(between.oneshot(Request::new(())).await.is_ok());
+//! # });
+//! ```
+//!
+//! If your values are read while the response body is streamed, put the body into that context too, with
+//! [`scope`](crate::RequestContext::scope).
+//!
 //! A library that only reads what an application may have set needs no layer, and says in its documentation which type
 //! that is.
+//!
+//! [`inherit`]: crate::RequestContext::inherit
+//! [`insert_extension`]: crate::RequestContextLayer::insert_extension

@@ -1,5 +1,7 @@
 //! A layer inside a layer, and a request inside a request.
 
+mod outer;
+
 use std::convert::Infallible;
 
 use http::{Request, Response};

@@ -1,5 +1,7 @@
 //! `tower::buffer`, which calls its service on another task, and the ways back into the context there.
 
+mod inherit;
+
 use std::{
     convert::Infallible,
     fmt::Debug,

@@ -1,0 +1,200 @@
+//! A timeout layer below a `tower::buffer` makes a child of the request's context, which holds the deadline.
+
+use std::{
+    convert::Infallible,
+    future::{pending, ready},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, body::Body, error_handling::HandleErrorLayer};
+use futures_util::{StreamExt, future::join_all, stream};
+use http::{Request, Response, StatusCode, Version};
+use tokio::{sync::Barrier, task::yield_now};
+use tower::{
+    BoxError, Layer, Service, ServiceBuilder, ServiceExt, buffer::BufferLayer, service_fn, util::BoxCloneSyncService,
+};
+use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store, WeakRequestContext};
+
+use crate::{
+    support::{Connection, User, VERSIONS, client, in_time, layer, request, serve, text},
+    witness::{Witness, witness},
+};
+
+/// A service whose `call` runs where it is called, unlike that of a `Router`.
+type App = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+#[derive(Clone, Copy, Debug)]
+struct Deadline(Duration);
+
+/// How the timeout layer makes its context.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Layer,
+    LayerWithoutExtension,
+    ReuseThenLayer,
+    ChildOfExtension,
+    InheritInCall,
+    InheritInFuture,
+}
+
+const BOTH: &str = "9s: user 7";
+const NO_USER: &str = "9s: nobody";
+
+/// What is read below the layer, and what is read there below a buffer.
+const ROWS: [(Way, &str, &str); 6] = [
+    (Way::Layer, BOTH, BOTH),
+    (Way::LayerWithoutExtension, BOTH, NO_USER),
+    (Way::ReuseThenLayer, BOTH, BOTH),
+    (Way::ChildOfExtension, BOTH, BOTH),
+    (Way::InheritInCall, BOTH, NO_USER),
+    (Way::InheritInFuture, BOTH, BOTH),
+];
+
+#[tokio::test]
+async fn below_a_buffer_a_child_keeps_the_values_of_the_request() {
+    for version in VERSIONS {
+        for (way, unbuffered, buffered) in ROWS {
+            for (is_buffered, values) in [(false, unbuffered), (true, buffered)] {
+                let seen = responded_and_cancelled(way, is_buffered, version).await;
+                let responded = ["call", "poll", "drop of the future", "frame", "drop of the body"];
+                let cancelled = ["call", "poll", "drop of the future"];
+                let expected = [&responded[..], &cancelled].concat();
+                let expected: Vec<_> = expected.iter().map(|place| format!("{place}, {values}")).collect();
+                assert_eq!(seen, expected, "{way:?}, buffered: {is_buffered}, {version:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn overlapping_requests_each_inherit_their_own_user() {
+    let users = 1..=32;
+    let all = Arc::new(Barrier::new(users.clone().count()));
+    let handler = service_fn(move |_: Request<Body>| {
+        let (in_call, all) = (User::name(), Arc::clone(&all));
+        async move {
+            all.wait().await;
+            Ok(Response::new(Body::from(format!("{in_call}, {}", User::name()))))
+        }
+    });
+    let inheriting = RequestContextLayer::default().nesting(Nesting::Inherit).layer(handler);
+    let app = layer().insert_extension().layer(buffered(boxed(inheriting)));
+    let address = serve(Router::new().fallback_service(app)).await;
+    let client = client(Version::HTTP_11);
+    let responses = join_all(users.map(async |id| {
+        let response = client.request(request(address, "/", Some(User(id)))).await.unwrap();
+        (id, text(response).await)
+    }));
+    for (id, response) in in_time(responses).await {
+        assert_eq!(response, format!("user {id}, user {id}"));
+    }
+}
+
+/// What a handler reads in a request that is responded to, and in one whose client goes away.
+async fn responded_and_cancelled(way: Way, is_buffered: bool, version: Version) -> Vec<String> {
+    let (witness, mut reports) = witness();
+    let address = serve(Router::new().fallback_service(way.app(is_buffered, &witness))).await;
+
+    let response = client(version).request(request(address, "/", Some(User(7)))).await.unwrap();
+    assert_eq!(text(response).await, "a frame");
+    let mut seen = reports.until("drop of the body").await;
+
+    let (mut connection, socket) = Connection::open_to_abort(address, version).await;
+    let request = request(address, "/pending", Some(User(7)));
+    let client = tokio::spawn(async move { connection.send(request).await.map(drop) });
+    seen.extend(reports.until("poll").await);
+    socket.abort();
+    seen.extend(reports.until("drop of the future").await);
+    assert!(client.await.unwrap().is_err());
+    seen
+}
+
+impl Way {
+    fn app(self, is_buffered: bool, witness: &Witness) -> App {
+        let mut app = self.timeout(handler(witness.clone()));
+        if is_buffered {
+            app = buffered(app);
+        }
+        match self {
+            Self::LayerWithoutExtension => boxed(layer().layer(app)),
+            _ => boxed(layer().insert_extension().layer(app)),
+        }
+    }
+
+    fn timeout(self, handler: App) -> App {
+        let deadline = RequestContextLayer::new(|store, _| *store = store_of_deadline()).nesting(Nesting::Inherit);
+        match self {
+            Self::Layer | Self::LayerWithoutExtension => boxed(deadline.layer(handler)),
+            Self::ReuseThenLayer => {
+                boxed(ServiceBuilder::new().layer(layer().nesting(Nesting::Reuse)).layer(deadline).service(handler))
+            }
+            Self::ChildOfExtension => in_call(handler, |request| {
+                let outer = request.extensions().get().and_then(WeakRequestContext::upgrade).unwrap();
+                outer.child(store_of_deadline())
+            }),
+            Self::InheritInCall => in_call(handler, |_| RequestContext::inherit(store_of_deadline())),
+            Self::InheritInFuture => boxed(service_fn(move |request| {
+                let handler = handler.clone();
+                async { in_call(handler, |_| RequestContext::inherit(store_of_deadline())).oneshot(request).await }
+            })),
+        }
+    }
+}
+
+fn buffered(app: App) -> App {
+    let failed = HandleErrorLayer::new(async |_: BoxError| StatusCode::BAD_GATEWAY);
+    boxed(ServiceBuilder::new().layer(failed).layer(BufferLayer::new(4)).service(app))
+}
+
+fn store_of_deadline() -> Store {
+    Store::new().with_value(Deadline(Duration::from_secs(9)))
+}
+
+/// Makes a context in `call`, for the inner call, its future and the body.
+fn in_call(mut inner: App, make: fn(&Request<Body>) -> RequestContext) -> App {
+    boxed(service_fn(move |request| {
+        let context = make(&request);
+        let called = context.scope(context.sync_scope(|| inner.call(request)));
+        async move { Ok(called.await?.map(|body| Body::new(context.scope(body)))) }
+    }))
+}
+
+fn handler(witness: Witness) -> App {
+    boxed(service_fn(move |request: Request<Body>| {
+        see(&witness, "call");
+        let (future, witness) = (SeenOnDrop("drop of the future", witness.clone()), witness.clone());
+        async move {
+            let _future = future;
+            yield_now().await;
+            see(&witness, "poll");
+            if request.uri().path() == "/pending" {
+                pending::<()>().await;
+            }
+            let body = SeenOnDrop("drop of the body", witness);
+            let frames = stream::once(ready("a frame")).inspect(move |_| see(&body.1, "frame"));
+            Ok(Response::new(Body::from_stream(frames.map(Ok::<_, Infallible>))))
+        }
+    }))
+}
+
+fn see(witness: &Witness, place: &str) {
+    let deadline = RequestContext::with(|Deadline(left)| format!("{left:?}"));
+    witness.saw(&format!("{place}, {}", deadline.unwrap_or_default()));
+}
+
+struct SeenOnDrop(&'static str, Witness);
+
+impl Drop for SeenOnDrop {
+    fn drop(&mut self) {
+        see(&self.1, self.0);
+    }
+}
+
+fn boxed<S, B>(service: S) -> App
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static,
+    B: http_body::Body<Data = hyper::body::Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    BoxCloneSyncService::new(service.map_response(|response| response.map(Body::new)))
+}
