@@ -1,8 +1,19 @@
 //! What request ids and propagation have in common: whose headers are believed, and which are left alone.
 
+#[cfg(feature = "request-id")]
+mod ids;
+
 use std::sync::Arc;
 
 use http::{HeaderName, header, request::Parts};
+
+#[cfg(feature = "request-id")]
+pub(crate) use self::ids::{IdHeader, carries_id, ids_under, insert_id};
+#[cfg(not(feature = "request-id"))]
+pub(crate) use self::no_ids::{carries_id, ids_under};
+
+/// The header of a request's id, unless a policy names another.
+pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Decides by the head of a request, to which servers add what they know of the peer.
 pub(crate) type Trusted = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
@@ -28,4 +39,20 @@ pub(crate) fn assert_free(name: &HeaderName) {
         "the header `{name}` frames one message or belongs to one connection, and cannot travel to another or carry an id: \
          leave it to server and client, and name a header that describes the request",
     );
+}
+
+/// Without ids, no header carries one.
+#[cfg(not(feature = "request-id"))]
+mod no_ids {
+    use http::{HeaderName, HeaderValue};
+
+    use crate::Store;
+
+    pub(crate) const fn carries_id(_: &Store, _: &HeaderName) -> bool {
+        false
+    }
+
+    pub(crate) const fn ids_under<'a>(_: &Store, _: &[HeaderName]) -> Vec<(&'a HeaderName, Option<HeaderValue>)> {
+        Vec::new()
+    }
 }

@@ -7,7 +7,11 @@ use std::{fmt, sync::Arc};
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 use self::rules::{Rules, STATE, TRACE};
-use crate::{Store, scope};
+use crate::{
+    Store,
+    headers::{REQUEST_ID, carries_id, ids_under},
+    scope,
+};
 
 /// Carries some headers of a request over to the calls that are made for it, so that the next service knows it too.
 ///
@@ -31,20 +35,36 @@ use crate::{Store, scope};
 /// assert_eq!(headers["x-tenant"], "cats & co");
 /// ```
 ///
+/// # Request ids
+///
+/// A request id is not captured: [`inject`](Self::inject) writes the id that
+/// [`RequestContext::id`](crate::RequestContext::id) returns, under the header of the
+/// [`RequestIdPolicy`](crate::RequestIdPolicy) that was applied. This does not depend on the order of `apply` and `capture`,
+/// nor on [`trust_if`](Self::trust_if), since the id is this server's. It needs no `capture` either.
+///
+/// * An id that the application sets later, or in a child, is written under the same header.
+/// * If several policies were applied, each of their headers has the id that its own policy gave. The id set later is under
+///   the header of the last one, or of the inner layer.
+/// * An id that no policy gave, such as that of a job, is written under `x-request-id`.
+/// * Without any id in the context, `x-request-id` is captured and injected as other headers are.
+///
 /// # Limits
 ///
 /// A header counts with all its lines, as if they were joined by commas ([RFC 9110]). One that is longer than the limit for
 /// each is left out, and of what together exceeds the limit for all, the longest are, until the rest fits: no header is cut,
 /// and none is left out for another that is longer. Both are checked before anything is copied, at each capture and again
 /// at each injection. `baggage`, which is in no preset, is also left out above the 8192 bytes and 64 members of its
-/// specification.
+/// specification. A request id counts as any other header, at injection; what a client sent in
+/// its place counts in a capture that runs before `apply`.
 ///
 /// # What travels
 ///
 /// Values travel byte for byte; nothing is parsed, and so nothing is vouched for. A `tracestate` goes with its own
-/// `traceparent` or not at all, since alone it means nothing. All but `traceparent`, `tracestate` and
-/// `x-request-id` are marked [sensitive](HeaderValue::set_sensitive), which keeps them out of `Debug` and of the
-/// compression tables of HTTP/2. `Debug` of this type shows names.
+/// `traceparent` or not at all, since alone it means nothing.
+///
+/// All but `traceparent`, `tracestate`, `x-request-id` and the request id are marked
+/// [sensitive](HeaderValue::set_sensitive), which keeps them out of `Debug` and of the compression tables of HTTP/2.
+/// `Debug` of this type shows names.
 ///
 /// [RFC 9110]: https://www.rfc-editor.org/rfc/rfc9110#name-field-lines-and-combined-fi
 #[derive(Clone)]
@@ -106,9 +126,7 @@ impl HeaderPropagation {
 
     /// Captures nothing from a request unless `trusted` says that it may: by what its extensions say of the peer.
     ///
-    /// That goes for an id made by [`RequestIdPolicy`](crate::RequestIdPolicy) too, which the request carries like any other
-    /// header. Where the id of a stranger's request is to travel and its trace is not, let one list capture the id and
-    /// another the trace, and a third that names both inject them: see [`recipes::trust`](crate::recipes::trust).
+    /// The [request id](Self#request-ids) is propagated all the same: it is not taken from the request.
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagation;
@@ -138,8 +156,8 @@ impl HeaderPropagation {
         self
     }
 
-    /// Takes the headers that are to travel from a request into its store. Called in the setup of a layer, after
-    /// [`RequestIdPolicy::apply`](crate::RequestIdPolicy::apply) where the id travels too.
+    /// Copies the listed headers of a request into its store. Called in the setup of a layer, before or after
+    /// [`RequestIdPolicy::apply`](crate::RequestIdPolicy::apply).
     ///
     /// A second capture adds to the first, and has the last word on a header that both found; the `tracestate` of another
     /// `traceparent` goes with it. The store holds copies: it does not keep the head of the request alive.
@@ -156,8 +174,8 @@ impl HeaderPropagation {
         if self.0.trusted.as_ref().is_some_and(|trusted| !trusted(request)) {
             return;
         }
-        let lines_of = |name| request.headers.get_all(name).iter();
-        let names = self.0.admit(lines_of);
+        let is_taken = |name| !carries_id(store, name);
+        let names = self.0.admit(|name| is_taken(name).then(|| request.headers.get_all(name)).into_iter().flatten());
         if names.is_empty() {
             return;
         }
@@ -166,12 +184,13 @@ impl HeaderPropagation {
         let is_other = names.contains(&&TRACE) && captured.lines_of(&TRACE).ne(request.headers.get_all(&TRACE));
         captured.0.retain(|(name, _)| !(names.contains(&name) || is_other && *name == STATE));
         for name in names {
-            captured.0.extend(lines_of(name).map(|line| (name.clone(), copy(name, line))));
+            captured.0.extend(request.headers.get_all(name).iter().map(|line| (name.clone(), copy(name, line))));
         }
         store.insert(captured);
     }
 
-    /// Puts what the current context captured on the headers of a call, as far as this list names it.
+    /// Puts what the current context captured on the headers of a call, as far as this list names it, and its
+    /// [request id](Self#request-ids).
     ///
     /// A header that is there already is left as it is, and so are all where no context is current. What a
     /// [child](crate::RequestContext::child), or a layer that inherits, has not captured itself, it finds in its parents, the
@@ -194,11 +213,23 @@ impl HeaderPropagation {
     pub fn inject(&self, headers: &mut HeaderMap) {
         scope::with_current(|context| {
             let Some(context) = context else { return };
-            let nearest = |name: &HeaderName| context.seeded().find(|captured: &&Captured| captured.holds(name));
-            // The state of one trace says nothing of another, be it the caller's or a parent's.
-            let holder = |name: &HeaderName| nearest(if *name == STATE { &TRACE } else { name });
-            let source = |name: &HeaderName| holder(name).filter(|_| !headers.contains_key(name));
-            let lines_of = |name| source(name).into_iter().flat_map(move |captured| captured.lines_of(name));
+            let ids = ids_under(context, &self.0.names);
+            let id_under = |name: &HeaderName| ids.iter().find(|(header, _)| *header == name);
+            let source = |name: &HeaderName| {
+                // The state of one trace says nothing of another, be it the caller's or a parent's.
+                let holder = if *name == STATE { &TRACE } else { name };
+                // What was captured under the header of an id is a client's, or a copy.
+                if id_under(name).is_some() || id_under(holder).is_some() {
+                    return None;
+                }
+                context.seeded().find(|captured: &&Captured| captured.holds(holder))
+            };
+            let lines_of = |name| {
+                let is_free = !headers.contains_key(name);
+                let id = id_under(name).and_then(|(_, id)| id.as_ref());
+                let captured = source(name).into_iter().flat_map(move |captured| captured.lines_of(name));
+                id.into_iter().chain(captured).filter(move |_| is_free)
+            };
             let admitted = self.0.admit(lines_of);
             let lines = admitted.into_iter().flat_map(|name| lines_of(name).map(move |line| (name, line.clone())));
             for (name, line) in lines.collect::<Vec<_>>() {
@@ -229,7 +260,7 @@ impl Captured {
 /// A copy does not keep the buffer alive that the server read the request into.
 fn copy(name: &HeaderName, line: &HeaderValue) -> HeaderValue {
     let mut copy = HeaderValue::from_bytes(line.as_bytes()).expect("a header value has the bytes of one");
-    let is_public = *name == TRACE || *name == STATE || name == "x-request-id";
+    let is_public = *name == TRACE || *name == STATE || *name == REQUEST_ID;
     copy.set_sensitive(line.is_sensitive() || !is_public);
     copy
 }

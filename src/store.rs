@@ -25,6 +25,8 @@ use self::{
     rare::Rare,
     seeds::Seeds,
 };
+#[cfg(feature = "request-id")]
+use crate::headers::IdHeader;
 use crate::{
     RequestContext,
     end::{Callbacks, Phase, Role},
@@ -84,6 +86,9 @@ pub struct Store {
     role: Role,
     /// Whether a seed in the list runs code when it is dropped.
     needs_drop: bool,
+    /// Which header carries the id, for requests that go out.
+    #[cfg(feature = "request-id")]
+    pub(crate) id_header: IdHeader,
     // The drop of a store takes apart what it holds in an order of its own; then nothing is left to be dropped, which
     // `ManuallyDrop` says to the compiler, here as in the parts.
     parent: ManuallyDrop<Option<RequestContext>>,
@@ -112,6 +117,8 @@ impl Store {
                 phase: Phase::new(),
                 role: Role::Loose,
                 needs_drop: false,
+                #[cfg(feature = "request-id")]
+                id_header: IdHeader::Unset,
                 parent: ManuallyDrop::new(None),
             }
         }

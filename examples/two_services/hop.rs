@@ -13,7 +13,7 @@ const NAMES: [&str; 4] = ["x-request-id", "x-tenant", "tracestate", "traceparent
 static TRAVELLING: LazyLock<HeaderPropagation> =
     LazyLock::new(|| HeaderPropagation::new(NAMES.map(HeaderName::from_static)));
 
-/// The way in. The id comes first, for what is captured to have it.
+/// The way in. The id is propagated too, in whichever order the two are called.
 pub(crate) fn context(ids: RequestIdPolicy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
     RequestContextLayer::new(move |store, request| {
         ids.apply(store, request);

@@ -72,7 +72,8 @@
 //!   that one names. Give clients of third parties no propagation, or one with `traceparent` alone; an internal tenant is
 //!   nobody's business.
 //!
-//! At an edge, then, the id was made here and travels for everybody, and the trace only for peers that are known:
+//! The request id is not taken from the request: [`inject`] writes the one that [`RequestContext::id`] returns. So at an
+//! edge, one list propagates the id for all clients, and the trace for known peers only:
 //!
 //! ```
 //! # use http::{HeaderMap, HeaderName, Request};
@@ -82,19 +83,17 @@
 //! # struct Peer(bool);
 //! # fn is_known(request: &http::request::Parts) -> bool { request.extensions.get().is_some_and(|Peer(known)| *known) }
 //! let ids = RequestIdPolicy::new();
-//! let id = HeaderPropagation::new([HeaderName::from_static("x-request-id")]);
-//! let trace = HeaderPropagation::trace_context().trust_if(is_known);
-//! let outgoing = HeaderPropagation::trace_context().and(HeaderName::from_static("x-request-id")); // injects both
+//! let propagation = HeaderPropagation::trace_context().and(HeaderName::from_static("x-request-id")).trust_if(is_known);
 //!
+//! let incoming = propagation.clone(); // and `propagation.inject(…)` on the way out
 //! let layer = RequestContextLayer::new(move |store, request| {
 //!     ids.apply(store, request);
-//!     id.capture(store, request);
-//!     trace.capture(store, request);
+//!     incoming.capture(store, request);
 //! });
 //! # use http::Response;
 //! # use tower::{Layer, ServiceExt, service_fn};
 //! # for known in [true, false] {
-//! #     let outgoing = outgoing.clone();
+//! #     let outgoing = propagation.clone();
 //! #     let service = layer.clone().layer(service_fn(move |_: Request<()>| {
 //! #         let mut call = HeaderMap::new();
 //! #         outgoing.inject(&mut call);
@@ -160,8 +159,10 @@
 //! [Istio]: https://istio.io/latest/docs/tasks/observability/distributed-tracing/overview/
 //! [W3C Trace Context, 7.2]: https://www.w3.org/TR/trace-context/#denial-of-service
 //! [`HeaderPropagation`]: crate::HeaderPropagation
+//! [`RequestContext::id`]: crate::RequestContext::id
 //! [`RequestId`]: crate::RequestId
 //! [`RequestIdPolicy::new`]: crate::RequestIdPolicy::new
 //! [`accept_inbound`]: crate::RequestIdPolicy::accept_inbound
 //! [`accept_inbound_if`]: crate::RequestIdPolicy::accept_inbound_if
+//! [`inject`]: crate::HeaderPropagation::inject
 //! [`trust_if`]: crate::HeaderPropagation::trust_if

@@ -7,7 +7,7 @@ use http::{HeaderName, request::Parts};
 use super::RequestId;
 use crate::{
     RequestContext, Store,
-    headers::{Trusted, assert_free},
+    headers::{REQUEST_ID, Trusted, assert_free, insert_id},
 };
 
 /// Gives each request an id: in the store, on the request's header, and on the response.
@@ -37,6 +37,11 @@ use crate::{
 /// ```
 ///
 /// A policy is cheap to clone. Its closures are called through a pointer, each at most once for an `apply`.
+///
+/// # Outgoing requests
+///
+/// A [`HeaderPropagation`](crate::HeaderPropagation) that lists the policy's header propagates the id to the services that
+/// are called. It writes the id that [`RequestContext::id`] returns, whatever the request's header says.
 #[derive(Clone)]
 #[must_use = "a policy does nothing until it is applied in a setup"]
 pub struct RequestIdPolicy {
@@ -55,12 +60,7 @@ impl RequestIdPolicy {
     /// assert!(format!("{ids:?}").contains("x-request-id"));
     /// ```
     pub fn new() -> Self {
-        Self {
-            header: HeaderName::from_static("x-request-id"),
-            generate: Arc::new(|_| RequestId::new_v4()),
-            trusted: None,
-            echo: true,
-        }
+        Self { header: REQUEST_ID.clone(), generate: Arc::new(|_| RequestId::new_v4()), trusted: None, echo: true }
     }
 
     /// Says which header carries the id, on the request and on the response.
@@ -176,7 +176,8 @@ impl RequestIdPolicy {
     ///
     /// The id that the request comes with is kept if it is trusted, or if it is already that of the store or of the current
     /// context, as it is for a layer inside a layer. It is never repaired, and what is not kept is neither echoed nor
-    /// logged. Of two policies with different headers the one that is applied last gives the id.
+    /// logged. Of two policies with different headers the one that is applied last gives the id. The header of the other
+    /// keeps the id that it was given, also on outgoing requests.
     ///
     /// ```
     /// # use tower_request_context::{RequestIdPolicy, Store};
@@ -192,7 +193,7 @@ impl RequestIdPolicy {
             request.headers.remove(&self.header);
             (self.generate)(request)
         });
-        store.insert(id.clone());
+        insert_id(store, &self.header, id.clone());
         // A map that is full takes no header more; the id is in the store all the same.
         let _ = request.headers.try_insert(self.header.clone(), id.clone().into());
         #[cfg(feature = "tower-http")]

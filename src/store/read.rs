@@ -111,7 +111,7 @@ impl Store {
     }
 
     #[inline]
-    pub(super) fn seed<T>(&self) -> Option<&T>
+    pub(crate) fn seed<T>(&self) -> Option<&T>
     where
         T: Send + Sync + 'static,
     {
@@ -124,6 +124,11 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        iter::successors(Some(self), |store| store.parent.as_deref()).filter_map(|store| store.seed())
+        self.ancestors().filter_map(|store| store.seed())
+    }
+
+    /// This store and its parents, nearest first.
+    pub(crate) fn ancestors(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |store| store.parent.as_deref())
     }
 }

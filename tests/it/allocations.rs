@@ -10,7 +10,7 @@ use std::{
 
 use allocation_counter::measure;
 use futures_util::stream;
-use http::{HeaderMap, Request, Response, request::Parts};
+use http::{HeaderMap, HeaderName, Request, Response, request::Parts};
 use http_body_util::StreamBody;
 use hyper::body::{Body, Bytes, Frame};
 use tokio_test::block_on;
@@ -146,6 +146,13 @@ fn a_new_id_takes_three_allocations_and_its_echo_one() {
     assert_eq!(of_an_id(&RequestIdPolicy::new().echo(false)), 3);
     assert_eq!(of_an_id(&RequestIdPolicy::new()), 4);
     assert_eq!(of_an_id(&RequestIdPolicy::new().accept_inbound()), 4);
+}
+
+#[test]
+fn an_id_under_another_header_takes_one_allocation_more() {
+    let own = RequestIdPolicy::new().header(HeaderName::from_static("x-correlation-id"));
+    assert_eq!(of_an_id(&own.clone().echo(false)), 4);
+    assert_eq!(of_an_id(&own), 5);
 }
 
 #[test]

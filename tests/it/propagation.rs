@@ -2,6 +2,7 @@
 
 mod calls;
 mod captures;
+mod ids;
 mod limits;
 mod opentelemetry;
 mod parents;
