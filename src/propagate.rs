@@ -57,6 +57,8 @@ use crate::{
 /// specification. A request id counts as any other header, at injection; what a client sent in
 /// its place counts in a capture that runs before `apply`.
 ///
+/// An outgoing [`HeaderMap`] that is full, at about 24,000 names, takes a header with all its lines or not at all.
+///
 /// # What travels
 ///
 /// Values travel byte for byte; nothing is parsed, and so nothing is vouched for. A `tracestate` goes with its own

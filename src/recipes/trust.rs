@@ -17,6 +17,7 @@
 //! logged input). Where a proxy sets the id, [`accept_inbound`] adopts it; where some peers are proxies and some are not,
 //! [`accept_inbound_if`] asks who the peer is. An id that breaks the rules of [`RequestId`], or comes twice, is replaced
 //! as if it had not come. The echo tells clients which id to quote when they complain; where layers are nested, the id of the outermost.
+//! It replaces the id of an upstream's response; a proxy that should keep that one uses [`echo_if_absent`].
 //!
 //! ```
 //! # use http::{Request, header::HeaderValue};
@@ -164,5 +165,6 @@
 //! [`RequestIdPolicy::new`]: crate::RequestIdPolicy::new
 //! [`accept_inbound`]: crate::RequestIdPolicy::accept_inbound
 //! [`accept_inbound_if`]: crate::RequestIdPolicy::accept_inbound_if
+//! [`echo_if_absent`]: crate::RequestIdPolicy::echo_if_absent
 //! [`inject`]: crate::HeaderPropagation::inject
 //! [`trust_if`]: crate::HeaderPropagation::trust_if

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderName, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 use super::RequestId;
 use crate::{
@@ -48,7 +48,14 @@ pub struct RequestIdPolicy {
     header: HeaderName,
     generate: Arc<dyn Fn(&mut Parts) -> RequestId + Send + Sync>,
     trusted: Option<Trusted>,
-    echo: bool,
+    echo: Option<Echo>,
+}
+
+/// How the id is written on a response.
+#[derive(Clone, Copy)]
+enum Echo {
+    Replace,
+    IfAbsent,
 }
 
 impl RequestIdPolicy {
@@ -60,7 +67,12 @@ impl RequestIdPolicy {
     /// assert!(format!("{ids:?}").contains("x-request-id"));
     /// ```
     pub fn new() -> Self {
-        Self { header: REQUEST_ID.clone(), generate: Arc::new(|_| RequestId::new_v4()), trusted: None, echo: true }
+        Self {
+            header: REQUEST_ID.clone(),
+            generate: Arc::new(|_| RequestId::new_v4()),
+            trusted: None,
+            echo: Some(Echo::Replace),
+        }
     }
 
     /// Says which header carries the id, on the request and on the response.
@@ -156,7 +168,10 @@ impl RequestIdPolicy {
         self
     }
 
-    /// Says whether the response carries the id.
+    /// Sets whether the response carries the id, which it does by default.
+    ///
+    /// The id replaces all lines that the response has under that name, so that it carries the id of the logs. A response
+    /// that comes from another server may have an id of its own: see [`echo_if_absent`](Self::echo_if_absent).
     ///
     /// ```
     /// # use tower_request_context::RequestIdPolicy;
@@ -164,7 +179,34 @@ impl RequestIdPolicy {
     /// assert!(format!("{silent:?}").contains("echo: false"));
     /// ```
     pub fn echo(mut self, echo: bool) -> Self {
-        self.echo = echo;
+        self.echo = echo.then_some(Echo::Replace);
+        self
+    }
+
+    /// Sets the id on responses that have no such header, and leaves the others as they are.
+    ///
+    /// For a reverse proxy whose clients should see the id of the upstream's response, as tower-http's
+    /// `PropagateRequestIdLayer` does it. That header is not validated, and it may differ from the id in the logs of this
+    /// server. The last call of this method and of [`echo`](Self::echo) counts.
+    ///
+    /// ```
+    /// # use http::{Request, Response};
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # use tower_request_context::{RequestContextLayer, RequestIdPolicy};
+    /// let ids = RequestIdPolicy::new().echo_if_absent();
+    /// let layer = RequestContextLayer::new(move |store, request| {
+    ///     ids.apply(store, request);
+    /// });
+    /// let proxy = layer.layer(service_fn(async |_: Request<()>| {
+    ///     Response::builder().header("x-request-id", "of-the-upstream").body(String::new())
+    /// }));
+    /// let response = proxy.oneshot(Request::new(())).await.unwrap();
+    /// assert_eq!(response.headers()["x-request-id"], "of-the-upstream");
+    /// # }
+    /// ```
+    pub fn echo_if_absent(mut self) -> Self {
+        self.echo = Some(Echo::IfAbsent);
         self
     }
 
@@ -178,6 +220,9 @@ impl RequestIdPolicy {
     /// context, as it is for a layer inside a layer. It is never repaired, and what is not kept is neither echoed nor
     /// logged. Of two policies with different headers the one that is applied last gives the id. The header of the other
     /// keeps the id that it was given, also on outgoing requests.
+    ///
+    /// A [`HeaderMap`] has room for about 24,000 names. The id is left off a request or a response whose map is full, and a
+    /// client's id is removed from it even then. The id in the store, and on outgoing requests, does not depend on that.
     ///
     /// ```
     /// # use tower_request_context::{RequestIdPolicy, Store};
@@ -194,13 +239,13 @@ impl RequestIdPolicy {
             (self.generate)(request)
         });
         insert_id(store, &self.header, id.clone());
-        // A map that is full takes no header more; the id is in the store all the same.
+        // It fails if the map is full. Then the header is gone already, or has this very id.
         let _ = request.headers.try_insert(self.header.clone(), id.clone().into());
         #[cfg(feature = "tower-http")]
         request.extensions.insert(tower_http::request_id::RequestId::new(id.clone().into()));
-        if self.echo {
+        if let Some(echo) = self.echo {
             let (name, value) = (self.header.clone(), id.clone().into());
-            store.on_response(move |head| drop(head.headers.try_insert(name, value)));
+            store.on_response(move |head| echo.write(&mut head.headers, name, value));
         }
         id
     }
@@ -214,6 +259,21 @@ impl RequestIdPolicy {
     }
 }
 
+impl Echo {
+    #[inline]
+    fn write(self, headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
+        // A map that is full does not even replace a header, but has room once that is removed.
+        if headers.contains_key(&name) {
+            match self {
+                Self::Replace => drop(headers.remove(&name)),
+                Self::IfAbsent => return,
+            }
+        }
+        // It fails if the map is full: the response goes out without the id.
+        let _ = headers.try_insert(name, value);
+    }
+}
+
 impl Default for RequestIdPolicy {
     fn default() -> Self {
         Self::new()
@@ -222,10 +282,15 @@ impl Default for RequestIdPolicy {
 
 impl fmt::Debug for RequestIdPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let echo = match self.echo {
+            None => "false",
+            Some(Echo::Replace) => "true",
+            Some(Echo::IfAbsent) => "if_absent",
+        };
         f.debug_struct("RequestIdPolicy")
             .field("header", &self.header)
             .field("accept_inbound", &self.trusted.is_some())
-            .field("echo", &self.echo)
+            .field("echo", &format_args!("{echo}"))
             .finish_non_exhaustive()
     }
 }

@@ -107,4 +107,6 @@ fn a_policy_prints_its_header_and_its_choices() {
     assert_eq!(printed(&RequestIdPolicy::default()), edge);
     let other = RequestIdPolicy::new().header(http::HeaderName::from_static("x-id")).accept_inbound().echo(false);
     assert_eq!(printed(&other), r#"RequestIdPolicy { header: "x-id", accept_inbound: true, echo: false, .. }"#);
+    let keeping = r#"RequestIdPolicy { header: "x-request-id", accept_inbound: false, echo: if_absent, .. }"#;
+    assert_eq!(printed(&RequestIdPolicy::new().echo_if_absent()), keeping);
 }

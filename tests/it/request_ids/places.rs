@@ -12,7 +12,7 @@ use http::{HeaderName, Request, Response, StatusCode, request::Parts};
 use hyper::body::Incoming;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_request_context::{RequestContext, RequestContextLayer, RequestIdPolicy, Store};
+use tower_request_context::{RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store};
 
 use super::{app, id, ids, is_new, send, tell, the_id, the_line};
 use crate::support::{OF_ONE_MESSAGE, VERSIONS, map_with_room_for, panic_text, text};
@@ -129,6 +129,85 @@ async fn without_the_echo_an_answer_or_a_refusal_is_as_it_was_made() {
     for response in answers(|| app(silent().echo(true))).await {
         is_new_on(&response);
     }
+}
+
+#[tokio::test]
+async fn an_echo_if_absent_leaves_a_response_that_has_an_id_as_it_is() {
+    let keeping = || RequestIdPolicy::new().echo_if_absent();
+    let own_of = |response: &Response<Incoming>| response.headers().get_all(HEADER).iter().cloned().collect::<Vec<_>>();
+    for response in answers(|| Router::new().fallback(async || OWN).layer(ids(keeping()))).await {
+        assert_eq!(own_of(&response), ["its-own", "another"]);
+    }
+    for response in answers(|| Router::new().layer(refusing(keeping(), true))).await {
+        assert_eq!(own_of(&response), ["its-own", "another"]);
+    }
+    // Neither validated nor repaired.
+    for response in answers(|| Router::new().fallback(async || [(HEADER, "")]).layer(ids(keeping()))).await {
+        assert_eq!(own_of(&response), [""]);
+    }
+}
+
+#[tokio::test]
+async fn an_echo_if_absent_sets_the_id_on_a_response_that_has_none() {
+    let keeping = || RequestIdPolicy::new().echo_if_absent();
+    for response in answers(|| app(keeping())).await {
+        assert!(is_new(the_id(&response).as_str()));
+    }
+    for response in answers(|| Router::new().fallback(tell).layer(refusing(keeping(), false))).await {
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        is_new_on(&response);
+    }
+    let name = HeaderName::from_static("x-correlation-id");
+    let other = || Router::new().fallback(async || OWN).layer(ids(keeping().header(name.clone())));
+    for response in answers(other).await {
+        assert!(is_new(response.headers()[&name].to_str().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn the_last_choice_of_an_echo_counts() {
+    let own = |policy: RequestIdPolicy| move || Router::new().fallback(async || OWN).layer(ids(policy.clone()));
+    let kept = |response: &Response<Incoming>| response.headers().get_all(HEADER).iter().eq(["its-own", "another"]);
+    let policies = [
+        (RequestIdPolicy::new().echo(false).echo_if_absent(), true),
+        (RequestIdPolicy::new().echo_if_absent().echo(false), true),
+        (RequestIdPolicy::new().echo_if_absent().echo(true), false),
+    ];
+    for (policy, is_kept) in policies {
+        for response in answers(own(policy.clone())).await {
+            assert_eq!(kept(&response), is_kept, "{policy:?}");
+        }
+    }
+}
+
+#[test]
+fn a_full_map_that_has_an_id_takes_the_new_one_in_its_place() {
+    let full = || {
+        let mut headers = map_with_room_for(2);
+        headers.append(HEADER, "forged".parse().unwrap());
+        headers.append(HEADER, "another".parse().unwrap());
+        headers.append("x-last", "".parse().unwrap());
+        assert!(headers.try_insert(HEADER, "not even in its place".parse().unwrap()).is_err());
+        headers
+    };
+    let (mut store, mut head) = (Store::new(), Request::new(()).into_parts().0);
+    head.headers = full();
+    let given = RequestIdPolicy::new().apply(&mut store, &mut head);
+    assert!(head.headers.get_all(HEADER).iter().eq([given.as_str()]));
+    // Adopted, it is the one that stands there.
+    let adopted = RequestIdPolicy::new().accept_inbound().apply(&mut Store::new(), &mut head);
+    assert!(head.headers.get_all(HEADER).iter().eq([given.as_str()]) && adopted == given);
+
+    let answering = service_fn(async |_: Request<()>| {
+        let mut response = Response::new(String::new());
+        *response.headers_mut() = full();
+        response.extensions_mut().insert(RequestContext::id());
+        Ok::<_, Infallible>(response)
+    });
+    let answer = ids(RequestIdPolicy::new()).layer(answering).oneshot(Request::new(()));
+    let answer = answer.now_or_never().unwrap().unwrap();
+    let given: Option<RequestId> = answer.extensions().get().cloned().flatten();
+    assert!(answer.headers().get_all(HEADER).iter().eq([given.unwrap().as_str()]));
 }
 
 #[test]

@@ -114,6 +114,19 @@ async fn an_id_of_their_layers_around_ours_is_adopted_if_it_is_accepted_and_else
 }
 
 #[tokio::test]
+async fn an_echo_if_absent_keeps_a_response_id_as_their_layer_does() {
+    let upstream = || Router::new().fallback(async || [("x-request-id", "of-the-upstream")]);
+    let theirs = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::x_request_id(Counter::default()))
+        .layer(PropagateRequestIdLayer::x_request_id());
+    let keeping = RequestIdPolicy::new().echo_if_absent();
+    for app in [upstream().layer(theirs), upstream().layer(ids(keeping))] {
+        let response = send(app, Version::HTTP_11, "x-request-id", &[]).await;
+        assert_eq!(response.headers()["x-request-id"], "of-the-upstream");
+    }
+}
+
+#[tokio::test]
 async fn an_existing_generator_counts_on_in_the_clones_of_a_service() {
     let address = serve(app(RequestIdPolicy::new().generate_with(Counter::default()))).await;
     let clients = [client(Version::HTTP_11), client(Version::HTTP_2)];
