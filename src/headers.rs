@@ -5,7 +5,7 @@ mod ids;
 
 use std::sync::Arc;
 
-use http::{HeaderName, header, request::Parts};
+use http::{HeaderMap, HeaderName, header, request::Parts};
 
 #[cfg(feature = "request-id")]
 pub(crate) use self::ids::{IdHeader, carries_id, ids_under, insert_id};
@@ -39,6 +39,13 @@ pub(crate) fn assert_free(name: &HeaderName) {
         "the header `{name}` frames one message or belongs to one connection, and cannot travel to another or carry an id: \
          leave it to server and client, and name a header that describes the request",
     );
+}
+
+/// Returns whether the `Connection` header of a message nominates a header as hop-by-hop (RFC 9110, section 7.6.1).
+pub(crate) fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let lines = headers.get_all(header::CONNECTION).iter();
+    let mut options = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
 /// Without ids, no header carries one.

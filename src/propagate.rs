@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use self::rules::{Rules, STATE, TRACE};
 use crate::{
     Store,
-    headers::{REQUEST_ID, carries_id, ids_under},
+    headers::{REQUEST_ID, carries_id, ids_under, is_hop_by_hop},
     scope,
 };
 
@@ -62,13 +62,19 @@ use crate::{
 /// # What travels
 ///
 /// Values travel byte for byte; nothing is parsed, and so nothing is vouched for. A `tracestate` goes with its own
-/// `traceparent` or not at all, since alone it means nothing.
+/// `traceparent` or not at all, since alone it means nothing. A `traceparent` of several lines is invalid, and is not
+/// captured; neither is its `tracestate`. [W3C's test suite] asks that of all readers.
+///
+/// A header that the request's `Connection` header nominates is meant for one connection, and is not captured
+/// ([RFC 9110, 7.6.1]). A client can thus keep any captured header from being propagated, but not a request id.
 ///
 /// All but `traceparent`, `tracestate`, `x-request-id` and the request id are marked
 /// [sensitive](HeaderValue::set_sensitive), which keeps them out of `Debug` and of the compression tables of HTTP/2.
 /// `Debug` of this type shows names.
 ///
 /// [RFC 9110]: https://www.rfc-editor.org/rfc/rfc9110#name-field-lines-and-combined-fi
+/// [RFC 9110, 7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#name-connection
+/// [W3C's test suite]: https://github.com/w3c/trace-context/blob/main/test/test.py
 #[derive(Clone)]
 #[must_use = "propagation does nothing until it captures and injects"]
 pub struct HeaderPropagation(Arc<Rules>);
@@ -176,7 +182,7 @@ impl HeaderPropagation {
         if self.0.trusted.as_ref().is_some_and(|trusted| !trusted(request)) {
             return;
         }
-        let is_taken = |name| !carries_id(store, name);
+        let is_taken = |name| !carries_id(store, name) && !is_hop_by_hop(&request.headers, name);
         let names = self.0.admit(|name| is_taken(name).then(|| request.headers.get_all(name)).into_iter().flatten());
         if names.is_empty() {
             return;

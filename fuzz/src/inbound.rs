@@ -5,9 +5,15 @@ use std::sync::mpsc;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tower::{Layer, Service, service_fn};
-use tower_request_context::{RequestContext, RequestContextLayer, RequestId, RequestIdPolicy};
+use tower_request_context::{
+    HeaderPropagation, RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store,
+};
 
-use super::{ids::is_id, message::headers};
+use super::{
+    ids::is_id,
+    message::{end_to_end, headers},
+    propagation::injected,
+};
 
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 const MADE_HERE: &str = "made-here";
@@ -17,9 +23,11 @@ pub fn check(input: &[u8]) -> bool {
     let came_in = headers(input);
     let seen = Seen::of(came_in.clone());
 
-    let mut lines = came_in.get_all(&ID).iter();
+    let adoptable = end_to_end(&came_in);
+    let mut lines = adoptable.get_all(&ID).iter();
     let only = lines.next().filter(|line| lines.next().is_none() && is_id(line.as_bytes())).cloned();
     let is_adopted = only.is_some();
+    propagates(&came_in, &seen.id);
     if let Some(id) = only {
         assert_eq!(seen.id, id);
         assert_eq!(seen.headers, came_in);
@@ -34,6 +42,31 @@ pub fn check(input: &[u8]) -> bool {
     is_adopted
 }
 
+/// An outgoing request carries the id and nothing else of its header, whether that was captured before, after or not at all.
+fn propagates(came_in: &HeaderMap, id: &HeaderValue) {
+    let propagation = HeaderPropagation::new([ID]);
+    for (before, after) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (mut store, mut request) = (Store::new(), Request::new(()).into_parts().0);
+        request.headers = came_in.clone();
+        if before {
+            propagation.capture(&mut store, &request);
+        }
+        policy().apply(&mut store, &mut request);
+        if after {
+            propagation.capture(&mut store, &request);
+        }
+        let sent = injected(&propagation, &store.into(), &HeaderMap::new());
+        assert_eq!(sent, HeaderMap::from_iter([(ID, id.clone())]));
+    }
+}
+
+fn policy() -> RequestIdPolicy {
+    RequestIdPolicy::new().accept_inbound().generate(|request| {
+        assert!(!request.headers.contains_key(ID), "the generator is shown what was refused");
+        RequestId::try_from(MADE_HERE).expect("letters and a hyphen")
+    })
+}
+
 /// What code at any depth, the client and a reader of logs see of a request.
 #[derive(Debug, PartialEq)]
 struct Seen {
@@ -45,10 +78,7 @@ struct Seen {
 
 impl Seen {
     fn of(came_in: HeaderMap) -> Self {
-        let policy = RequestIdPolicy::new().accept_inbound().generate(|request| {
-            assert!(!request.headers.contains_key(ID), "the generator is shown what was refused");
-            RequestId::try_from(MADE_HERE).expect("letters and a hyphen")
-        });
+        let policy = policy();
         let (sender, inside) = mpsc::channel();
         let layer = RequestContextLayer::new(|store, request| {
             let id = policy.apply(store, request);

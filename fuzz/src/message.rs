@@ -53,3 +53,23 @@ pub(super) fn members(headers: &HeaderMap, name: &HeaderName) -> usize {
 pub(super) fn agree(one: &HeaderMap, other: &HeaderMap, name: &HeaderName) -> bool {
     one.contains_key(name) && one.get_all(name) == other.get_all(name)
 }
+
+/// What is left of a message without the headers that its `Connection` header nominates.
+pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let nominated = headers.get_all("connection").iter().map(|line| line.as_bytes().to_ascii_lowercase());
+    let nominated: Vec<_> =
+        nominated.flat_map(|line| line.split(|byte| *byte == b',').map(trimmed).collect::<Vec<_>>()).collect();
+    let mut left = headers.clone();
+    for name in headers.keys().filter(|name| nominated.iter().any(|option| option == name.as_str().as_bytes())) {
+        left.remove(name);
+    }
+    left
+}
+
+/// An option without the spaces and tabs around it.
+fn trimmed(option: &[u8]) -> Vec<u8> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = option.iter().take_while(|byte| is_blank(byte)).count();
+    let end = option.iter().rev().take_while(|byte| is_blank(byte)).count();
+    option.get(start..option.len() - end).unwrap_or_default().to_vec()
+}

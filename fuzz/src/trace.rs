@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, Request};
 use tower_request_context::{HeaderPropagation, RequestContext, Store};
 
 use super::{
-    message::{agree, block, headers, length, members},
+    message::{agree, block, end_to_end, headers, length, members},
     propagation::injected,
 };
 
@@ -30,7 +30,7 @@ pub fn check(input: &[u8]) -> bool {
         let mut request = Request::new(()).into_parts().0;
         request.headers = came_in;
         travelling.capture(&mut store, &request);
-        requests.push(request.headers);
+        requests.push(end_to_end(&request.headers));
         rest = after;
     }
     let (context, own) = (nested(outer, store), headers(rest));
@@ -53,6 +53,7 @@ fn hold(requests: &[HeaderMap], went_out: &HeaderMap) {
         assert!(length(went_out, name) <= 8192, "{name} is too long");
     }
     assert!(!went_out.contains_key(STATE) || came_like_that(&[&TRACE, &STATE]), "the state of another trace");
+    assert!(went_out.get_all(TRACE).iter().count() < 2, "several traces");
     assert!(members(went_out, &BAGGAGE) <= 64, "too many members");
     assert!(went_out.keys().map(|name| length(went_out, name)).sum::<usize>() <= 16384, "too much");
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 use super::RequestId;
 use crate::{
     RequestContext, Store,
-    headers::{REQUEST_ID, Trusted, assert_free, insert_id},
+    headers::{REQUEST_ID, Trusted, assert_free, insert_id, is_hop_by_hop},
 };
 
 /// Gives each request an id: in the store, on the request's header, and on the response.
@@ -139,6 +139,11 @@ impl RequestIdPolicy {
     /// Adopts the id that a request comes with, if there is exactly one and it is valid. For a server that only a proxy or
     /// a mesh can reach, which sets the header or checks it.
     ///
+    /// An id is not adopted when the request's `Connection` header nominates its header: then it is meant for one
+    /// connection, and not for this server's logs ([RFC 9110, 7.6.1]).
+    ///
+    /// [RFC 9110, 7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#name-connection
+    ///
     /// ```
     /// # use tower_request_context::{RequestIdPolicy, Store};
     /// let ids = RequestIdPolicy::new().accept_inbound();
@@ -254,7 +259,10 @@ impl RequestIdPolicy {
         let mut lines = request.headers.get_all(&self.header).iter();
         let line = lines.next().filter(|_| lines.next().is_none())?;
         let is_known = || store.id().or_else(RequestContext::id).is_some_and(|known| known.as_str() == line);
-        let is_trusted = || self.trusted.as_ref().is_some_and(|trusted| trusted(request));
+        let is_trusted = || {
+            let trusted = self.trusted.as_ref().filter(|_| !is_hop_by_hop(&request.headers, &self.header));
+            trusted.is_some_and(|trusted| trusted(request))
+        };
         if is_known() || is_trusted() { RequestId::try_from(line).ok() } else { None }
     }
 }

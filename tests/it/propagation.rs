@@ -2,6 +2,7 @@
 
 mod calls;
 mod captures;
+mod hop_by_hop;
 mod ids;
 mod limits;
 mod opentelemetry;

@@ -201,3 +201,23 @@ fn the_id_that_a_policy_gave_the_request_travels() {
     let went_out = injected(&travelling, &RequestContext::new(store));
     assert_eq!(went_out, headers([("x-request-id", id.as_str())]));
 }
+
+// The rule of W3C's test suite, `test_traceparent_duplicated`: each reader starts a trace of its own.
+#[test]
+fn a_trace_with_several_traceparents_is_not_captured() {
+    let trace = HeaderPropagation::trace_context().and(HeaderName::from_static("x-tenant"));
+    let rest = [("tracestate", "cats=1"), ("x-tenant", "cats")];
+    for second in [OTHER_TRACEPARENT, TRACEPARENT, "", "nonsense"] {
+        for repeated in [[TRACEPARENT, second], [second, TRACEPARENT]] {
+            let came_in = headers(repeated.map(|line| ("traceparent", line)).into_iter().chain(rest));
+            assert_eq!(sent_on(&trace, came_in.clone()), lines(&rest[1..]));
+
+            let first = lines(&[("traceparent", TRACEPARENT), ("tracestate", "dogs=1")]);
+            let mut store = captured(&trace, first.clone());
+            trace.capture(&mut store, &head(came_in));
+            let mut sent = injected(&trace, &RequestContext::new(store));
+            assert_eq!(sent.remove("x-tenant").unwrap(), "cats");
+            assert_eq!(sent, first, "what was captured before stays");
+        }
+    }
+}

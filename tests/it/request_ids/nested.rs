@@ -105,3 +105,15 @@ async fn a_child_and_a_run_have_the_id_of_the_context_around_them_and_an_exit_ha
         })
         .await;
 }
+
+#[tokio::test]
+async fn an_inner_layer_keeps_an_outer_id_that_the_client_nominates() {
+    let nominate = |mut request: Request| {
+        request.headers_mut().insert("connection", HeaderValue::from_static("x-request-id"));
+        request
+    };
+    let inner = named("inner").accept_inbound();
+    let stack = ServiceBuilder::new().map_request(nominate).layer(ids(named("outer"))).layer(ids(inner));
+    let response = send(Router::new().fallback(tell).layer(stack), Version::HTTP_11, "x-request-id", &[]).await;
+    assert_eq!(the_id(&response).as_str(), "outer");
+}

@@ -140,3 +140,17 @@ async fn answer(address: SocketAddr, lines: &str) -> Response<()> {
     };
     lines.fold(Response::builder(), add).body(()).unwrap()
 }
+
+#[tokio::test]
+async fn an_id_that_the_connection_header_nominates_is_replaced() {
+    let address = serve(app(accepting())).await;
+    for connection in ["x-request-id", "X-Request-ID", "keep-alive, \tx-REQUEST-id ,", "\u{ff},x-request-id"] {
+        let lines = format!("x-request-id: one\r\nConnection: {connection}\r\n");
+        let id = the_id(&answer(address, &lines).await);
+        assert!(is_new(id.as_str()), "{id} for {connection:?}");
+    }
+    for connection in ["keep-alive", "x-request-ids, request-id", "\"x-request-id\"", "\u{ff}x-request-id", ""] {
+        let lines = format!("x-request-id: one\r\nConnection: {connection}\r\n");
+        assert_eq!(the_id(&answer(address, &lines).await).as_str(), "one", "{connection:?}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Headers that a request's `Connection` header nominates belong to its connection, and go no further.
+
+use http::{HeaderMap, HeaderValue, Version, header::CONNECTION};
+use tower_request_context::{HeaderPropagation, RequestContext, RequestIdPolicy, Store};
+
+use super::{TRACEPARENT, captured, head, injected, lines, listing, relay::Relay, sent_on};
+
+/// Which of two headers go on, if the request has these lines of `Connection`.
+fn sent_with(connection: &[&[u8]]) -> HeaderMap {
+    let mut came_in = lines(&[("x-tenant", "cats"), ("x-zone", "eu")]);
+    for line in connection {
+        came_in.append(CONNECTION, HeaderValue::from_bytes(line).unwrap());
+    }
+    sent_on(&listing(["x-tenant", "x-zone"]), came_in)
+}
+
+#[test]
+fn a_nominated_header_is_not_captured() {
+    let without_tenant = lines(&[("x-zone", "eu")]);
+    let lines_with_tenant: [&[&[u8]]; 12] = [
+        &[b"x-tenant"],
+        &[b"X-Tenant"],
+        &[b"close, x-tenant"],
+        &[b"x-tenant,close"],
+        &[b" \tx-tenant \t"],
+        &[b"keep-alive ,\tX-TENANT\t, upgrade"],
+        &[b",,x-tenant,,"],
+        &[b"close", b"x-tenant"],
+        &[b"x-tenant", b"close"],
+        &[b"", b"x-tenant, x-tenant"],
+        &[b"\xff\x80, x-tenant"],
+        &[b"\"close, x-tenant"],
+    ];
+    for connection in lines_with_tenant {
+        assert_eq!(sent_with(connection), without_tenant, "{connection:?}");
+    }
+    assert_eq!(sent_with(&[b"x-tenant", b"X-ZONE"]), HeaderMap::new());
+}
+
+#[test]
+fn other_options_of_the_connection_keep_nothing_back() {
+    let both = lines(&[("x-tenant", "cats"), ("x-zone", "eu")]);
+    let options: [&[&[u8]]; 8] = [
+        &[],
+        &[b"close"],
+        &[b"keep-alive, Upgrade, HTTP2-Settings"],
+        &[b"x-tenants, x-tenan, -tenant, x_tenant, x tenant"],
+        &[b"\"x-tenant\""],
+        &[b"x-tenant=1; x-zone"],
+        &[b"x-tenant\xff, \x80x-zone"],
+        &[b"", b",", b" , \t"],
+    ];
+    for connection in options {
+        assert_eq!(sent_with(connection), both, "{connection:?}");
+    }
+}
+
+#[test]
+fn a_nominated_header_takes_no_room_from_the_others() {
+    let came_in = lines(&[("connection", "x-tenant"), ("x-tenant", "123"), ("x-zone", "12345678")]);
+    assert_eq!(sent_on(&listing(["x-tenant", "x-zone"]).max_bytes(8, 8), came_in), lines(&[("x-zone", "12345678")]));
+}
+
+#[test]
+fn a_nominated_header_replaces_none_that_was_captured_before() {
+    let travelling = listing(["x-tenant"]);
+    let mut store = captured(&travelling, lines(&[("x-tenant", "cats")]));
+    travelling.capture(&mut store, &head(lines(&[("connection", "x-tenant"), ("x-tenant", "dogs")])));
+    assert_eq!(injected(&travelling, &RequestContext::new(store)), lines(&[("x-tenant", "cats")]));
+}
+
+#[test]
+fn a_nominated_trace_goes_no_further_and_neither_does_its_state() {
+    let trace = HeaderPropagation::trace_context();
+    let with = |nominated| lines(&[("connection", nominated), ("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
+    assert_eq!(sent_on(&trace, with("traceparent")), HeaderMap::new());
+    assert_eq!(sent_on(&trace, with("tracestate")), lines(&[("traceparent", TRACEPARENT)]));
+}
+
+#[test]
+fn a_client_that_nominates_the_id_does_not_keep_it_back() {
+    let travelling = listing(["x-request-id"]);
+    let (mut store, mut head) =
+        (Store::new(), head(lines(&[("connection", "x-request-id"), ("x-request-id", "forged")])));
+    let id = RequestIdPolicy::new().apply(&mut store, &mut head);
+    travelling.capture(&mut store, &head);
+    let sent = injected(&travelling, &RequestContext::new(store));
+    assert_eq!(sent["x-request-id"], id.as_str());
+}
+
+#[tokio::test]
+async fn a_header_nominated_over_a_bare_socket_does_not_arrive() {
+    let mut relay = Relay::new(listing(["x-tenant", "x-zone"]), Version::HTTP_11).await;
+    let arrived = relay.write("x-tenant: cats\r\nConnection: Keep-Alive, X-Tenant\r\nx-zone: eu\r\n").await;
+    assert_eq!(arrived, lines(&[("x-zone", "eu")]));
+}
