@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use crate::{
-    delivery::{Delivery, Unsent},
+    delivery::{Remaining, Tracked},
     end::{End, Ending},
 };
 
@@ -32,7 +32,7 @@ pin_project! {
     /// ```
     pub struct ResponseBody<B, R = B> {
         #[pin]
-        delivery: Ending<Delivery<Kind<B, R>>>,
+        tracked: Ending<Tracked<Kind<B, R>>>,
     }
 }
 
@@ -46,8 +46,8 @@ pin_project! {
 
 impl<B, R> ResponseBody<B, R> {
     #[inline]
-    pub(crate) fn new(delivery: Ending<Delivery<Kind<B, R>>>) -> Self {
-        Self { delivery }
+    pub(crate) fn new(tracked: Ending<Tracked<Kind<B, R>>>) -> Self {
+        Self { tracked }
     }
 }
 
@@ -62,23 +62,22 @@ where
 
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let mut ending = self.project().delivery;
+        let mut ending = self.project().tracked;
         let (mut inner, entered, mut unwinding) = ending.as_mut().enter();
+        let mut end = None;
         let polled = match inner.as_mut().as_pin_mut() {
-            Some(delivery) => delivery.body().poll_frame(cx),
+            Some(mut tracked) => {
+                let polled = tracked.as_mut().body().poll_frame(cx);
+                match &polled {
+                    Poll::Ready(None) => end = Some(tracked.at_end()),
+                    Poll::Ready(Some(Err(_))) => end = Some(End::Failed),
+                    Poll::Ready(Some(Ok(frame))) => tracked.record(frame),
+                    Poll::Pending => {}
+                }
+                polled
+            }
             None => Poll::Ready(None),
         };
-        let mut end = None;
-        match &polled {
-            Poll::Ready(None) => end = Some(End::Completed),
-            Poll::Ready(Some(Err(_))) => end = Some(End::Failed),
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(delivery) = inner.as_mut().as_pin_mut() {
-                    delivery.hand_on(frame);
-                }
-            }
-            Poll::Pending => {}
-        }
         if end.is_some() {
             unwinding.ends();
             inner.set(None);
@@ -96,6 +95,23 @@ where
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
+        self.hint()
+    }
+}
+
+// These do not need to know that the two bodies have the same data.
+impl<B: Body, R: Body> ResponseBody<B, R> {
+    /// Sets the length from `size_hint`.
+    #[inline]
+    pub(crate) fn set_size(&mut self) {
+        let size = self.hint();
+        if let Some(tracked) = self.tracked.get_mut() {
+            tracked.set_size(&size);
+        }
+    }
+
+    #[inline]
+    fn hint(&self) -> SizeHint {
         self.kind().map_or_else(|| SizeHint::with_exact(0), Kind::size_hint)
     }
 }
@@ -104,21 +120,21 @@ impl<B, R> ResponseBody<B, R> {
     /// None once it is over.
     #[inline]
     fn kind(&self) -> Option<&Kind<B, R>> {
-        self.delivery.get_ref().get_ref().map(Delivery::get_ref)
+        self.tracked.get_ref().get_ref().map(Tracked::get_ref)
     }
 }
 
 impl<B: Default, R> Default for ResponseBody<B, R> {
     fn default() -> Self {
-        Self::new(Ending::detached(Delivery::new(Kind::inner(B::default()), Unsent::UNKNOWN)))
+        Self::new(Ending::detached(Tracked::new(Kind::inner(B::default()), Remaining::UNKNOWN)))
     }
 }
 
 impl<B, R> fmt::Debug for ResponseBody<B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scoped = self.delivery.get_ref();
+        let scoped = self.tracked.get_ref();
         let mut fields = f.debug_struct("ResponseBody");
-        match self.kind() {
+        match scoped.get_ref().map(Tracked::get_ref) {
             Some(Kind::Refusal { .. }) => fields.field("refusal", &scoped.named(type_name::<R>())),
             Some(Kind::Inner { .. }) | None => fields.field("inner", &scoped.named(type_name::<B>())),
         };
@@ -138,10 +154,9 @@ impl<B, R> Kind<B, R> {
     }
 }
 
-// What can be asked of it without knowing that the two have the same data.
 impl<B: Body, R: Body> Kind<B, R> {
     #[inline]
-    fn is_end_stream(&self) -> bool {
+    pub(crate) fn is_end_stream(&self) -> bool {
         match self {
             Self::Inner { body } => body.is_end_stream(),
             Self::Refusal { body } => body.is_end_stream(),
@@ -149,16 +164,11 @@ impl<B: Body, R: Body> Kind<B, R> {
     }
 
     #[inline]
-    pub(crate) fn size_hint(&self) -> SizeHint {
+    fn size_hint(&self) -> SizeHint {
         match self {
             Self::Inner { body } => body.size_hint(),
             Self::Refusal { body } => body.size_hint(),
         }
-    }
-
-    /// What a server looks at before it drops a body that it has not polled to the end.
-    pub(crate) fn is_done(&self) -> bool {
-        self.is_end_stream() || self.size_hint().exact() == Some(0)
     }
 }
 

@@ -34,7 +34,8 @@ pub enum End {
     /// The response was handed on whole, or needs no body; the run is done. A server may still have to send it, and
     /// whether it arrived nobody knows.
     Completed,
-    /// The inner service or the response body returned an error.
+    /// The inner service or the response body returned an error, or the body does not match the length of its response:
+    /// see [`recipes::end`](crate::recipes::end#the-length-of-a-body).
     Failed,
     /// The future or the body was dropped before it was done: the client went away, or a layer outside gave up.
     Cancelled,

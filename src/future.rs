@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use crate::{
     RequestContext, ResponseBody,
     body::Kind,
-    delivery::{Asked, Delivery, Unsent},
+    delivery::{Asked, Remaining, Tracked},
     end::{End, Ending},
     setup::Refusal,
 };
@@ -114,9 +114,16 @@ where
     I: Body,
     R: Body,
 {
-    let unsent = Unsent::of(&response, asked);
-    let is_done = |delivery: &Delivery<Kind<I, R>>| delivery.is_sent() || delivery.get_ref().is_done();
-    response.map(|body| ResponseBody::new(answer.hand_over(Delivery::new(kind(body), unsent), is_done)))
+    // The header comes before `size_hint`: hyper sends it unchanged, and clients check it.
+    let remaining = Remaining::announced(&response, asked);
+    let at_drop = |tracked: &Tracked<Kind<I, R>>| tracked.at_drop(Kind::is_end_stream);
+    response.map(|body| {
+        let mut body = ResponseBody::new(answer.hand_over(Tracked::new(kind(body), remaining), at_drop));
+        if remaining == Remaining::UNKNOWN {
+            body.set_size();
+        }
+        body
+    })
 }
 
 impl<F, R> fmt::Debug for ResponseFuture<F, R> {

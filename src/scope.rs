@@ -205,6 +205,11 @@ impl<T> Scoped<T> {
         self.inner.as_ref()
     }
 
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.inner.as_mut()
+    }
+
     /// Enters the context for as long as the inner `T`, if it is still there, is lent.
     #[inline]
     pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>) {

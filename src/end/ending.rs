@@ -25,8 +25,8 @@ pin_project! {
         // Whether anything has unwound here. `std::thread::panicking` cannot say so: by the time of the drop the panic may
         // have been caught, and a drop in an unrelated panic is a cancellation.
         panicked: bool,
-        // Whether what is dropped now was done, though nobody asked it for more. A destructor knows no `T: Body`.
-        is_done: fn(&T) -> bool,
+        // How the request ends if the inner `T` is dropped before it is done. A destructor knows no `T: Body`.
+        at_drop: fn(&T) -> End,
     }
 
     impl<T> PinnedDrop for Ending<T> {
@@ -41,12 +41,12 @@ pin_project! {
 impl<T> Ending<T> {
     #[inline]
     pub(crate) fn new(context: Option<RequestContext>, owed: bool, inner: T) -> Self {
-        Self { scoped: Scoped::new(context, inner), owed, panicked: false, is_done: |_| false }
+        Self { scoped: Scoped::new(context, inner), owed, panicked: false, at_drop: |_| End::Cancelled }
     }
 
     /// A `T` that ends nothing.
     pub(crate) fn detached(inner: T) -> Self {
-        Self { scoped: Scoped::new(None, inner), owed: false, panicked: false, is_done: |_| false }
+        Self { scoped: Scoped::new(None, inner), owed: false, panicked: false, at_drop: |_| End::Cancelled }
     }
 
     /// Makes the context, which has not been entered yet, a child of the current one.
@@ -98,15 +98,20 @@ impl<T> Ending<T> {
 
     /// Hands the context and the end over from a future that is ready to the body of its response.
     #[inline]
-    pub(crate) fn hand_over<U>(self: Pin<&mut Self>, next: U, is_done: fn(&U) -> bool) -> Ending<U> {
+    pub(crate) fn hand_over<U>(self: Pin<&mut Self>, next: U, at_drop: fn(&U) -> End) -> Ending<U> {
         let this = self.project();
         let owed = mem::take(this.owed);
-        Ending { scoped: Scoped::new(this.scoped.take_context(), next), owed, panicked: *this.panicked, is_done }
+        Ending { scoped: Scoped::new(this.scoped.take_context(), next), owed, panicked: *this.panicked, at_drop }
     }
 
     #[inline]
     pub(crate) fn get_ref(&self) -> &Scoped<T> {
         &self.scoped
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.scoped.get_mut()
     }
 
     /// Drops what is left, also when that unwinds, and says what it means.
@@ -115,12 +120,8 @@ impl<T> Ending<T> {
         let this = self.project();
         *this.owed = false;
         let (mut inner, _entered) = this.scoped.enter();
-        let is_done = || inner.as_ref().get_ref().as_ref().is_some_and(this.is_done);
-        let how = match *this.panicked {
-            true => End::Panicked,
-            false if contained(is_done) == Some(true) => End::Completed,
-            false => End::Cancelled,
-        };
+        let at_drop = || inner.as_ref().get_ref().as_ref().map(this.at_drop);
+        let how = if *this.panicked { End::Panicked } else { contained(at_drop).flatten().unwrap_or(End::Cancelled) };
         let mut tell = Tell(Some(End::Panicked));
         inner.set(None);
         tell.0 = Some(how);

@@ -10,14 +10,37 @@
 //! | what happened                                                                                    | [`End`]     |
 //! |--------------------------------------------------------------------------------------------------|-------------|
 //! | the body was streamed to its end, or up to its trailers                                          | `Completed` |
-//! | it was dropped before, but nothing was left to send: it is empty, has handed on all the bytes of its `Content-Length`, or answers `HEAD` or with 204 or 304 | `Completed` |
+//! | it was dropped before, but nothing was left to send: it is empty, has handed on all the bytes of its [length](#the-length-of-a-body), or answers `HEAD` or with 204 or 304 | `Completed` |
 //! | the setup refused the request, and that answer was sent                                          | `Completed` |
 //! | the connection became something else (101, `CONNECT`): the socket lives on, the request is over  | `Completed` |
 //! | a 500, a gRPC error status, what a timeout or catch-panic layer *inside* answered                | `Completed` |
 //! | the inner service or the body returned an error                                                  | `Failed`    |
+//! | the body ended before its [length](#the-length-of-a-body), handed on more, or that length is invalid | `Failed` |
 //! | the client left, before the head or in the body: connection closed, stream reset, call cancelled | `Cancelled` |
 //! | a timeout layer *outside* gave up, or an outer layer put another body in place                   | `Cancelled` |
 //! | a panic in the setup, the inner service's `call` or future, the body or an `on_response` callback, caught outside or not | `Panicked` |
+//!
+//! ## The length of a body
+//!
+//! The length is the `Content-Length` of the response or, without one, the exact `size_hint` of its body. It is read once,
+//! when the status and headers are ready, and the data of each frame is subtracted from it. So a body may keep returning
+//! its total size from `size_hint`.
+//!
+//! * **A body that is shorter** is `Failed`: it returns `None`, sends trailers, or is dropped when its `is_end_stream` is
+//!   true, with bytes missing. Clients get an error from hyper, except over HTTP/1.1 when `is_end_stream` is true from the
+//!   start: hyper then announces 0 bytes.
+//! * **A body that is longer** is `Failed`. Over HTTP/1.1, hyper cuts the frame that exceeds the length. It drops the body
+//!   there, so a frame after the last byte of the length is never polled. Over HTTP/2, hyper sends the excess, and clients
+//!   reject the response.
+//! * **Where the two differ**, the `Content-Length` counts, since hyper sends it unchanged and clients check it. Over
+//!   HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as `size_hint` says, and panics in
+//!   debug builds.
+//! * **An invalid `Content-Length`** is `Failed`: anything but one number in digits (`+5`, `5, 5`), or several lines that
+//!   differ. Over HTTP/1.1, hyper sends no such response unless `size_hint` is exact; clients reject it. Several lines with
+//!   the same number count as one.
+//!
+//! Responses without content have no length, whatever their headers say: those to `HEAD`, 101, 204, 304 and a successful
+//! `CONNECT`.
 //!
 //! ## What it does not say
 //!

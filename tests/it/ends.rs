@@ -12,7 +12,9 @@ mod failed;
 mod grpc;
 mod heads;
 mod layers;
+mod lengths;
 mod panicked;
+mod ranges;
 mod row;
 mod visit;
 

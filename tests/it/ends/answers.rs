@@ -56,37 +56,39 @@ impl http_body::Body for Watched {
     }
 }
 
-/// A body that knows what it has still to give, and tells either its size or its end.
-struct Counted {
-    left: u64,
-    tells: Tells,
-    body: Body,
+/// A body whose hints depend on how many bytes it has given.
+pub(crate) struct Hinted {
+    pub(crate) given: u64,
+    pub(crate) is_end_stream: fn(u64) -> bool,
+    pub(crate) size_hint: fn(u64) -> SizeHint,
+    pub(crate) body: Body,
 }
 
-#[derive(PartialEq, Eq)]
-enum Tells {
-    Size,
-    End,
+impl Hinted {
+    /// A body without hints.
+    pub(crate) fn new(body: Body) -> Self {
+        Self { given: 0, is_end_stream: |_| false, size_hint: |_| SizeHint::default(), body }
+    }
 }
 
-impl http_body::Body for Counted {
+impl http_body::Body for Hinted {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &frame {
-            self.left -= frame.data_ref().map_or(0, |data| data.len() as u64);
+            self.given += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.tells == Tells::End && self.left == 0
+        (self.is_end_stream)(self.given)
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.tells == Tells::Size { SizeHint::with_exact(self.left) } else { SizeHint::default() }
+        (self.size_hint)(self.given)
     }
 }
 
@@ -101,16 +103,22 @@ pub(crate) fn chunked() -> Body {
 
 /// As [`chunked`], but it knows when it is at its end.
 pub(crate) fn knowing_its_end() -> Body {
-    Body::new(Counted { left: 7, tells: Tells::End, body: chunked() })
+    Body::new(Hinted { is_end_stream: |given| given == 7, ..Hinted::new(chunked()) })
 }
 
 /// As [`chunked`], but it knows its size.
 pub(crate) fn sized() -> Body {
-    Body::new(Counted { left: 7, tells: Tells::Size, body: chunked() })
+    Body::new(Hinted { size_hint: |given| SizeHint::with_exact(7 - given), ..Hinted::new(chunked()) })
+}
+
+/// As [`chunked`], but its exact size stays the total.
+pub(crate) fn telling_its_total() -> Body {
+    Body::new(Hinted { size_hint: |_| SizeHint::with_exact(7), ..Hinted::new(chunked()) })
 }
 
 pub(crate) fn sized_and_empty() -> Body {
-    Body::new(Counted { left: 0, tells: Tells::Size, body: Body::from_stream(stream::empty::<Result<Bytes, Error>>()) })
+    let empty = Body::from_stream(stream::empty::<Result<Bytes, Error>>());
+    Body::new(Hinted { size_hint: |_| SizeHint::with_exact(0), ..Hinted::new(empty) })
 }
 
 pub(crate) fn trailing() -> impl IntoResponse {

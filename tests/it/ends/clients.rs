@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{
-    HeaderValue, Method, Request,
+    HeaderValue, Method, Request, Version,
     header::{CONNECTION, CONTENT_ENCODING, UPGRADE},
 };
 use http_body_util::BodyExt;
@@ -21,6 +21,16 @@ pub(crate) fn gets(status: u16, body: &str) -> impl AsyncFn(&mut Visit) {
     async move |visit: &mut Visit| {
         let response = visit.get().await.unwrap();
         assert_eq!(response.status(), status, "{:?}", visit.stack);
+        assert_eq!(in_time(text(response)).await, body, "{:?}", visit.stack);
+    }
+}
+
+/// Reads the whole response to a request of HTTP/1.0.
+pub(crate) fn reads_over_http_10(body: &str) -> impl AsyncFn(&mut Visit) {
+    async move |visit: &mut Visit| {
+        let mut request = visit.request(Method::GET);
+        *request.version_mut() = Version::HTTP_10;
+        let response = visit.send(request).await.unwrap();
         assert_eq!(in_time(text(response)).await, body, "{:?}", visit.stack);
     }
 }
@@ -84,8 +94,33 @@ pub(crate) async fn loses_the_body(visit: &mut Visit) {
     assert!(in_time(response.collect()).await.is_err(), "{:?}", visit.stack);
 }
 
+/// Gets an error before the body is complete, with or without status and headers.
+pub(crate) async fn loses_it(visit: &mut Visit) {
+    if let Ok(response) = visit.get().await {
+        assert!(in_time(response.collect()).await.is_err(), "{:?}", visit.stack);
+    }
+}
+
+/// Gets this many bytes of a body, then an error.
+pub(crate) fn gets_only(bytes: usize) -> impl AsyncFn(&mut Visit) {
+    async move |visit: &mut Visit| {
+        let mut response = visit.get().await.unwrap();
+        let mut got = 0;
+        while let Ok(frame) = in_time(response.frame()).await.expect("the body is not whole") {
+            got += frame.into_data().unwrap().len();
+        }
+        assert_eq!(got, bytes, "{:?}", visit.stack);
+    }
+}
+
 pub(crate) async fn hangs_up_before_the_head(visit: &mut Visit) {
     visit.get_and_hang_up().await;
+}
+
+pub(crate) async fn hangs_up_after_the_head(visit: &mut Visit) {
+    let response = visit.get().await.unwrap();
+    visit.hang_up();
+    assert!(in_time(response.collect()).await.is_err(), "{:?}", visit.stack);
 }
 
 pub(crate) async fn hangs_up_in_the_body(visit: &mut Visit) {
