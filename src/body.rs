@@ -19,7 +19,8 @@ pin_project! {
     /// The body of the inner service's response, or that of a refusal, polled and dropped in the request's context.
     ///
     /// Frames, trailers, errors, `size_hint` and `is_end_stream` pass unchanged, up to the first error: nothing comes after
-    /// it. It is `Send`, `Sync`, `Unpin` and `Default` where the inner body is; by default it is in no context.
+    /// it. `size_hint` and `is_end_stream` are called outside the context, even by its drop. It is `Send`, `Sync`, `Unpin`
+    /// and `Default` where the inner body is; by default it is in no context.
     ///
     /// The request ends with it: see [`End`](crate::End).
     ///
@@ -90,7 +91,7 @@ where
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.kind().is_none_or(Kind::is_end_stream)
+        self.tracked.call(|tracked| tracked.get_ref().is_end_stream()).unwrap_or(true)
     }
 
     #[inline]
@@ -101,7 +102,7 @@ where
 
 // These do not need to know that the two bodies have the same data.
 impl<B: Body, R: Body> ResponseBody<B, R> {
-    /// Sets the length from `size_hint`.
+    /// Sets the length from `size_hint`. If that panics, the body is in its context already, and is dropped there.
     #[inline]
     pub(crate) fn set_size(&mut self) {
         let size = self.hint();
@@ -112,15 +113,7 @@ impl<B: Body, R: Body> ResponseBody<B, R> {
 
     #[inline]
     fn hint(&self) -> SizeHint {
-        self.kind().map_or_else(|| SizeHint::with_exact(0), Kind::size_hint)
-    }
-}
-
-impl<B, R> ResponseBody<B, R> {
-    /// None once it is over.
-    #[inline]
-    fn kind(&self) -> Option<&Kind<B, R>> {
-        self.tracked.get_ref().get_ref().map(Tracked::get_ref)
+        self.tracked.call(|tracked| tracked.get_ref().size_hint()).unwrap_or_else(|| SizeHint::with_exact(0))
     }
 }
 

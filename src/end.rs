@@ -40,6 +40,7 @@ pub enum End {
     /// The future or the body was dropped before it was done: the client went away, or a layer outside gave up.
     Cancelled,
     /// The setup, the inner service's `call` or future, the body or an `on_response` callback panicked, be it in a drop.
+    /// A body's `is_end_stream` and `size_hint` count too.
     Panicked,
 }
 

@@ -1,6 +1,11 @@
 //! The carrier of what a request consists of, one after the other: whatever becomes of it, the end is told once.
 
-use std::{mem, pin::Pin, task::Poll};
+use std::{
+    mem,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::Poll,
+};
 
 use http::Response;
 use pin_project_lite::pin_project;
@@ -24,7 +29,8 @@ pin_project! {
         owed: bool,
         // Whether anything has unwound here. `std::thread::panicking` cannot say so: by the time of the drop the panic may
         // have been caught, and a drop in an unrelated panic is a cancellation.
-        panicked: bool,
+        // Atomic, since methods that take `&self` can panic. It is read through `&mut`, so no ordering is needed.
+        panicked: AtomicBool,
         // How the request ends if the inner `T` is dropped before it is done. A destructor knows no `T: Body`.
         at_drop: fn(&T) -> End,
     }
@@ -41,12 +47,17 @@ pin_project! {
 impl<T> Ending<T> {
     #[inline]
     pub(crate) fn new(context: Option<RequestContext>, owed: bool, inner: T) -> Self {
-        Self { scoped: Scoped::new(context, inner), owed, panicked: false, at_drop: |_| End::Cancelled }
+        Self {
+            scoped: Scoped::new(context, inner),
+            owed,
+            panicked: AtomicBool::new(false),
+            at_drop: |_| End::Cancelled,
+        }
     }
 
     /// A `T` that ends nothing.
     pub(crate) fn detached(inner: T) -> Self {
-        Self { scoped: Scoped::new(None, inner), owed: false, panicked: false, at_drop: |_| End::Cancelled }
+        Self::new(None, false, inner)
     }
 
     /// Makes the context, which has not been entered yet, a child of the current one.
@@ -61,7 +72,7 @@ impl<T> Ending<T> {
     pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>, Unwinding<'_>) {
         let this = self.project();
         let (inner, entered) = this.scoped.enter();
-        (inner, entered, Unwinding { panicked: this.panicked, owed: this.owed, is_end: false })
+        (inner, entered, Unwinding { panicked: this.panicked.get_mut(), owed: this.owed, is_end: false })
     }
 
     /// Ends the request, if it is said how. The inner `T` is done then, and dropped, and its context left.
@@ -71,7 +82,7 @@ impl<T> Ending<T> {
         if let Some(how) = how {
             if let (true, Some(context)) = (mem::take(this.owed), this.scoped.context()) {
                 // A body may be polled again after a panic that was caught, and then come to an end of another kind.
-                context.end(if *this.panicked { End::Panicked } else { how });
+                context.end(if *this.panicked.get_mut() { End::Panicked } else { how });
             }
         }
     }
@@ -90,7 +101,7 @@ impl<T> Ending<T> {
         let this = self.project();
         if let (Some(context), Poll::Ready(Ok(response))) = (this.scoped.context(), mem::replace(polled, Poll::Pending))
         {
-            let unwinding = Unwinding { panicked: this.panicked, owed: this.owed, is_end: false };
+            let unwinding = Unwinding { panicked: this.panicked.get_mut(), owed: this.owed, is_end: false };
             *polled = Poll::Ready(Ok(context.respond(response)));
             mem::forget(unwinding);
         }
@@ -100,8 +111,18 @@ impl<T> Ending<T> {
     #[inline]
     pub(crate) fn hand_over<U>(self: Pin<&mut Self>, next: U, at_drop: fn(&U) -> End) -> Ending<U> {
         let this = self.project();
-        let owed = mem::take(this.owed);
-        Ending { scoped: Scoped::new(this.scoped.take_context(), next), owed, panicked: *this.panicked, at_drop }
+        let (owed, panicked) = (mem::take(this.owed), mem::take(this.panicked));
+        Ending { scoped: Scoped::new(this.scoped.take_context(), next), owed, panicked, at_drop }
+    }
+
+    /// Calls a method of the inner `T`, if it is still there, outside its context. A panic goes on, and is recorded for
+    /// the drop that follows it.
+    #[inline]
+    pub(crate) fn call<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let unwinding = Recording(&self.panicked);
+        let returned = self.scoped.get_ref().map(f);
+        mem::forget(unwinding);
+        returned
     }
 
     #[inline]
@@ -119,12 +140,25 @@ impl<T> Ending<T> {
     fn finish(self: Pin<&mut Self>) {
         let this = self.project();
         *this.owed = false;
+        let how = match this.scoped.as_ref().get_ref().get_ref() {
+            _ if *this.panicked.get_mut() => End::Panicked,
+            // This may call the body, outside its context as a server does.
+            Some(inner) => contained(|| (this.at_drop)(inner)).unwrap_or(End::Panicked),
+            None => End::Cancelled,
+        };
         let (mut inner, _entered) = this.scoped.enter();
-        let at_drop = || inner.as_ref().get_ref().as_ref().map(this.at_drop);
-        let how = if *this.panicked { End::Panicked } else { contained(at_drop).flatten().unwrap_or(End::Cancelled) };
         let mut tell = Tell(Some(End::Panicked));
         inner.set(None);
         tell.0 = Some(how);
+    }
+}
+
+/// Records that it was dropped, which only a panic does.
+struct Recording<'a>(&'a AtomicBool);
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

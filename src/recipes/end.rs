@@ -18,7 +18,7 @@
 //! | the body ended before its [length](#the-length-of-a-body), handed on more, or that length is invalid | `Failed` |
 //! | the client left, before the head or in the body: connection closed, stream reset, call cancelled | `Cancelled` |
 //! | a timeout layer *outside* gave up, or an outer layer put another body in place                   | `Cancelled` |
-//! | a panic in the setup, the inner service's `call` or future, the body or an `on_response` callback, caught outside or not | `Panicked` |
+//! | a panic in the setup, the inner service's `call` or future, the body (a frame, `is_end_stream`, `size_hint`, its drop) or an `on_response` callback, caught outside or not | `Panicked` |
 //!
 //! ## The length of a body
 //!

@@ -11,6 +11,7 @@ mod completed;
 mod failed;
 mod grpc;
 mod heads;
+mod hints;
 mod layers;
 mod lengths;
 mod panicked;

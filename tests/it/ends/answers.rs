@@ -142,6 +142,16 @@ pub(crate) fn panicking() -> Body {
     Body::from_stream(stream::iter([Some("one "), None]).then(flushed).map(|text| Ok::<_, Infallible>(text.unwrap())))
 }
 
+/// As [`chunked`], with this `is_end_stream`, and slowly, so that the server sends each frame.
+pub(crate) fn asking(is_end_stream: fn(u64) -> bool) -> Body {
+    let slow = Body::from_stream(stream::iter(["one ", "two"]).then(flushed).map(Ok::<_, Infallible>));
+    Body::new(Hinted { is_end_stream, ..Hinted::new(slow) })
+}
+
+pub(crate) fn panicking_in_size_hint() -> Body {
+    Body::new(Hinted { size_hint: |_| panic!("in size_hint"), ..Hinted::new(chunked()) })
+}
+
 pub(crate) async fn file(request: Request<Body>) -> Answer {
     let response = ServeFile::new(concat!(env!("CARGO_MANIFEST_DIR"), "/LICENSE")).oneshot(request).await?;
     Ok(response.into_response())

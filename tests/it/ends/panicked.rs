@@ -1,10 +1,13 @@
 //! Something of the request unwound.
 
+use axum::response::IntoResponse;
+use http::header::CONTENT_LENGTH;
+
 use super::{
-    answers::{fixed, panicking},
-    clients::{gets_what_caught_it, loses_the_body, loses_the_response},
+    answers::{asking, fixed, panicking, panicking_in_size_hint},
+    clients::{gets_what_caught_it, loses_it, loses_the_body, loses_the_response},
     layers::{catch_panic, panicking_in_call},
-    row::{Row, answering, handling},
+    row::{Row, answering, handling, refusing},
     rows,
 };
 
@@ -19,6 +22,25 @@ rows! {
     in_an_on_response_callback_and_caught_outside: in_callback().outside(catch_panic), gets_what_caught_it => Panicked;
     in_a_frame: answering(panicking), loses_the_body => Panicked;
     in_a_frame_which_nobody_catches_outside: answering(panicking).outside(catch_panic), loses_the_body => Panicked;
+
+    in_is_end_stream_before_a_frame: answering(|| asking(panics_at::<0>)), loses_the_response => Panicked;
+    in_is_end_stream_after_a_frame: answering(|| asking(panics_at::<4>)), loses_it => Panicked;
+    in_is_end_stream_after_all_bytes:
+        answering(|| ([(CONTENT_LENGTH, 7)], asking(panics_at::<7>))), loses_the_body => Panicked;
+    in_is_end_stream_of_a_rejection:
+        refusing(|| asking(panics_at::<0>).into_response()), loses_the_response => Panicked;
+    in_size_hint: answering(panicking_in_size_hint), loses_the_response => Panicked;
+    in_size_hint_and_caught_outside:
+        answering(panicking_in_size_hint).outside(catch_panic), gets_what_caught_it => Panicked;
+    in_size_hint_of_a_rejection:
+        refusing(|| panicking_in_size_hint().into_response()), loses_the_response => Panicked;
+    in_size_hint_as_the_server_calls_it:
+        answering(|| ([(CONTENT_LENGTH, 7)], panicking_in_size_hint())), loses_the_response => Panicked;
+}
+
+fn panics_at<const BYTES: u64>(given: u64) -> bool {
+    assert!(given < BYTES, "in is_end_stream");
+    false
 }
 
 fn in_setup() -> Row {

@@ -1,0 +1,146 @@
+//! Calls of `is_end_stream` and `size_hint`, by the library and by the server.
+
+use std::{
+    convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use futures_util::FutureExt;
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Bytes;
+use tower_request_context::{RequestContext, ResponseBody};
+
+use crate::{
+    callbacks::{Answer, read, serve},
+    witness::{DropWitness, Reports, Witness, witness},
+};
+
+#[test]
+fn are_called_outside_the_context_also_in_a_drop() {
+    let (response, mut reports, _) = respond(None);
+    assert!(!response.body().is_end_stream());
+    drop(response);
+    let calls = ["size_hint: nobody", "is_end_stream: nobody", "is_end_stream: nobody"];
+    assert_eq!(reports.so_far(), [&calls[..], &["body dropped: user 1", "end Cancelled: user 1"]].concat());
+}
+
+#[test]
+fn are_not_called_in_a_drop_where_the_count_decides() {
+    let (mut response, mut reports, panics) = respond(Some(4));
+    assert_eq!(response.frame().now_or_never().unwrap().unwrap().unwrap().into_data().unwrap(), "data");
+    panics.store(true, Ordering::Relaxed);
+    drop(response);
+    assert_eq!(reports.so_far(), ["size_hint: nobody", "body dropped: user 1", "end Completed: user 1"]);
+}
+
+#[test]
+fn a_panic_in_a_drop_is_contained_and_reported() {
+    for size in [None, Some(4)] {
+        let (response, mut reports, panics) = respond(size);
+        panics.store(true, Ordering::Relaxed);
+        drop(response);
+        let reported = ["size_hint: nobody", "is_end_stream: nobody", "body dropped: user 1", "end Panicked: user 1"];
+        assert_eq!(reports.so_far(), reported);
+    }
+}
+
+#[test]
+fn a_panic_in_a_drop_does_not_abort_while_another_unwinds() {
+    let (response, mut reports, panics) = respond(None);
+    panics.store(true, Ordering::Relaxed);
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let _response = response;
+        panic!("in the server");
+    }));
+    assert_eq!(*unwound.unwrap_err().downcast::<&str>().unwrap(), "in the server");
+    assert_eq!(reports.so_far().last().unwrap(), "end Panicked: user 1");
+}
+
+#[test]
+fn a_panic_that_is_caught_is_reported_though_the_body_ends() {
+    let calls: [fn(&ResponseBody<Hinting>); 2] = [|body| _ = body.is_end_stream(), |body| _ = body.size_hint()];
+    for call in calls {
+        let (response, mut reports, panics) = respond(Some(4));
+        panics.store(true, Ordering::Relaxed);
+        assert!(catch_unwind(AssertUnwindSafe(|| call(response.body()))).is_err());
+        panics.store(false, Ordering::Relaxed);
+        assert_eq!(read(response), "data");
+        assert_eq!(reports.so_far().last().unwrap(), "end Panicked: user 1");
+    }
+}
+
+#[test]
+fn a_body_is_dropped_in_context_when_its_size_hint_panics() {
+    let (witness, mut reports) = witness();
+    let (body, panics) = Hinting::new(&witness, None);
+    panics.store(true, Ordering::Relaxed);
+    let request = answer(&witness, body);
+    assert!(catch_unwind(AssertUnwindSafe(|| request.now_or_never().is_some())).is_err());
+    assert!(!RequestContext::is_active());
+    assert_eq!(reports.so_far(), ["size_hint: nobody", "body dropped: user 1", "end Panicked: user 1"]);
+}
+
+/// A response for user 1. Its body panics in its hints once the flag is set.
+fn respond(size: Option<u64>) -> (Response<ResponseBody<Hinting>>, Reports, Arc<AtomicBool>) {
+    let (witness, reports) = witness();
+    let (body, panics) = Hinting::new(&witness, size);
+    let response = answer(&witness, body).now_or_never().expect("nothing is waited for").expect("it responds");
+    (response, reports, panics)
+}
+
+fn answer(witness: &Witness, body: Hinting) -> impl Future<Output = Answer<ResponseBody<Hinting>>> + use<> {
+    let end = witness.end_of("end");
+    serve(1, async {
+        RequestContext::on_end(end).unwrap();
+        Ok(Response::new(body))
+    })
+}
+
+/// A body of one frame that reports calls of its hints.
+struct Hinting {
+    frame: Option<&'static str>,
+    size: Option<u64>,
+    panics: Arc<AtomicBool>,
+    witness: Witness,
+    _drop: DropWitness,
+}
+
+impl Hinting {
+    fn new(witness: &Witness, size: Option<u64>) -> (Self, Arc<AtomicBool>) {
+        let (panics, witness) = (Arc::default(), witness.clone());
+        let drop = witness.drop_of("body dropped");
+        (Self { frame: Some("data"), size, panics: Arc::clone(&panics), witness, _drop: drop }, panics)
+    }
+
+    fn is_called(&self, hint: &str) {
+        self.witness.saw(hint);
+        assert!(!self.panics.load(Ordering::Relaxed), "in {hint}");
+    }
+}
+
+impl Body for Hinting {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.frame.take().map(|data| Ok(Frame::data(Bytes::from(data)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_called("is_end_stream");
+        false
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.is_called("size_hint");
+        self.size.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
