@@ -8,6 +8,7 @@ mod answers;
 mod cancelled;
 mod clients;
 mod completed;
+mod drops;
 mod failed;
 mod grpc;
 mod heads;
