@@ -80,6 +80,8 @@ fn user() -> Result<&'static str, Status> {
     }
 }
 
+/// Serves until `stop`, and then until all connections are closed. tonic sets no limit to that, even if a client has not
+/// sent a byte since it connected; [`shared`] does.
 pub(crate) async fn serve(listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), BoxError> {
     let server = Server::builder()
         .layer(RequestContextLayer::default()) // the first is the outermost

@@ -10,6 +10,7 @@ use std::{
     io::{Write, stdout},
     net::{Ipv4Addr, SocketAddr},
     process::ExitCode,
+    time::Duration,
 };
 
 use axum::{
@@ -24,7 +25,11 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::{net::TcpListener, select, signal, sync::oneshot, try_join};
+use tokio::{net::TcpListener, select, signal, sync::oneshot, time::sleep, try_join};
+
+/// How long requests may still run after Ctrl-C. A server that stops gracefully waits for its clients to close their
+/// connections, and some never do: an event stream has no end, and a request may never be sent in full.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Serves an application, with the peer's address as `ConnectInfo`; what goes wrong is one sentence and exit code 1.
 pub(crate) async fn serve(app: Router, visit: impl AsyncFnOnce(&mut Visitor) -> Result<(), BoxError>) -> ExitCode {
@@ -32,7 +37,8 @@ pub(crate) async fn serve(app: Router, visit: impl AsyncFnOnce(&mut Visitor) -> 
     serve_with(async |listener, stop| Ok(axum::serve(listener, app).with_graceful_shutdown(stop).await?), visit).await
 }
 
-/// As [`serve`], with another server, which ends when it has answered the requests that are left at the stop.
+/// As [`serve`], with another server. After `stop`, it ends when it has answered the requests that are left, or is
+/// dropped after [`GRACE`].
 pub(crate) async fn serve_with<F>(
     server: impl FnOnce(TcpListener, BoxFuture<'static, ()>) -> F,
     visit: impl AsyncFnOnce(&mut Visitor) -> Result<(), BoxError>,
@@ -74,6 +80,7 @@ where
     drop((visitor, stop));
     select! {
         result = server => result?,
+        () = sleep(GRACE) => Ok(say(format_args!("Stopped with connections still open after {GRACE:?}."))?),
         _ = signal::ctrl_c() => Err("interrupted again, while requests were still being answered".into()),
     }
 }

@@ -4,14 +4,16 @@ use std::{
     collections::BTreeMap,
     env::{self, consts::EXE_SUFFIX},
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::timeout,
 };
 
@@ -29,10 +31,11 @@ pub(crate) fn examples() -> BTreeMap<String, PathBuf> {
 /// An example, by its name.
 pub(crate) struct Example<'a>(pub(crate) &'a str);
 
-/// An example that serves until it is interrupted.
+/// An example that serves until it is interrupted. Its output is read all the time, or a full pipe would stop it.
 pub(crate) struct Serving {
     program: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    stdout: UnboundedReceiver<String>,
+    stderr: UnboundedReceiver<String>,
 }
 
 impl Example<'_> {
@@ -46,9 +49,10 @@ impl Example<'_> {
 
     /// Starts it on any free port.
     pub(crate) fn serve(&self) -> Serving {
-        let mut program = self.command("0").spawn().unwrap();
-        let lines = BufReader::new(program.stdout.take().unwrap()).lines();
-        Serving { program, lines }
+        let mut program = self.command("0").stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = lines(program.stdout.take().unwrap());
+        let stderr = lines(program.stderr.take().unwrap());
+        Serving { program, stdout, stderr }
     }
 
     /// What Cargo has built beside this test.
@@ -68,8 +72,22 @@ impl Example<'_> {
 }
 
 impl Serving {
+    /// The address that it serves, once it waits for Ctrl-C.
+    pub(crate) async fn address(&mut self) -> SocketAddr {
+        let mut printed = String::new();
+        loop {
+            printed += &self.next_line().await;
+            let address = printed.split("http://").nth(1);
+            if let (true, Some(address)) = (printed.contains("Ctrl-C"), address) {
+                let end = address.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit()).unwrap_or(address.len());
+                return address[..end].parse().unwrap();
+            }
+            printed.push('\n');
+        }
+    }
+
     pub(crate) async fn next_line(&mut self) -> String {
-        guarded(self.lines.next_line()).await.unwrap().expect("another line")
+        guarded(self.stdout.recv()).await.expect("another line")
     }
 
     /// What follows on the next line that begins so.
@@ -81,11 +99,35 @@ impl Serving {
         }
     }
 
-    pub(crate) async fn interrupt(mut self) -> ExitStatus {
+    pub(crate) async fn interrupt(self) -> ExitStatus {
+        self.interrupt_and_read().await.0
+    }
+
+    /// Also returns the lines that were not read, of stdout and of stderr.
+    pub(crate) async fn interrupt_and_read(mut self) -> (ExitStatus, [Vec<String>; 2]) {
         let id = self.program.id().unwrap().to_string();
         assert!(guarded(Command::new("kill").args(["-INT", &id]).status()).await.unwrap().success());
-        guarded(self.program.wait()).await.unwrap()
+        let status = guarded(self.program.wait()).await.unwrap();
+        let mut rest = [Vec::new(), Vec::new()];
+        for (lines, rest) in [self.stdout, self.stderr].iter_mut().zip(&mut rest) {
+            while let Some(line) = guarded(lines.recv()).await {
+                rest.push(line);
+            }
+        }
+        (status, rest)
     }
+}
+
+fn lines(output: impl AsyncRead + Send + Unpin + 'static) -> UnboundedReceiver<String> {
+    let (sender, receiver) = unbounded_channel();
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            // The test may have seen enough.
+            drop(sender.send(line));
+        }
+    });
+    receiver
 }
 
 /// What it said on its way out, which has to be one line.

@@ -8,6 +8,8 @@ mod fastify;
 mod grpc;
 mod hyper;
 pub(crate) mod identity;
+#[cfg(unix)] // it sends a signal
+mod interrupted;
 mod jobs;
 mod logging;
 mod mixed_routes;
