@@ -17,6 +17,8 @@ use axum::{
 use tokio::task::yield_now;
 use tower_request_context::{RequestContext, RequestContextLayer};
 
+use self::shared::single_header;
+
 #[derive(Clone, Copy, PartialEq)]
 struct UserId(u64);
 
@@ -62,9 +64,7 @@ fn cats() -> CatsService {
 
 /// Trusted only because this is an example; `identity` shows what it takes to believe a header.
 fn user_of(request: &Parts) -> Option<UserId> {
-    let mut claims = request.headers.get_all("x-user-id").iter();
-    let (Some(claim), None) = (claims.next(), claims.next()) else { return None };
-    claim.to_str().ok()?.parse().ok().map(UserId)
+    single_header(&request.headers, "x-user-id")?.parse().ok().map(UserId)
 }
 
 #[tokio::main]

@@ -24,6 +24,8 @@ use tokio::{net::TcpListener, select};
 use tower::{Layer, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer};
 
+use self::shared::single_header;
+
 /// Who asks: seeded by the layer. For real identities see the example `identity`.
 #[derive(Clone)]
 struct UserId(u64);
@@ -47,8 +49,7 @@ fn author() -> String {
 
 pub(crate) async fn serve(listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), BoxError> {
     let context = RequestContextLayer::new(|store, request| {
-        let id = request.headers.get("x-user-id").and_then(|id| id.to_str().ok()?.parse().ok());
-        if let Some(id) = id {
+        if let Some(Ok(id)) = single_header(&request.headers, "x-user-id").map(str::parse) {
             store.insert(UserId(id));
         }
     });

@@ -27,6 +27,8 @@ use tower_request_context::{ContextError, RequestContext, RequestContextLayer, R
 use tracing::{Instrument, Level, Span, Subscriber, field, info, info_span};
 use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt};
 
+use self::shared::single_header;
+
 #[derive(Clone, Copy)]
 pub(crate) struct UserId(pub(crate) u64);
 
@@ -57,7 +59,7 @@ pub(crate) fn logged(routes: Router, sessions: Sessions) -> Router {
 }
 
 async fn authenticate(sessions: State<Sessions>, request: Request, next: Next) -> Result<Response, ContextError> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|line| line.to_str().ok());
+    let header = single_header(request.headers(), AUTHORIZATION);
     yield_now().await; // as if the sessions were in a database
     let user = header.and_then(|line| sessions.get(line.strip_prefix("Bearer ")?)).copied();
     if let Some(user) = user {

@@ -28,7 +28,7 @@ use tokio::{
 use tokio_tungstenite::{client_async, tungstenite::client::IntoClientRequest};
 use tower_request_context::{End, RequestContext, RequestContextLayer, Store};
 
-use self::shared::say;
+use self::shared::{say, single_header};
 
 /// Who asks: seeded by the layer. For real identities see the example `identity`.
 #[derive(Clone)]
@@ -91,8 +91,7 @@ async fn listen(mut socket: WebSocket, room: Room) {
 
 pub(crate) fn app() -> Router {
     let context = RequestContextLayer::new(|store, request| {
-        let id = request.headers.get("x-user-id").and_then(|id| id.to_str().ok()?.parse().ok());
-        if let Some(id) = id {
+        if let Some(Ok(id)) = single_header(&request.headers, "x-user-id").map(str::parse) {
             store.insert(UserId(id));
         }
     });

@@ -39,7 +39,11 @@ struct User(&'static str);
 const SESSIONS: [(&str, User); 2] = [("Bearer meow", User("ada")), ("Bearer purr", User("grace"))];
 
 fn authenticate(call: Request<()>) -> Result<Request<()>, Status> {
-    let token = call.metadata().get("authorization").ok_or_else(|| Status::unauthenticated("who are you?"))?;
+    let mut tokens = call.metadata().get_all("authorization").iter();
+    // Exactly one: with two, this server would read one of them, and a proxy may have checked the other.
+    let (Some(token), None) = (tokens.next(), tokens.next()) else {
+        return Err(Status::unauthenticated("who are you?"));
+    };
     let session = SESSIONS.into_iter().find(|(known, _)| token == known);
     let (_, user) = session.ok_or_else(|| Status::unauthenticated("this session is over"))?;
     RequestContext::set(user).map_err(|error| Status::internal(error.to_string()))?;

@@ -6,13 +6,14 @@ use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::HeaderMap,
     middleware::{Next, from_fn},
     response::Response,
     routing::get,
 };
 use futures_util::{StreamExt, stream};
 use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
+
+use crate::shared::single_header;
 
 /// Who asks: seeded by the layer.
 #[derive(Clone, Copy)]
@@ -26,8 +27,8 @@ pub(crate) fn app(self_test: Router) -> Router {
     let context = RequestContextLayer::new(|store, request| {
         // Trusted only because this is a demo: anybody can send this header. Identity must never be taken from a header
         // without proof of the sender, such as a signed token or a session that the server itself has issued.
-        if let Some(user) = claimed_user(&request.headers) {
-            store.insert(user);
+        if let Some(Ok(id)) = single_header(&request.headers, "x-user-id").map(str::parse) {
+            store.insert(UserId(id));
         }
     });
     Router::new().route("/", get(hello)).merge(self_test).layer(from_fn(look_up_shop)).layer(context)
@@ -77,12 +78,4 @@ async fn look_up_shop(request: Request, next: Next) -> Result<Response, ContextE
         RequestContext::set(Shop(format!("shop{id}")))?;
     }
     Ok(next.run(request).await)
-}
-
-fn claimed_user(headers: &HeaderMap) -> Option<UserId> {
-    let mut claims = headers.get_all("x-user-id").iter();
-    match (claims.next(), claims.next()) {
-        (Some(claim), None) => claim.to_str().ok()?.parse().ok().map(UserId),
-        _ => None,
-    }
 }

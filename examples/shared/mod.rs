@@ -16,7 +16,10 @@ use std::{
 use axum::{
     BoxError, Router,
     body::Body,
-    http::{HeaderName, Method, Request, header},
+    http::{
+        HeaderMap, HeaderName, Method, Request,
+        header::{self, AsHeaderName},
+    },
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use http_body_util::BodyExt;
@@ -104,6 +107,16 @@ pub(crate) async fn listen() -> Result<TcpListener, BoxError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listening = TcpListener::bind(address).await;
     listening.map_err(|error| format!("cannot listen on {address}: {error}; set PORT to choose another port").into())
+}
+
+/// Returns the value of a header that was sent exactly once. With two lines, this program may read one and a proxy in
+/// front of it the other, so a header that says who the user is must not be repeated.
+pub(crate) fn single_header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
 }
 
 /// Prints a line; an error where nobody reads any more.

@@ -25,7 +25,10 @@ use sqlx::{
 use tower_request_context::{RequestContext, RequestContextLayer};
 
 pub(crate) use self::folder::Folder;
-use self::transactional::{Database, Propagation, TransactionError, connection, transactional, transactional_as};
+use self::{
+    shared::single_header,
+    transactional::{Database, Propagation, TransactionError, connection, transactional, transactional_as},
+};
 
 /// Who pays. For real identities see the example `identity`.
 #[derive(Clone)]
@@ -143,7 +146,7 @@ pub(crate) fn app(pool: SqlitePool) -> Router {
         .route("/journal", get(async || Ok::<_, Refusal>(Journal.all().await?.join("\n"))))
         .layer(RequestContextLayer::new(move |store, request| {
             store.insert(database.clone());
-            if let Some(Ok(name)) = request.headers.get("x-user-id").map(|name| name.to_str()) {
+            if let Some(name) = single_header(&request.headers, "x-user-id") {
                 store.insert(User(name.to_owned()));
             }
         }))

@@ -6,12 +6,18 @@ mod example;
 
 use std::future::pending;
 
+use axum::body::Body;
 use futures_util::future::join_all;
+use http::{
+    Request, Version,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use http_body_util::BodyExt;
 use tokio::net::TcpListener;
 use tonic::Code;
 
 use self::example::CatsClient;
-use crate::support::in_time;
+use crate::support::{client, in_time};
 
 const ADA: &str = "Bearer meow";
 const GRACE: &str = "Bearer purr";
@@ -60,6 +66,23 @@ async fn who_has_no_session_is_refused_though_others_have_one() {
     in_time(ada.feed("Mia")).await.unwrap();
     let first = in_time(stream.message()).await.unwrap();
     assert_eq!(first.as_deref(), Some("dear ada, Mia was fed by ada"), "the stranger has fed nobody");
+}
+
+#[tokio::test]
+async fn a_call_with_several_authorization_lines_or_none_is_unauthenticated() {
+    for (lines, status) in [(&[ADA] as &[_], "0"), (&[], "16"), (&[ADA, GRACE], "16"), (&[ADA, ADA], "16")] {
+        let server = start().await;
+        let mut request = Request::post(format!("{server}/cats.Cats/Feed")).header(CONTENT_TYPE, "application/grpc");
+        for line in lines {
+            request = request.header(AUTHORIZATION, *line);
+        }
+        let tom = Body::from(&b"\0\0\0\0\x05\x0a\x03Tom"[..]); // a message whose first field is a string
+        let response = in_time(client(Version::HTTP_2).request(request.body(tom).unwrap())).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let trailers = in_time(body.collect()).await.unwrap().trailers().cloned().unwrap_or_default();
+        let given = parts.headers.get("grpc-status").or(trailers.get("grpc-status")).unwrap();
+        assert_eq!(given, status, "{lines:?}");
+    }
 }
 
 async fn start() -> String {

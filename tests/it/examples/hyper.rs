@@ -56,6 +56,16 @@ async fn a_stranger_signs_as_one_on_the_connection_that_was_a_users() {
 }
 
 #[tokio::test]
+async fn a_client_that_names_several_users_signs_as_a_stranger() {
+    for version in VERSIONS {
+        let mut request = post(start().await, Some(User(7)), Body::from("hi"));
+        request.headers_mut().append(User::HEADER, 8.into());
+        let answer = in_time(client(version).request(request)).await.unwrap();
+        assert_eq!(in_time(text(answer)).await, "a stranger: hi", "{version:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_stopped_still_echoes_to_the_end_of_the_request() {
     for version in VERSIONS {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -107,6 +107,17 @@ async fn a_request_for_no_route_or_with_a_strange_token_says_so() {
 }
 
 #[tokio::test]
+async fn a_request_with_several_tokens_is_logged_as_one_of_nobody() {
+    let mut log = Log::capture();
+    let address = serve(logged(routes(), sessions())).await;
+    let mut request = with_token(request(address, "/dogs", None), 7);
+    request.headers_mut().append(AUTHORIZATION, "Bearer token-9".parse().unwrap());
+    let mut connection = Connection::open(address, VERSIONS[0]).await;
+    connection.send(request).await.unwrap();
+    assert_eq!(log.next().await["spans"][0]["user"], "nobody");
+}
+
+#[tokio::test]
 async fn a_span_inside_of_the_request_s_hides_none_of_its_fields() {
     let mut log = Log::capture();
     let handler = async || async { info!("inside") }.instrument(info_span!("query", table = "cats")).await;

@@ -58,6 +58,17 @@ async fn a_socket_outlives_its_request_and_its_session_ends_when_it_is_closed_or
     }
 }
 
+#[tokio::test]
+async fn a_listener_that_names_several_users_is_a_stranger() {
+    let address = serve(example::app()).await;
+    let mut request = request(address, "/events", Some(User(7)));
+    request.headers_mut().append(User::HEADER, 8.into());
+    let body = in_time(client(Version::HTTP_11).request(request)).await.unwrap().into_body();
+    drop(speak(address, None).await);
+    let said = format!("{} has a request that is over: Completed", name(None));
+    assert_all_hear(&mut [(name(None), body)], &said).await;
+}
+
 fn name(user: Option<User>) -> String {
     user.map_or_else(|| String::from("a stranger"), |User(id)| format!("user {id}"))
 }

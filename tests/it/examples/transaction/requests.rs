@@ -18,24 +18,25 @@ async fn a_transfer_is_made_whole_or_not_at_all_and_its_attempt_is_recorded() {
     let bank = Bank::open(2).await;
     let address = serve(app(bank.pool.clone())).await;
     let client = client(Version::HTTP_11);
-    let ask = async |method: Method, path, user: Option<&str>| {
+    let ask = async |method: Method, path, users: &[&str]| {
         let mut request = request(address, path, None);
         *request.method_mut() = method;
-        if let Some(user) = user {
-            request.headers_mut().insert("x-user-id", user.parse().unwrap());
+        for user in users {
+            request.headers_mut().append("x-user-id", user.parse().unwrap());
         }
         let response = in_time(client.request(request)).await.unwrap();
         (response.status(), text(response).await)
     };
 
-    assert_eq!(ask(Method::POST, "/transfers/bob/30", Some("ada")).await.0, StatusCode::OK);
-    assert_eq!(ask(Method::POST, "/transfers/ada/31", Some("bob")).await.0, StatusCode::CONFLICT);
-    assert_eq!(ask(Method::POST, "/transfers/bob/1", Some("eve")).await.0, StatusCode::NOT_FOUND);
-    assert_eq!(ask(Method::POST, "/transfers/bob/1", None).await.0, StatusCode::UNAUTHORIZED);
-    assert_eq!(ask(Method::GET, "/accounts", None).await, (StatusCode::OK, "ada 70\nbob 30".into()));
+    assert_eq!(ask(Method::POST, "/transfers/bob/30", &["ada"]).await.0, StatusCode::OK);
+    assert_eq!(ask(Method::POST, "/transfers/ada/31", &["bob"]).await.0, StatusCode::CONFLICT);
+    assert_eq!(ask(Method::POST, "/transfers/bob/1", &["eve"]).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(Method::POST, "/transfers/bob/1", &[]).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(Method::POST, "/transfers/bob/1", &["ada", "bob"]).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(Method::GET, "/accounts", &[]).await, (StatusCode::OK, "ada 70\nbob 30".into()));
     let journal =
         ["ada tries to give bob 30", "ada gave bob 30", "bob tries to give ada 31", "eve tries to give bob 1"];
-    assert_eq!(ask(Method::GET, "/journal", None).await, (StatusCode::OK, journal.join("\n")));
+    assert_eq!(ask(Method::GET, "/journal", &[]).await, (StatusCode::OK, journal.join("\n")));
 }
 
 #[tokio::test]
