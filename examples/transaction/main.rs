@@ -63,8 +63,10 @@ impl Journal {
         Ok(())
     }
 
-    pub(crate) async fn all(&self) -> Result<Vec<String>, TransactionError> {
-        Ok(query_scalar("SELECT line FROM journal ORDER BY id").fetch_all(&mut *connection().await?).await?)
+    /// Returns the last 1000 lines: a response must not grow with the table.
+    pub(crate) async fn latest(&self) -> Result<Vec<String>, TransactionError> {
+        let latest = "SELECT line FROM (SELECT id, line FROM journal ORDER BY id DESC LIMIT 1000) ORDER BY id";
+        Ok(query_scalar(latest).fetch_all(&mut *connection().await?).await?)
     }
 }
 
@@ -143,7 +145,7 @@ pub(crate) fn app(pool: SqlitePool) -> Router {
             post(async |PathOf((to, amount)): PathOf<(String, u32)>| transfer(&to, amount.into()).await),
         )
         .route("/accounts", get(async || Ok::<_, Refusal>(Accounts.all().await?.join("\n"))))
-        .route("/journal", get(async || Ok::<_, Refusal>(Journal.all().await?.join("\n"))))
+        .route("/journal", get(async || Ok::<_, Refusal>(Journal.latest().await?.join("\n"))))
         .layer(RequestContextLayer::new(move |store, request| {
             store.insert(database.clone());
             if let Some(name) = single_header(&request.headers, "x-user-id") {

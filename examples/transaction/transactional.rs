@@ -9,7 +9,8 @@
 //!   too: use it for a statement and let it go. To ask for a second one meanwhile is to wait for oneself.
 //! * A task that outlives the transaction it was spawned in gets [`TransactionError::Finished`], never the pool. It
 //!   says so if it wants to go on without: with `RequiresNew` or `NotSupported`.
-//! * `RequiresNew` and `NotSupported` need a second connection, so the pool must have one to spare.
+//! * `RequiresNew` and `NotSupported` need a second connection while the transaction around them keeps the first. See
+//!   [`Propagation::RequiresNew`] for the size of the pool.
 //! * `SQLite` has one writer at a time. Others wait for the busy timeout, and those that have read before they write are
 //!   refused at once. So let a transaction write first, and let nothing with a connection of its own write below one
 //!   that has written: that is to wait for oneself, until the timeout makes it an error.
@@ -17,9 +18,17 @@
 mod begun;
 mod transaction;
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, Weak},
+};
 
 use sqlx::SqlitePool;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tower_request_context::{ContextError, RequestContext, Store};
 
 pub(crate) use self::transaction::Connection;
@@ -30,6 +39,10 @@ use self::{begun::Begun, transaction::Transaction};
 pub(crate) struct Database {
     pool: SqlitePool,
     transaction: Option<Arc<Transaction>>,
+    /// One permit fewer than the pool has connections, for transactions with none around them.
+    permits: Arc<Semaphore>,
+    /// The permit of the outermost transaction here. It is gone when that transaction and those in it have ended.
+    permit: Weak<OwnedSemaphorePermit>,
 }
 
 /// What work does about the transaction that is current around it: the modes of Spring and nestjs-cls.
@@ -40,6 +53,14 @@ pub(crate) enum Propagation {
     /// whoever called it carries on: the commit is refused, with [`TransactionError::RolledBack`].
     Required,
     /// Begins one of its own, whatever is current. Neither's end is the other's.
+    ///
+    /// A transaction around it keeps its connection and waits, so this takes a second one from the pool. If transactions
+    /// that wait for their second connection held them all, none could go on. The rule is that of Spring's
+    /// `REQUIRES_NEW`: the pool has more connections than there are outer transactions. [`Database`] enforces it and
+    /// lets at most `connections - 1` outer transactions run at once; the others wait before they take a connection.
+    ///
+    /// That is enough for one level. If work holds `n` connections at a time, as a `RequiresNew` within a `RequiresNew`
+    /// within a transaction holds three, let `(connections - 1) / (n - 1)` run.
     RequiresNew,
     /// Sets a savepoint in the current transaction, and rolls back to it only, or begins one. Branches of a `join!`
     /// take turns, since savepoints are a stack.
@@ -48,7 +69,7 @@ pub(crate) enum Propagation {
     Mandatory,
     /// Joins the current transaction, or runs without one.
     Supports,
-    /// Runs without one, whatever is current.
+    /// Runs without one, whatever is current. Its statements take a second connection, as for `RequiresNew`.
     NotSupported,
     /// Runs without one; an error where one is current.
     Never,
@@ -74,18 +95,23 @@ where
 
     let work = Box::pin(work); // or each level would make the future a few times larger
     async move {
-        let Database { pool, transaction } = Database::current()?;
-        let begun = match (propagation, transaction) {
+        let mut database = Database::current()?;
+        let _permit; // dropped after the transaction that it is for
+        let begun = match (propagation, database.transaction.take()) {
             (Required | Mandatory | Supports, Some(transaction)) => return transaction.join(work).await,
             (Nested, Some(transaction)) => Begun::savepoint(transaction.lend().await?).await?,
-            (Required | Nested, None) | (RequiresNew, _) => Begun::transaction(&pool).await?,
-            (NotSupported, _) => return Database::new(pool).scope(work).await,
+            (Required | Nested, None) | (RequiresNew, _) => {
+                _permit = database.permit().await?;
+                Begun::transaction(&database.pool).await?
+            }
+            (NotSupported, _) => return database.scope(work).await,
             (Supports | Never, None) => return work.await,
             (Mandatory, None) => return Err(TransactionError::NotActive.into()),
             (Never, Some(_)) => return Err(TransactionError::AlreadyActive.into()),
         };
         let (owner, transaction) = Transaction::new(begun);
-        let output = Database { pool, transaction: Some(transaction) }.scope(work).await?;
+        database.transaction = Some(transaction);
+        let output = database.scope(work).await?;
         owner.commit().await?;
         Ok(output)
     }
@@ -93,7 +119,7 @@ where
 
 /// Returns what the next statement is to run on: the current transaction, else a connection of the pool.
 pub(crate) async fn connection() -> Result<Connection, TransactionError> {
-    let Database { pool, transaction } = Database::current()?;
+    let Database { pool, transaction, .. } = Database::current()?;
     match transaction {
         Some(transaction) => Ok(transaction.lend().await?.into()),
         None => Connection::of(&pool).await,
@@ -101,12 +127,29 @@ pub(crate) async fn connection() -> Result<Connection, TransactionError> {
 }
 
 impl Database {
+    /// Creates the database of an application, once: all its clones share the limit of outer transactions.
     pub(crate) fn new(pool: SqlitePool) -> Self {
-        Self { pool, transaction: None }
+        let connections = pool.options().get_max_connections() as usize;
+        let permits = Arc::new(Semaphore::new(connections.saturating_sub(1).max(1)));
+        Self { pool, transaction: None, permits, permit: Weak::new() }
     }
 
     fn current() -> Result<Self, TransactionError> {
         RequestContext::try_get().map_err(TransactionError::NoDatabase)
+    }
+
+    /// Returns the permit of the transaction around this one, or waits for one of its own.
+    async fn permit(&mut self) -> Result<Arc<OwnedSemaphorePermit>, TransactionError> {
+        if let Some(permit) = self.permit.upgrade() {
+            return Ok(permit);
+        }
+        let permit = Arc::clone(&self.permits).acquire_owned();
+        let Ok(Ok(permit)) = timeout(self.pool.options().get_acquire_timeout(), permit).await else {
+            return Err(sqlx::Error::PoolTimedOut.into()); // as if this had waited for a connection
+        };
+        let permit = Arc::new(permit);
+        self.permit = Arc::downgrade(&permit);
+        Ok(permit)
     }
 
     /// Runs work in a child context where this is current.

@@ -1,6 +1,6 @@
 //! A transaction in the context: found below without being passed, and over when the work is, however it ends.
 
-mod bank;
+pub(super) mod bank;
 mod cancelled;
 mod detached;
 #[allow(dead_code, reason = "`main` is for those who run it")]
@@ -8,6 +8,7 @@ mod detached;
 mod example;
 mod modes;
 mod overlap;
+mod pool;
 mod requests;
 mod savepoints;
 mod storm;
@@ -27,7 +28,7 @@ use self::{
 async fn t01_repositories_find_the_transaction_without_being_passed_it() {
     async fn service() -> Result<Vec<String>, TransactionError> {
         Journal.write("written two calls down").await?;
-        Journal.all().await
+        Journal.latest().await
     }
 
     let bank = Bank::open(2).await;

@@ -14,6 +14,7 @@ use crate::support::{User, in_time};
 
 pub(super) struct Bank {
     pub(super) pool: SqlitePool,
+    database: Database,
     file: SqliteConnectOptions,
     _folder: Folder,
 }
@@ -23,18 +24,19 @@ impl Bank {
         let folder = Folder::new().unwrap();
         let file = folder.path().join("bank.db");
         let pool = open(&file, connections).await.unwrap();
-        Self { pool, file: SqliteConnectOptions::new().filename(file), _folder: folder }
+        let database = Database::new(pool.clone());
+        Self { pool, database, file: SqliteConnectOptions::new().filename(file), _folder: folder }
     }
 
     /// Does work where a request would.
     pub(super) async fn request<T: Future>(&self, work: T) -> T::Output {
-        let store = Store::new().with_value(Database::new(self.pool.clone()));
+        let store = Store::new().with_value(self.database.clone());
         in_time(RequestContext::new(store).scope(work)).await
     }
 
     /// The layer that seeds the database, and the user.
     pub(super) fn layer(&self) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone + use<>> {
-        let database = Database::new(self.pool.clone());
+        let database = self.database.clone();
         RequestContextLayer::new(move |store, head| {
             store.insert(database.clone());
             if let Some(user) = User::of(head) {
@@ -99,7 +101,7 @@ pub(super) async fn at_any_moment(completes: impl AsyncFn(usize) -> bool) {
 }
 
 /// Polls a future so many times, and drops it if it is not ready then: what it waits for is still under way.
-pub(super) async fn polled<T: Future>(times: usize, future: T) -> Option<T::Output> {
+pub(in crate::examples) async fn polled<T: Future>(times: usize, future: T) -> Option<T::Output> {
     let mut future = pin!(future);
     let mut left = times;
     poll_fn(|cx| {

@@ -61,7 +61,7 @@ async fn a_branch_that_is_dropped_while_it_has_the_connection_does_not_keep_it()
         assert!(poll!(&mut waiting).is_pending());
         drop((waiting, holder));
         for polls in 0..5 {
-            polled(polls, Journal.all()).await.transpose()?;
+            polled(polls, Journal.latest()).await.transpose()?;
         }
         Ok::<_, Failure>(Journal.write("kept").await?)
     });

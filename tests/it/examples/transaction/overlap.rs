@@ -45,18 +45,18 @@ async fn t03_two_in_parallel_and_what_runs_beside_them_do_not_mix() {
 // T03
 #[tokio::test]
 async fn t03_neither_of_two_in_parallel_sees_what_the_other_has_not_committed() {
-    let bank = Bank::open(2).await;
+    let bank = Bank::open(3).await;
     let (written, read) = (Barrier::new(2), Barrier::new(2));
     let writer = transactional(async {
         Journal.write("uncommitted").await?;
         written.wait().await;
-        let seen = Journal.all().await?;
+        let seen = Journal.latest().await?;
         read.wait().await;
         Ok::<_, Failure>(seen)
     });
     let reader = transactional(async {
         written.wait().await;
-        let seen = Journal.all().await?;
+        let seen = Journal.latest().await?;
         read.wait().await;
         Ok::<_, Failure>(seen)
     });
@@ -77,7 +77,7 @@ async fn branches_that_join_one_transaction_take_turns_at_its_connection() {
             Ok::<_, Failure>(())
         });
         join_all(branches).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        assert_eq!(Journal.all().await?.len(), 100);
+        assert_eq!(Journal.latest().await?.len(), 100);
         Err::<(), _>(Failure::Deliberate)
     });
     assert_eq!(bank.request(work).await, Err(Failure::Deliberate));

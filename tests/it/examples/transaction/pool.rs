@@ -1,0 +1,104 @@
+//! Inner transactions find a connection, however many outer ones there are.
+
+use std::{future::ready, time::Duration};
+
+use futures_util::{future::join_all, join};
+use sqlx::sqlite::SqlitePoolOptions;
+use tokio::sync::{Barrier, Notify};
+use tower_request_context::{RequestContext, Store};
+
+use super::{
+    bank::{Bank, Failure},
+    example::{
+        Journal,
+        transactional::{Database, Propagation, connection, transactional, transactional_as},
+    },
+};
+use crate::support::in_time;
+
+const CONNECTIONS: u32 = 5;
+const OUTER: usize = 4;
+
+#[tokio::test]
+async fn outer_transactions_that_fill_the_pool_leave_a_connection_for_inner_ones() {
+    for mode in [Propagation::RequiresNew, Propagation::NotSupported] {
+        let bank = Bank::open(CONNECTIONS).await;
+        let met = Barrier::new(OUTER);
+        let client = async || {
+            transactional(async {
+                met.wait().await; // all that may have begun, and none has a second connection
+                transactional_as(mode, Journal.write("inner")).await?;
+                Ok::<_, Failure>(())
+            })
+            .await
+        };
+        // All of them ask for a connection before the first has one.
+        let clients = join_all((0..4 * OUTER).map(|_| bank.request(client())));
+        assert_eq!(in_time(clients).await, vec![Ok(()); 4 * OUTER], "{mode:?}");
+        assert_eq!(bank.lines().await.len(), 4 * OUTER, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_runs_without_a_transaction_in_one_needs_no_second_permit() {
+    let bank = Bank::open(2).await; // one permit
+    let work = transactional(transactional_as(Propagation::NotSupported, async {
+        transactional(async { Ok::<_, Failure>(Journal.write("inner").await?) }).await
+    }));
+    assert_eq!(bank.request(work).await, Ok(()));
+    assert_eq!(bank.lines().await, ["inner"]);
+}
+
+#[tokio::test]
+async fn a_task_that_idles_after_its_transaction_keeps_no_permit() {
+    let bank = Bank::open(2).await; // one permit
+    let over = Notify::new();
+    let work = async {
+        let task = transactional(async { Ok::<_, Failure>(RequestContext::carry(over.notified())) }).await;
+        assert_eq!(bank.request(transactional(ready(Ok::<_, Failure>(())))).await, Ok(()));
+        over.notify_one();
+        task.unwrap().await;
+    };
+    bank.request(work).await;
+}
+
+#[tokio::test]
+async fn a_transaction_of_a_task_that_outlived_its_own_counts_as_an_outer_one() {
+    let bank = Bank::open(2).await; // one permit
+    let (begun, over) = (Notify::new(), Notify::new());
+    let outer = transactional(async {
+        let late = transactional_as(Propagation::RequiresNew, async {
+            begun.notify_one();
+            transactional_as(Propagation::RequiresNew, Journal.write("late")).await?;
+            over.notify_one();
+            Ok::<_, Failure>(())
+        });
+        Ok::<_, Failure>(RequestContext::carry(late))
+    });
+    let late = async { outer.await.unwrap().await };
+    let other = async {
+        begun.notified().await;
+        // With no permit to wait for, this would keep the connection that the other needs.
+        transactional(async {
+            over.notified().await;
+            Ok::<_, Failure>(())
+        })
+        .await
+    };
+    let ended = Box::pin(async { join!(bank.request(late), bank.request(other)) });
+    assert_eq!(in_time(ended).await, (Ok(()), Ok(())));
+}
+
+#[tokio::test]
+async fn an_outer_transaction_that_gets_no_permit_in_time_is_an_error() {
+    let pool = SqlitePoolOptions::new().max_connections(2).acquire_timeout(Duration::from_millis(50));
+    let database = Database::new(pool.connect("sqlite::memory:").await.unwrap());
+    let context = || RequestContext::new(Store::new().with_value(database.clone()));
+    let outer = transactional(async {
+        let other = context().scope(transactional(ready(Ok::<_, Failure>(())))).await;
+        assert!(matches!(other, Err(Failure::Database(text)) if text.contains("timed out")));
+        connection().await?;
+        Ok::<_, Failure>(())
+    });
+    assert_eq!(in_time(context().scope(outer)).await, Ok(()));
+}
