@@ -2,11 +2,12 @@
 //!
 //! Work that is no HTTP request, in a context all the same: jobs from a queue (`queue.rs`), which keep the id and the
 //! user of the request that asked for them, and jobs of a clock (`cron.rs`), which get an id of their own. The code in
-//! `perform` and below does not know who calls it. This replaces a request object that is made up for jobs, and arguments
-//! that are passed through all of them.
+//! `perform` and below does not know who calls it. `reports.rs` keeps how the latest jobs ended. This replaces a request
+//! object that is made up for jobs, and arguments that are passed through all of them.
 
 mod cron;
 mod queue;
+mod reports;
 #[path = "../shared/mod.rs"]
 mod shared;
 
@@ -15,21 +16,23 @@ use std::{future::pending, panic, process::ExitCode, time::Duration};
 use axum::{
     Router,
     extract::{Path, State},
-    http::StatusCode,
+    http::{StatusCode, header::LOCATION},
+    response::IntoResponse,
     routing::{get, post},
 };
 use futures_util::stream;
 use tokio::{
-    sync::mpsc::{Sender, channel, unbounded_channel},
+    sync::mpsc::{Sender, channel},
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
 use tower_request_context::{ContextError, RequestContext, RequestContextLayer, RequestId, RequestIdPolicy};
 
-use self::shared::say;
+use self::shared::{say, single_header};
 pub(crate) use self::{
     cron::cron,
     queue::{Message, work},
+    reports::Reports,
 };
 
 /// Who asks: seeded by the layer, or by the worker. For real identities see the example `identity`.
@@ -47,24 +50,46 @@ async fn whoami() -> Result<String, ContextError> {
     caller()
 }
 
-async fn enqueue(
-    State(queue): State<Sender<Message>>,
-    Path(task): Path<String>,
-) -> Result<(StatusCode, String), StatusCode> {
-    queue.try_send(Message::here(&task)).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-    Ok((StatusCode::ACCEPTED, format!("{task}: queued for {}", caller()?)))
+#[derive(Clone)]
+struct Jobs {
+    queue: Sender<Message>,
+    reports: Reports,
 }
 
-pub(crate) fn app(queue: Sender<Message>) -> Router {
+async fn enqueue(State(jobs): State<Jobs>, Path(task): Path<String>) -> Result<impl IntoResponse, StatusCode> {
+    let place = jobs.queue.try_reserve().map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    let message = Message::here(&task);
+    let location = format!("/jobs/{}", message.id);
+    jobs.reports.add(message.id.clone());
+    place.send(message);
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], format!("{task}: queued for {}", caller()?)))
+}
+
+/// Returns how the latest jobs ended. In a real application a user would see their own.
+async fn latest(State(jobs): State<Jobs>) -> String {
+    jobs.reports.all().join("\n")
+}
+
+/// Returns how a job ended, once it has.
+async fn report(State(jobs): State<Jobs>, Path(id): Path<String>) -> Result<String, StatusCode> {
+    jobs.reports.get(&id).await.ok_or(StatusCode::NOT_FOUND)
+}
+
+pub(crate) fn app(queue: Sender<Message>, reports: Reports) -> Router {
     let ids = RequestIdPolicy::new();
     let context = RequestContextLayer::new(move |store, request| {
         ids.apply(store, request);
-        let id = request.headers.get("x-user-id").and_then(|id| id.to_str().ok()?.parse().ok());
-        if let Some(id) = id {
+        if let Some(Ok(id)) = single_header(&request.headers, "x-user-id").map(str::parse) {
             store.insert(UserId(id));
         }
     });
-    Router::new().route("/", get(whoami)).route("/jobs/{task}", post(enqueue)).with_state(queue).layer(context)
+    Router::new()
+        .route("/", get(whoami))
+        .route("/tasks/{task}", post(enqueue))
+        .route("/jobs", get(latest))
+        .route("/jobs/{id}", get(report))
+        .with_state(Jobs { queue, reports })
+        .layer(context)
 }
 
 /// What there is to do, some of it badly.
@@ -80,7 +105,7 @@ async fn perform(task: String) {
 async fn main() -> ExitCode {
     panic::set_hook(Box::new(|panic| drop(say(panic)))); // among the other lines
     let (queue, messages) = channel(64);
-    let (report, mut reports) = unbounded_channel();
+    let reports = Reports::default();
     let mut hours = interval(Duration::from_secs(3600));
     hours.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let hours = stream::unfold(hours, async |mut hours| {
@@ -89,16 +114,18 @@ async fn main() -> ExitCode {
     });
 
     let mut background = JoinSet::new();
-    background.spawn(work(messages, perform, Duration::from_millis(100), report.clone()));
-    background.spawn(cron(hours, "count", perform, report));
-    let code = shared::serve(app(queue), async |visitor| {
-        say(reports.recv().await.ok_or("the cron has stopped")?)?;
+    background.spawn(work(messages, perform, Duration::from_millis(100), reports.clone()));
+    background.spawn(cron(hours, "count", perform, reports.clone()));
+    let code = shared::serve(app(queue, reports), async |visitor| {
         for task in ["feed", "bark", "search"] {
-            visitor.post(&format!("/jobs/{task}"), &[("x-user-id", "7")], "").await?;
-            say(reports.recv().await.ok_or("the worker has stopped")?)?;
+            let queued = visitor.post(&format!("/tasks/{task}"), &[("x-user-id", "7")], "").await?;
+            let id = queued.split(' ').next_back().ok_or("the response ends with the job's id")?;
+            visitor.get(&format!("/jobs/{id}"), &[]).await?;
         }
+        visitor.get("/jobs", &[]).await?; // that of the clock is among them
         visitor.get("/", &[("x-user-id", "7")]).await?;
         visitor.invite("/", &[("x-user-id", "8")]);
+        visitor.invite("/jobs", &[]);
         Ok(())
     })
     .await;

@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::{
-    select,
-    sync::mpsc::{Receiver, UnboundedSender},
-    task::JoinSet,
-    time::timeout,
-};
+use tokio::{select, sync::mpsc::Receiver, task::JoinSet, time::timeout};
 use tower_request_context::{RequestContext, RequestId, Store};
 
-use super::{UserId, caller};
+use super::{UserId, reports::Reports};
+
+/// How many jobs run at once. The others stay in the queue, which rejects more when it is full.
+const AT_ONCE: usize = 64;
 
 /// What travels: data, no context. Whoever can write to the queue says who the user is, so that must be none but you.
 pub(crate) struct Message {
-    id: RequestId,
+    pub(crate) id: RequestId,
     user: Option<UserId>,
     task: String,
 }
@@ -35,34 +33,25 @@ impl Message {
     }
 }
 
-/// Runs the jobs of a queue, all at once, until the last sender is gone; dropped before, it cancels those that run.
+/// Runs the jobs of a queue, many at once, until the last sender is gone; dropped before, it cancels those that run.
 pub(crate) async fn work<F>(
     mut queue: Receiver<Message>,
     perform: impl Fn(String) -> F,
     limit: Duration,
-    reports: UnboundedSender<String>,
+    reports: Reports,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut jobs = JoinSet::new();
     loop {
         select! {
-            Some(message) = queue.recv() => {
+            Some(message) = queue.recv(), if jobs.len() < AT_ONCE => {
                 let (store, task) = message.into_job();
-                report_end(&store, &task, &reports);
+                reports.report_end(&store, &task);
                 jobs.spawn(timeout(limit, store.run(perform(task))));
             }
-            Some(_) = jobs.join_next() => {} // `on_end` has told how
+            Some(_) = jobs.join_next() => {} // `on_end` has reported how it ended. A real queue would try again.
             else => break,
         }
     }
-}
-
-/// Tells how a job ends: done, cancelled by the limit or a shutdown, or by a panic. A real queue would try again.
-pub(crate) fn report_end(store: &Store, task: &str, reports: &UnboundedSender<String>) {
-    let (task, reports) = (task.to_owned(), reports.clone());
-    store.on_end(move |end| {
-        let caller = caller().unwrap_or_else(|error| error.to_string());
-        let _ = reports.send(format!("{task} for {caller}: {end:?}")); // an error says that nobody reads them
-    });
 }
