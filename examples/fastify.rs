@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use axum::{
     Router,
     extract::{Path, Request, State},
-    http::Uri,
+    http::uri::PathAndQuery,
     middleware::{Next, from_fn},
     response::Response,
     routing::get,
@@ -36,14 +36,17 @@ async fn on_request(Path(name): Path<String>, request: Request, next: Next) -> R
 async fn show(State(app): State<App>, ContextValue(of_request): ContextValue<User>) -> Result<String, ContextError> {
     yield_now().await;
     let global: User = RequestContext::try_get()?;
-    let url: Uri = RequestContext::try_get()?;
-    Ok(format!("{url}: global {}, app {}, request {}", global.0, (app.user)()?.0, of_request.0))
+    let path: PathAndQuery = RequestContext::try_get()?;
+    Ok(format!("{path}: global {}, app {}, request {}", global.0, (app.user)()?.0, of_request.0))
 }
 
 pub(crate) fn app() -> Router {
     let defaults = RequestContextLayer::new(|store, request| {
         store.insert(User(String::from("system")));
-        store.insert(request.uri.clone());
+        // Not the whole URI: over HTTP/2 it also has a scheme and an authority, over HTTP/1.1 usually not.
+        if let Some(path) = request.uri.path_and_query() {
+            store.insert(path.clone());
+        }
     });
     let hello = Router::new().route("/hello/{name}", get(show)).route_layer(from_fn(on_request));
     Router::new().route("/", get(show)).merge(hello).with_state(App { user: RequestContext::try_get }).layer(defaults)

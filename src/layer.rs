@@ -61,9 +61,9 @@ impl<F> RequestContextLayer<F> {
     /// #     String::from_utf8(to_bytes(response.into_body(), 99).await.unwrap().into()).unwrap()
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let app = Router::new().route("/cats", get(|| async { RequestContext::expect::<http::Uri>().to_string() }));
+    /// let app = Router::new().route("/cats", get(|| async { RequestContext::expect::<String>() }));
     /// let app = app.layer(RequestContextLayer::new(|store, request| {
-    ///     store.insert(request.uri.clone());
+    ///     store.insert(request.uri.path().to_owned());
     /// }));
     /// assert_eq!(get_text(app, "/cats").await, "/cats");
     /// # }
@@ -73,17 +73,17 @@ impl<F> RequestContextLayer<F> {
     ///
     /// ```
     /// # use axum::{Router, body::Body, response::IntoResponse};
-    /// # use http::{Request, StatusCode, header::HOST};
+    /// # use http::{Request, StatusCode};
     /// # use tower::ServiceExt;
     /// # use tower_request_context::RequestContextLayer;
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let app: Router = Router::new().layer(RequestContextLayer::new(|store, request| {
-    ///     let host = request.headers.get(HOST).ok_or_else(|| StatusCode::BAD_REQUEST.into_response())?;
-    ///     store.insert(host.clone());
+    ///     let key = request.headers.get("x-api-key").ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())?;
+    ///     store.insert(key.clone());
     ///     Ok(())
     /// }));
     /// let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
-    /// assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    /// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     /// # }
     /// ```
     pub const fn new<R>(setup: F) -> Self

@@ -32,7 +32,7 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let inner = service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(RequestContext::expect::<String>())));
 /// let service = RequestContextService::new(inner, |store, request| {
-///     store.insert(request.uri.to_string());
+///     store.insert(request.uri.path().to_owned());
 /// });
 /// assert!(service.oneshot(Request::new(())).await.is_ok());
 /// # }

@@ -11,7 +11,7 @@ use http::Version;
 
 use crate::{
     lockstep::lockstep,
-    support::{client, in_time, request, serve, text},
+    support::{Connection, VERSIONS, client, in_time, request, serve, text},
 };
 
 // F10
@@ -30,6 +30,20 @@ async fn requests_that_overwrite_the_default_at_once_are_each_shown_their_own_by
     let address = serve(lockstep(example::app(), users.len())).await;
     let answers = in_time(join_all(users.map(async |(path, _)| ask(address, path).await))).await;
     assert_eq!(answers, users.map(|(path, user)| all_accessors(path, user)));
+}
+
+#[tokio::test]
+async fn the_path_is_shown_without_scheme_and_authority_over_each_version() {
+    let address = serve(example::app()).await;
+    for version in VERSIONS {
+        let answer = in_time(client(version).request(request(address, "/hello/Ann?page=2", None))).await.unwrap();
+        assert_eq!(text(answer).await, all_accessors("/hello/Ann?page=2", "helloAnn"), "{version:?}");
+    }
+
+    // As a client asks a proxy over HTTP/1.1, which a server has to understand too.
+    let mut connection = Connection::open(address, Version::HTTP_11).await;
+    let answer = connection.send(request(address, "/hello/Ann", None)).await.unwrap();
+    assert_eq!(in_time(text(answer)).await, all_accessors("/hello/Ann", "helloAnn"));
 }
 
 fn all_accessors(path: &str, user: &str) -> String {
