@@ -33,7 +33,7 @@ async fn requests_that_overwrite_the_default_at_once_are_each_shown_their_own_by
 }
 
 #[tokio::test]
-async fn the_path_is_shown_without_scheme_and_authority_over_each_version() {
+async fn each_version_shows_the_path_without_scheme_and_authority() {
     let address = serve(example::app()).await;
     for version in VERSIONS {
         let answer = in_time(client(version).request(request(address, "/hello/Ann?page=2", None))).await.unwrap();

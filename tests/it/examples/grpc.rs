@@ -69,7 +69,7 @@ async fn who_has_no_session_is_refused_though_others_have_one() {
 }
 
 #[tokio::test]
-async fn a_call_with_several_authorization_lines_or_none_is_unauthenticated() {
+async fn a_call_without_exactly_one_authorization_is_unauthenticated() {
     for (lines, status) in [(&[ADA] as &[_], "0"), (&[], "16"), (&[ADA, GRACE], "16"), (&[ADA, ADA], "16")] {
         let server = start().await;
         let mut request = Request::post(format!("{server}/cats.Cats/Feed")).header(CONTENT_TYPE, "application/grpc");

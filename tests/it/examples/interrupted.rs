@@ -23,7 +23,7 @@ const KEPT: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn every_example_stops_on_ctrl_c_though_clients_keep_connections() {
+async fn every_example_stops_on_ctrl_c_despite_open_connections() {
     let stopped = join_all(examples().into_keys().map(async |name| {
         let mut serving = Example(&name).serve();
         let address = serving.address().await;

@@ -2,7 +2,7 @@
 
 use std::{future::ready, time::Duration};
 
-use futures_util::{future::join_all, join};
+use futures_util::{future::join_all, join, poll};
 use sqlx::sqlite::SqlitePoolOptions;
 use tokio::sync::{Barrier, Notify};
 use tower_request_context::{RequestContext, Store};
@@ -20,7 +20,7 @@ const CONNECTIONS: u32 = 5;
 const OUTER: usize = 4;
 
 #[tokio::test]
-async fn outer_transactions_that_fill_the_pool_leave_a_connection_for_inner_ones() {
+async fn outer_transactions_leave_a_connection_for_inner_ones() {
     for mode in [Propagation::RequiresNew, Propagation::NotSupported] {
         let bank = Bank::open(CONNECTIONS).await;
         let met = Barrier::new(OUTER);
@@ -40,7 +40,7 @@ async fn outer_transactions_that_fill_the_pool_leave_a_connection_for_inner_ones
 }
 
 #[tokio::test]
-async fn what_runs_without_a_transaction_in_one_needs_no_second_permit() {
+async fn work_without_a_transaction_in_one_shares_its_permit() {
     let bank = Bank::open(2).await; // one permit
     let work = transactional(transactional_as(Propagation::NotSupported, async {
         transactional(async { Ok::<_, Failure>(Journal.write("inner").await?) }).await
@@ -63,12 +63,13 @@ async fn a_task_that_idles_after_its_transaction_keeps_no_permit() {
 }
 
 #[tokio::test]
-async fn a_transaction_of_a_task_that_outlived_its_own_counts_as_an_outer_one() {
+async fn a_transaction_of_a_late_task_counts_as_an_outer_one() {
     let bank = Bank::open(2).await; // one permit
-    let (begun, over) = (Notify::new(), Notify::new());
+    let (begun, asked, over) = (Notify::new(), Notify::new(), Notify::new());
     let outer = transactional(async {
         let late = transactional_as(Propagation::RequiresNew, async {
             begun.notify_one();
+            asked.notified().await;
             transactional_as(Propagation::RequiresNew, Journal.write("late")).await?;
             over.notify_one();
             Ok::<_, Failure>(())
@@ -78,19 +79,20 @@ async fn a_transaction_of_a_task_that_outlived_its_own_counts_as_an_outer_one() 
     let late = async { outer.await.unwrap().await };
     let other = async {
         begun.notified().await;
-        // With no permit to wait for, this would keep the connection that the other needs.
-        transactional(async {
+        let mut work = Box::pin(transactional(async {
             over.notified().await;
             Ok::<_, Failure>(())
-        })
-        .await
+        }));
+        assert!(poll!(&mut work).is_pending()); // with a permit, this would take the connection that the other needs
+        asked.notify_one();
+        work.await
     };
     let ended = Box::pin(async { join!(bank.request(late), bank.request(other)) });
     assert_eq!(in_time(ended).await, (Ok(()), Ok(())));
 }
 
 #[tokio::test]
-async fn an_outer_transaction_that_gets_no_permit_in_time_is_an_error() {
+async fn an_outer_transaction_without_a_permit_in_time_is_an_error() {
     let pool = SqlitePoolOptions::new().max_connections(2).acquire_timeout(Duration::from_millis(50));
     let database = Database::new(pool.connect("sqlite::memory:").await.unwrap());
     let context = || RequestContext::new(Store::new().with_value(database.clone()));
