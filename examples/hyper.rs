@@ -7,7 +7,7 @@
 
 mod shared;
 
-use std::{convert::Infallible, pin::pin, process::ExitCode};
+use std::{convert::Infallible, pin::pin, process::ExitCode, time::Duration};
 
 use axum::BoxError;
 use http_body_util::BodyExt;
@@ -20,7 +20,7 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, select};
+use tokio::{net::TcpListener, select, time::sleep};
 use tower::{Layer, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer};
 
@@ -57,9 +57,14 @@ pub(crate) async fn serve(listener: TcpListener, stop: impl Future<Output = ()>)
     let (server, connections) = (auto::Builder::new(TokioExecutor::new()), GracefulShutdown::new());
     let mut stop = pin!(stop);
     loop {
-        let (stream, _) = select! {
-            accepted = listener.accept() => accepted?,
+        let accepted = select! {
+            accepted = listener.accept() => accepted,
             () = &mut stop => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // The client has left already, or too many files are open. The others are still to be served.
+            sleep(Duration::from_millis(100)).await;
+            continue;
         };
         let connection = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
         // Its error would say that the client has left, or does not speak HTTP: nothing for the others.

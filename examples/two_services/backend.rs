@@ -27,6 +27,11 @@ use tower_request_context::RequestIdPolicy;
 
 use crate::hop;
 
+/// How many requests the gateway may cancel before this server has accepted them. It cancels one for each client that
+/// leaves, and all of them share a connection. With more than 20, h2 suspects an attack and closes it, unless it is told
+/// otherwise. A server that is open to the public should keep the 20.
+const CANCELLED_AT_ONCE: usize = 1000;
+
 type Injecting<S> = MapRequest<S, fn(http::Request<Body>) -> http::Request<Body>>;
 
 /// The backend, as its clients hold it.
@@ -40,10 +45,16 @@ pub(crate) async fn find(backend: Backend, name: String) -> Result<String, Statu
 }
 
 pub(crate) async fn serve(incoming: TcpIncoming, gateway: SocketAddr) -> Result<(), transport::Error> {
-    let client = Client::builder(TokioExecutor::new()).build_http();
+    // Without a limit, the client keeps as many idle connections as there ever were requests at once.
+    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(8).build_http();
     let cats = Cats { gateway, client: MapRequestLayer::new(hop::inject as _).layer(client) };
     let inside = hop::context(RequestIdPolicy::new().accept_inbound());
-    Server::builder().layer(inside).add_service(cats).serve_with_incoming(incoming).await
+    Server::builder()
+        .http2_max_pending_accept_reset_streams(Some(CANCELLED_AT_ONCE))
+        .layer(inside)
+        .add_service(cats)
+        .serve_with_incoming(incoming)
+        .await
 }
 
 #[derive(Clone)]

@@ -72,6 +72,10 @@ impl Example<'_> {
 }
 
 impl Serving {
+    pub(crate) fn process_id(&self) -> u32 {
+        self.program.id().expect("it runs until it is interrupted")
+    }
+
     /// The address that it serves, once it waits for Ctrl-C.
     pub(crate) async fn address(&mut self) -> SocketAddr {
         let mut printed = String::new();

@@ -11,6 +11,8 @@ pub(crate) mod identity;
 #[cfg(unix)] // it sends a signal
 mod interrupted;
 mod jobs;
+#[cfg(target_os = "linux")] // it reads `/proc`
+mod load;
 mod logging;
 mod mixed_routes;
 mod programs;
