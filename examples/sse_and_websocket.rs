@@ -66,13 +66,13 @@ fn event(heard: &str) -> Event {
 }
 
 async fn talk(State(room): State<Room>, context: RequestContext, upgrade: WebSocketUpgrade) -> Response {
-    context.on_end(told(&room, "has a request that is over"));
+    let _ = RequestContext::on_end(told(&room, "has a request that is over")); // the request has not ended yet
     upgrade.on_upgrade(move |socket| {
-        // axum's task has no context, and the request's has ended: it still reads, but takes no more callbacks. A run
-        // within it does both.
-        let session = Store::new();
+        // axum's task has no context, and the request has ended: its context still has its values, but takes no more
+        // callbacks. A run inside it has both.
+        let mut session = Store::new();
         session.on_end(told(&room, "has left"));
-        context.sync_scope(|| session.run(listen(socket, room)))
+        context.scope(session.run(listen(socket, room)))
     })
 }
 

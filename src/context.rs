@@ -101,14 +101,14 @@ impl RequestContext {
     ///
     /// ```
     /// # use tower_request_context::{ContextError, RequestContext};
-    /// assert_eq!(RequestContext::try_current().unwrap_err(), ContextError::Inactive);
+    /// assert_eq!(RequestContext::try_current().unwrap_err(), ContextError::NoContext);
     /// ```
     ///
     /// # Errors
     ///
-    /// [`ContextError::Inactive`] where no context is current.
+    /// [`ContextError::NoContext`] where no context is current.
     pub fn try_current() -> Result<Self, ContextError> {
-        Self::current().ok_or(ContextError::Inactive)
+        Self::current().ok_or(ContextError::NoContext)
     }
 
     /// Returns a handle that does not keep the values alive.

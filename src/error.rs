@@ -12,7 +12,7 @@ use http::StatusCode;
 /// use tower_request_context::{ContextError, RequestContext, Store};
 ///
 /// let context = RequestContext::new(Store::new());
-/// assert!(matches!(RequestContext::try_get::<u8>(), Err(ContextError::Inactive)));
+/// assert!(matches!(RequestContext::try_get::<u8>(), Err(ContextError::NoContext)));
 /// assert!(matches!(context.try_get::<u8>(), Err(ContextError::Missing { type_name: "u8", .. })));
 /// ```
 ///
@@ -40,13 +40,13 @@ use http::StatusCode;
 /// }
 /// # let response = futures_util::FutureExt::now_or_never(user()).unwrap().into_response();
 /// # assert_eq!(response.status(), http::StatusCode::INTERNAL_SERVER_ERROR);
-/// # assert_eq!(response.extensions().get(), Some(&ContextError::Inactive));
+/// # assert_eq!(response.extensions().get(), Some(&ContextError::NoContext));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContextError {
     /// No context is current where the call was made.
-    Inactive,
+    NoContext,
     /// The context holds no value of the type.
     #[non_exhaustive]
     Missing {
@@ -64,7 +64,7 @@ impl ContextError {
 impl fmt::Display for ContextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Inactive => f.write_str(
+            Self::NoContext => f.write_str(
                 "no request context is current: this code runs on a route without `RequestContextLayer` (put the layer \
                  around the route), in middleware outside the layer (add the layer outside it: axum's last `.layer` \
                  and `ServiceBuilder`'s first are outermost), in a bare `tokio::spawn` or thread (use `RequestContext::spawn` or \
@@ -100,26 +100,26 @@ impl From<ContextError> for StatusCode {
 /// ```
 /// use tower_request_context::{CallbackError, RequestContext};
 ///
-/// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::Inactive));
+/// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::NoContext));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallbackError {
     /// No context is current where the call was made.
-    Inactive,
+    NoContext,
     /// The head of the response has been sent already.
-    ResponseSent,
+    HeadersSent,
     /// The request is over already.
     Ended,
     /// The context belongs to no request, and to no run that would end.
-    NoRequest,
+    NoLifecycle,
 }
 
 impl fmt::Display for CallbackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Inactive => ContextError::Inactive.fmt(f),
-            Self::ResponseSent => f.write_str(
+            Self::NoContext => ContextError::NoContext.fmt(f),
+            Self::HeadersSent => f.write_str(
                 "the head of the response has been sent: a response callback came from the response body or from a task \
                  that was spawned; register it before the handler returns",
             ),
@@ -127,7 +127,7 @@ impl fmt::Display for CallbackError {
                 "the request is over: a callback came from a task that outlived it, or from another end callback; \
                  register it while the response body is still being sent",
             ),
-            Self::NoRequest => f.write_str(
+            Self::NoLifecycle => f.write_str(
                 "the request context has no end to wait for, or no response: it was made by hand and is only scoped, or \
                  is that of a `Store::run` outside of any request; enter it with `Store::run`, or register the callback \
                  below a `RequestContextLayer`",

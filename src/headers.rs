@@ -1,16 +1,14 @@
 //! What request ids and propagation have in common: whose headers are believed, and which are left alone.
 
-#[cfg(feature = "request-id")]
 mod ids;
 
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
 use http::{HeaderMap, HeaderName, header, request::Parts};
 
 #[cfg(feature = "request-id")]
-pub(crate) use self::ids::{IdHeader, carries_id, ids_under, insert_id};
-#[cfg(not(feature = "request-id"))]
-pub(crate) use self::no_ids::{carries_id, ids_under};
+pub(crate) use self::ids::insert_id;
+pub(crate) use self::ids::{IdHeader, carries_id, ids_under};
 
 /// The header of a request's id, unless a policy names another.
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -48,18 +46,15 @@ pub(crate) fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
     options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
-/// Without ids, no header carries one.
-#[cfg(not(feature = "request-id"))]
-mod no_ids {
-    use http::{HeaderName, HeaderValue};
-
-    use crate::Store;
-
-    pub(crate) const fn carries_id(_: &Store, _: &HeaderName) -> bool {
-        false
-    }
-
-    pub(crate) const fn ids_under<'a>(_: &Store, _: &[HeaderName]) -> Vec<(&'a HeaderName, Option<HeaderValue>)> {
-        Vec::new()
+/// Reads the name of a header from text, or panics.
+#[track_caller]
+pub(crate) fn header_name<N>(name: N) -> HeaderName
+where
+    N: TryInto<HeaderName, Error: Debug> + Debug,
+{
+    let text = format!("{name:?}");
+    match name.try_into() {
+        Ok(name) => name,
+        Err(error) => panic!("{text} is not the name of a header: {error:?}"),
     }
 }

@@ -43,6 +43,31 @@ use crate::{RequestContextService, Store, opening::Opening};
 /// ```
 ///
 /// A panic in the setup unwinds to the caller of the service and leaves nothing behind.
+///
+/// # Where axum or tower fix the type of the response
+///
+/// The service responds with a [`ResponseBody`](crate::ResponseBody). `Router::layer` takes it. `axum::serve` around a
+/// layered `Router`, `tower::util::option_layer` and `BoxCloneSyncService` need axum's own `Response`: "type mismatch
+/// resolving `<RequestContextService<…> as Service<Request<Body>>>::Response == Response<Body>`". Convert the response in a
+/// layer outside this one. The conversion boxes the body, which is one allocation per request.
+///
+/// ```
+/// # use axum::{Router, ServiceExt, body::Body, extract::Request, response::IntoResponse, routing::get};
+/// # use tower::{Layer, util::MapResponseLayer};
+/// # use tower_request_context::{RequestContext, RequestContextLayer};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let router: Router = Router::new().route("/", get(async || RequestContext::expect::<&str>()));
+/// let layer = RequestContextLayer::new(|store, _| {
+///     store.insert("a value");
+/// });
+/// let app = (MapResponseLayer::new(IntoResponse::into_response), layer).layer(router); // the first is outermost
+/// # let response = tower::ServiceExt::oneshot(app.clone(), Request::new(Body::empty())).await.unwrap();
+/// # assert_eq!(axum::body::to_bytes(response.into_body(), 99).await.unwrap(), "a value");
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// let server = axum::serve(listener, ServiceExt::<Request>::into_make_service(app));
+/// # drop(server);
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 #[must_use = "a layer does nothing until it wraps a service"]
 pub struct RequestContextLayer<F> {

@@ -110,7 +110,7 @@
 //! # The next service
 //!
 //! A [`RequestIdPolicy`] gives each request an id, in the store, on its header and on the response;
-//! [`RequestContext::id`] returns it. [`HeaderPropagation`] carries it on to the services that are called, with the trace and
+//! [`RequestContext::id`] returns it. [`HeaderPropagator`] carries it on to the services that are called, with the trace and
 //! whatever other headers you name.
 //!
 //! # Identity and trust
@@ -134,12 +134,18 @@
 //!
 //! # Feature flags
 //!
-//! | feature      | default | what it adds                                                                            |
-//! |--------------|---------|-----------------------------------------------------------------------------------------|
-//! | `axum`       | no      | [`ContextValue`] and [`RequestContext`] as extractors, errors as responses              |
-//! | `request-id` | yes     | [`RequestId`], [`RequestIdPolicy`] and [`RequestContext::id`], made with the crate `uuid` |
-//! | `tower-http` | no      | tower-http's `RequestId` beside ours, and its id generators; implies `request-id`       |
-//! | `tracing`    | no      | logs each [`ContextError`] and [`CallbackError`] that becomes a response, at `ERROR`    |
+//! | feature         | default | what it adds                                                                      |
+//! |-----------------|---------|-----------------------------------------------------------------------------------|
+//! | `axum`          | no      | [`ContextValue`] and [`RequestContext`] as extractors, errors as responses        |
+//! | `request-id`    | yes     | [`RequestIdPolicy`], and new [`RequestId`]s, made with the crate `uuid`           |
+//! | `rt`            | yes     | [`RequestContext::spawn`] and [`spawn_blocking`](RequestContext::spawn_blocking), on tokio's runtime |
+//! | `stream`        | no      | [`Scoped`] streams                                                                |
+//! | `tower-http-06` | no      | the id as tower-http 0.6's `RequestId`, and its id generators; implies `request-id` |
+//! | `tower-http-07` | no      | the same for tower-http 0.7                                                       |
+//! | `tracing`       | no      | logs context errors that become responses: see [`ContextError`](ContextError#as-a-response) |
+//!
+//! A library that only reads the context depends on this crate with `default-features = false`: it reads the application's
+//! values, and its [`RequestContext::id`], with tokio's `sync` as the only part of tokio.
 //!
 //! [tower]: https://docs.rs/tower
 
@@ -158,7 +164,6 @@ mod layer;
 mod opening;
 mod propagate;
 pub mod recipes;
-#[cfg(feature = "request-id")]
 mod request_id;
 mod scope;
 mod service;
@@ -170,14 +175,15 @@ mod unwind;
 #[cfg(feature = "axum")]
 pub use self::axum::ContextValue;
 #[cfg(feature = "request-id")]
-pub use self::request_id::{RequestId, RequestIdError, RequestIdPolicy};
+pub use self::request_id::RequestIdPolicy;
 pub use self::{
     body::ResponseBody,
     context::{RequestContext, WeakRequestContext},
     end::{End, Run},
     error::{CallbackError, ContextError},
     layer::{Nesting, RequestContextLayer},
-    propagate::HeaderPropagation,
+    propagate::HeaderPropagator,
+    request_id::{RequestId, RequestIdError},
     scope::Scoped,
     service::RequestContextService,
     setup::SetupOutcome,

@@ -2,35 +2,38 @@
 
 mod rules;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
 use self::rules::{Rules, STATE, TRACE};
 use crate::{
-    Store,
-    headers::{REQUEST_ID, carries_id, ids_under, is_hop_by_hop},
+    RequestId, Store,
+    headers::{REQUEST_ID, carries_id, header_name, ids_under, is_hop_by_hop},
     scope,
 };
 
 /// Carries some headers of a request over to the calls that are made for it, so that the next service knows it too.
 ///
-/// It is a list of names, and there is no way to say "all". [`capture`](Self::capture) takes those headers from a request,
+/// It is a list of names, and there is no way to say "all". [`capture`](Self::extract) takes those headers from a request,
 /// in the setup of a layer; [`inject`](Self::inject) puts them on a call, wherever a client lets headers be changed:
 /// `tower::util::MapRequestLayer` around hyper-util's client or tonic's `Channel`, an interceptor, a middleware.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderName};
-/// use tower_request_context::{HeaderPropagation, RequestContext, Store};
+/// use tower_request_context::{HeaderPropagator, RequestContext, Store};
 ///
-/// let travelling = HeaderPropagation::trace_context().and(HeaderName::from_static("x-tenant"));
+/// let propagator = HeaderPropagator::trace_context().header("x-tenant");
 ///
 /// let request = http::Request::builder().header("x-tenant", "cats & co").header("cookie", "private").body(()).unwrap();
 /// let mut store = Store::new();
-/// travelling.capture(&mut store, &request.into_parts().0);
+/// propagator.extract(&mut store, &request.into_parts().0);
 ///
 /// let mut headers = HeaderMap::new();
-/// RequestContext::new(store).sync_scope(|| travelling.inject(&mut headers));
+/// RequestContext::new(store).sync_scope(|| propagator.inject(&mut headers));
 /// assert_eq!(headers.len(), 1);
 /// assert_eq!(headers["x-tenant"], "cats & co");
 /// ```
@@ -77,59 +80,75 @@ use crate::{
 /// [W3C's test suite]: https://github.com/w3c/trace-context/blob/main/test/test.py
 #[derive(Clone)]
 #[must_use = "propagation does nothing until it captures and injects"]
-pub struct HeaderPropagation(Arc<Rules>);
+pub struct HeaderPropagator(Arc<Rules>);
 
 /// What was captured in one store: the lines of each header, in their order.
 #[derive(Default)]
 struct Captured(Vec<(HeaderName, HeaderValue)>);
 
-impl HeaderPropagation {
-    /// Lets these headers travel.
+impl HeaderPropagator {
+    /// Creates a propagator of these headers.
     ///
     /// ```
-    /// # use tower_request_context::HeaderPropagation;
-    /// let tenant = HeaderPropagation::new([http::HeaderName::from_static("x-tenant")]);
-    /// assert!(format!("{tenant:?}").contains("x-tenant"));
+    /// # use tower_request_context::HeaderPropagator;
+    /// let propagator = HeaderPropagator::new(["x-tenant", "x-request-id"]);
+    /// assert!(propagator.header_names().eq(["x-tenant", "x-request-id"]));
     /// ```
     ///
     /// # Panics
     ///
-    /// On the name of a header that frames a message or belongs to one connection: `Connection`, `Content-Length`, `Host`,
+    /// If a name is not that of a header ([`HeaderName`] says what it may consist of), or if the header frames a message or belongs to one connection: `Connection`, `Content-Length`, `Host`,
     /// `Keep-Alive`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade`.
     #[track_caller]
-    pub fn new(names: impl IntoIterator<Item = HeaderName>) -> Self {
+    pub fn new<N>(names: impl IntoIterator<Item = N>) -> Self
+    where
+        N: TryInto<HeaderName, Error: Debug> + Debug,
+    {
         let mut rules = Rules::new();
         for name in names {
-            rules.add(name);
+            rules.add(header_name(name));
         }
         Self(Arc::new(rules))
     }
 
-    /// Lets a trace travel: `traceparent` and `tracestate`, of [W3C Trace Context](https://www.w3.org/TR/trace-context/).
+    /// Creates a propagator of the headers of a trace: `traceparent` and `tracestate`, of [W3C Trace Context](https://www.w3.org/TR/trace-context/).
     ///
     /// ```
-    /// # use tower_request_context::HeaderPropagation;
-    /// assert!(format!("{:?}", HeaderPropagation::trace_context()).contains(r#"["traceparent", "tracestate"]"#));
+    /// # use tower_request_context::HeaderPropagator;
+    /// assert!(format!("{:?}", HeaderPropagator::trace_context()).contains(r#"["traceparent", "tracestate"]"#));
     /// ```
     pub fn trace_context() -> Self {
         Self::new([TRACE.clone(), STATE.clone()])
     }
 
-    /// Lets one more header travel.
+    /// Adds a header.
     ///
     /// ```
-    /// # use tower_request_context::HeaderPropagation;
-    /// let travelling = HeaderPropagation::trace_context().and(http::HeaderName::from_static("x-request-id"));
-    /// assert!(format!("{travelling:?}").contains("x-request-id"));
+    /// # use tower_request_context::HeaderPropagator;
+    /// let propagator = HeaderPropagator::trace_context().header("x-request-id");
+    /// assert!(propagator.header_names().eq(["traceparent", "tracestate", "x-request-id"]));
     /// ```
     ///
     /// # Panics
     ///
     /// As [`new`](Self::new) does.
     #[track_caller]
-    pub fn and(mut self, name: HeaderName) -> Self {
-        self.rules().add(name);
+    pub fn header<N>(mut self, name: N) -> Self
+    where
+        N: TryInto<HeaderName, Error: Debug> + Debug,
+    {
+        self.rules().add(header_name(name));
         self
+    }
+
+    /// Returns the names of the headers that are propagated, in the order in which they were added.
+    ///
+    /// ```
+    /// # use tower_request_context::HeaderPropagator;
+    /// assert!(HeaderPropagator::trace_context().header_names().eq(["traceparent", "tracestate"]));
+    /// ```
+    pub fn header_names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.names.iter()
     }
 
     /// Captures nothing from a request unless `trusted` says that it may: by what its extensions say of the peer.
@@ -137,10 +156,10 @@ impl HeaderPropagation {
     /// The [request id](Self#request-ids) is propagated all the same: it is not taken from the request.
     ///
     /// ```
-    /// # use tower_request_context::HeaderPropagation;
+    /// # use tower_request_context::HeaderPropagator;
     /// use std::net::SocketAddr;
     ///
-    /// let inside = HeaderPropagation::trace_context().trust_if(|request| {
+    /// let inside = HeaderPropagator::trace_context().trust_if(|request| {
     ///     request.extensions.get::<SocketAddr>().is_some_and(|peer| peer.ip().is_loopback())
     /// });
     /// assert!(format!("{inside:?}").contains("trust_if: true"));
@@ -150,17 +169,27 @@ impl HeaderPropagation {
         self
     }
 
-    /// Sets the [limits](Self#limits), in bytes of values: for each header with all its lines, and for all together.
-    /// Without it they are 8192 and 16384.
+    /// Sets the [limit](Self#limits) for each header, in bytes of the values of all its lines. The default is 8192.
     ///
     /// ```
-    /// # use tower_request_context::HeaderPropagation;
-    /// let short = HeaderPropagation::trace_context().max_bytes(512, 1024);
-    /// assert!(format!("{short:?}").contains("max_bytes: (512, 1024)"));
+    /// # use tower_request_context::HeaderPropagator;
+    /// let short = HeaderPropagator::trace_context().max_header_bytes(512);
+    /// assert!(format!("{short:?}").contains("max_header_bytes: 512"));
     /// ```
-    pub fn max_bytes(mut self, per_header: usize, total: usize) -> Self {
-        let rules = self.rules();
-        (rules.per_header, rules.total) = (per_header, total);
+    pub fn max_header_bytes(mut self, bytes: usize) -> Self {
+        self.rules().per_header = bytes;
+        self
+    }
+
+    /// Sets the [limit](Self#limits) for all headers together, in bytes of their values. The default is 16384.
+    ///
+    /// ```
+    /// # use tower_request_context::HeaderPropagator;
+    /// let short = HeaderPropagator::trace_context().max_total_bytes(1024);
+    /// assert!(format!("{short:?}").contains("max_total_bytes: 1024"));
+    /// ```
+    pub fn max_total_bytes(mut self, bytes: usize) -> Self {
+        self.rules().total = bytes;
         self
     }
 
@@ -171,28 +200,64 @@ impl HeaderPropagation {
     /// `traceparent` goes with it. The store holds copies: it does not keep the head of the request alive.
     ///
     /// ```
-    /// # use tower_request_context::{HeaderPropagation, RequestContextLayer};
-    /// let travelling = HeaderPropagation::trace_context();
-    /// let layer = RequestContextLayer::new(move |store, request| travelling.capture(store, request));
+    /// # use tower_request_context::{HeaderPropagator, RequestContextLayer};
+    /// let propagator = HeaderPropagator::trace_context();
+    /// let layer = RequestContextLayer::new(move |store, request| propagator.extract(store, request));
     /// # use tower::{Layer, Service};
     /// # let inner = tower::service_fn(async |_: http::Request<()>| Ok::<_, ()>(http::Response::new(String::new())));
     /// # drop(layer.layer(inner).call(http::Request::new(())));
     /// ```
-    pub fn capture(&self, store: &mut Store, request: &Parts) {
-        if self.0.trusted.as_ref().is_some_and(|trusted| !trusted(request)) {
-            return;
+    pub fn extract(&self, store: &mut Store, request: &Parts) {
+        if self.0.trusted.as_ref().is_none_or(|trusted| trusted(request)) {
+            self.extract_if(store, &request.headers, |store, name| !carries_id(store, name));
         }
-        let is_taken = |name| !carries_id(store, name) && !is_hop_by_hop(&request.headers, name);
-        let names = self.0.admit(|name| is_taken(name).then(|| request.headers.get_all(name)).into_iter().flatten());
+    }
+
+    /// Copies the listed headers of a message into the store of a job, for sources that you own: a queue that only your
+    /// services can write to.
+    ///
+    /// This is [`extract`](Self::extract) for what is no HTTP request. [`trust_if`](Self::trust_if) is not asked, and the
+    /// limits are the same. An id under `x-request-id`, if it is listed, is the only line of that header and is valid,
+    /// becomes the [id](Store::id) of the store, unless it has one.
+    ///
+    /// ```
+    /// # use http::HeaderMap;
+    /// # use tower_request_context::{HeaderPropagator, RequestContext, RequestId, Store};
+    /// let propagator = HeaderPropagator::trace_context().header("x-request-id");
+    /// let request = RequestContext::new(Store::new().with_value("id-7".parse::<RequestId>()?));
+    ///
+    /// let mut message = HeaderMap::new();
+    /// request.sync_scope(|| propagator.inject(&mut message));
+    ///
+    /// let mut store = Store::new();
+    /// propagator.extract_trusted(&mut store, &message);
+    /// assert_eq!(store.id().unwrap().as_str(), "id-7");
+    /// # Ok::<_, tower_request_context::RequestIdError>(())
+    /// ```
+    pub fn extract_trusted(&self, store: &mut Store, headers: &HeaderMap) {
+        if self.0.names.contains(&REQUEST_ID) && store.id().is_none() {
+            if let Ok(Some(id)) = RequestId::from_headers(headers, &REQUEST_ID) {
+                store.insert(id);
+            }
+        }
+        self.extract_if(store, headers, |store, name| {
+            !carries_id(store, name) && (*name != REQUEST_ID || store.id().is_none())
+        });
+    }
+
+    /// Copies those of the listed headers that are wanted and end-to-end.
+    fn extract_if(&self, store: &mut Store, headers: &HeaderMap, is_wanted: impl Fn(&Store, &HeaderName) -> bool) {
+        let is_taken = |name| is_wanted(store, name) && !is_hop_by_hop(headers, name);
+        let names = self.0.admit(|name| is_taken(name).then(|| headers.get_all(name)).into_iter().flatten());
         if names.is_empty() {
             return;
         }
         let mut captured = store.insert(Captured::default()).unwrap_or_default();
         // The state of one trace says nothing of another.
-        let is_other = names.contains(&&TRACE) && captured.lines_of(&TRACE).ne(request.headers.get_all(&TRACE));
+        let is_other = names.contains(&&TRACE) && captured.lines_of(&TRACE).ne(headers.get_all(&TRACE));
         captured.0.retain(|(name, _)| !(names.contains(&name) || is_other && *name == STATE));
         for name in names {
-            captured.0.extend(request.headers.get_all(name).iter().map(|line| (name.clone(), copy(name, line))));
+            captured.0.extend(headers.get_all(name).iter().map(|line| (name.clone(), copy(name, line))));
         }
         store.insert(captured);
     }
@@ -205,13 +270,13 @@ impl HeaderPropagation {
     /// nearest first.
     ///
     /// ```
-    /// # use tower_request_context::HeaderPropagation;
+    /// # use tower_request_context::HeaderPropagator;
     /// use http::Request;
     /// use tower::{ServiceBuilder, service_fn};
     ///
-    /// let travelling = HeaderPropagation::trace_context();
+    /// let propagator = HeaderPropagator::trace_context();
     /// let client = ServiceBuilder::new().map_request(move |mut request: Request<String>| {
-    ///     travelling.inject(request.headers_mut());
+    ///     propagator.inject(request.headers_mut());
     ///     request
     /// });
     /// let client = client.service(service_fn(async |request: Request<String>| Ok::<_, ()>(request.headers().len())));
@@ -273,12 +338,13 @@ fn copy(name: &HeaderName, line: &HeaderValue) -> HeaderValue {
     copy
 }
 
-impl fmt::Debug for HeaderPropagation {
+impl Debug for HeaderPropagator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeaderPropagation")
+        f.debug_struct("HeaderPropagator")
             .field("names", &self.0.names)
             .field("trust_if", &self.0.trusted.is_some())
-            .field("max_bytes", &(self.0.per_header, self.0.total))
+            .field("max_header_bytes", &self.0.per_header)
+            .field("max_total_bytes", &self.0.total)
             .finish()
     }
 }

@@ -1,13 +1,16 @@
 //! The id of a request, which its logs, its answer and the calls it makes have in common.
 
+#[cfg(feature = "request-id")]
 mod policy;
 
 use std::{error::Error, fmt, str::FromStr};
 
 use bytes::Bytes;
-use http::HeaderValue;
-use uuid::{NoContext, Timestamp, Uuid, fmt::Hyphenated};
+use http::{HeaderMap, HeaderName, HeaderValue};
+#[cfg(feature = "request-id")]
+use uuid::{NoContext, Timestamp, Uuid};
 
+#[cfg(feature = "request-id")]
 pub use self::policy::RequestIdPolicy;
 use crate::{RequestContext, Store};
 
@@ -15,7 +18,7 @@ use crate::{RequestContext, Store};
 const LIMIT: usize = 128;
 
 /// An id of this length stands beside the count of its clones, in one allocation; any other takes two.
-const UUID_LENGTH: usize = Hyphenated::LENGTH;
+const UUID_LENGTH: usize = 36;
 
 /// Whether an id may contain a byte, for each.
 static IS_ALLOWED: [bool; 256] = {
@@ -66,6 +69,7 @@ impl RequestId {
     /// If the operating system has no random bits to give.
     ///
     /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4
+    #[cfg(feature = "request-id")]
     #[must_use]
     pub fn new_v4() -> Self {
         Self::of(Uuid::new_v4())
@@ -87,6 +91,7 @@ impl RequestId {
     /// If the operating system has no random bits to give, or its clock is set before 1970.
     ///
     /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+    #[cfg(feature = "request-id")]
     #[must_use]
     pub fn new_v7() -> Self {
         Self::of(Uuid::new_v7(Timestamp::now(NoContext)))
@@ -104,6 +109,7 @@ impl RequestId {
         self.0.to_str().unwrap_or_default() // it is ASCII, always
     }
 
+    #[cfg(feature = "request-id")]
     fn of(uuid: Uuid) -> Self {
         let mut text = [0; UUID_LENGTH];
         uuid.hyphenated().encode_lower(&mut text);
@@ -119,12 +125,22 @@ impl RequestId {
             return Err(RequestIdError::TooLong { length: bytes.len() });
         }
         if let Some(position) = bytes.iter().position(|byte| !IS_ALLOWED[usize::from(*byte)]) {
-            return Err(RequestIdError::Character { position });
+            return Err(RequestIdError::InvalidCharacter { position });
         }
         Ok(Self::shared(match bytes.try_into() {
             Ok(uuid) => Bytes::from_owner::<[u8; UUID_LENGTH]>(uuid),
             Err(_) => Bytes::copy_from_slice(bytes),
         }))
+    }
+
+    /// Reads the id from a header that has at most one line.
+    pub(crate) fn from_headers(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Self>, RequestIdError> {
+        let mut lines = headers.get_all(name).iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Ok(None),
+            (Some(line), None) => Self::try_from(line).map(Some),
+            (Some(_), Some(_)) => Err(RequestIdError::Repeated),
+        }
     }
 
     fn shared(bytes: Bytes) -> Self {
@@ -215,13 +231,15 @@ impl From<RequestId> for HeaderValue {
 /// use tower_request_context::{RequestId, RequestIdError};
 ///
 /// assert_eq!("".parse::<RequestId>(), Err(RequestIdError::Empty));
-/// assert!(matches!("two words".parse::<RequestId>(), Err(RequestIdError::Character { position: 3, .. })));
+/// assert!(matches!("two words".parse::<RequestId>(), Err(RequestIdError::InvalidCharacter { position: 3, .. })));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestIdError {
     /// There is nothing.
     Empty,
+    /// The header has more than one line.
+    Repeated,
     /// There are more than 128 bytes.
     #[non_exhaustive]
     TooLong {
@@ -230,7 +248,7 @@ pub enum RequestIdError {
     },
     /// One of the bytes is not allowed.
     #[non_exhaustive]
-    Character {
+    InvalidCharacter {
         /// Where the first such byte is, counted from 0.
         position: usize,
     },
@@ -240,8 +258,9 @@ impl fmt::Display for RequestIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("a request id must not be empty"),
+            Self::Repeated => f.write_str("a request id must be the only line of its header"),
             Self::TooLong { length } => write!(f, "a request id has at most {LIMIT} bytes, not {length}"),
-            Self::Character { position } => write!(
+            Self::InvalidCharacter { position } => write!(
                 f,
                 "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte {position} (from 0) is none of \
                  them",

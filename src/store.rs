@@ -25,11 +25,10 @@ use self::{
     rare::Rare,
     seeds::Seeds,
 };
-#[cfg(feature = "request-id")]
-use crate::headers::IdHeader;
 use crate::{
     RequestContext,
     end::{Callbacks, Phase, Role},
+    headers::IdHeader,
     scope,
     sync::const_fn,
     unwind::drop_each,
@@ -87,7 +86,6 @@ pub struct Store {
     /// Whether a seed in the list runs code when it is dropped.
     needs_drop: bool,
     /// Which header carries the id, for requests that go out.
-    #[cfg(feature = "request-id")]
     pub(crate) id_header: IdHeader,
     // The drop of a store takes apart what it holds in an order of its own; then nothing is left to be dropped, which
     // `ManuallyDrop` says to the compiler, here as in the parts.
@@ -117,7 +115,6 @@ impl Store {
                 phase: Phase::new(),
                 role: Role::Loose,
                 needs_drop: false,
-                #[cfg(feature = "request-id")]
                 id_header: IdHeader::Unset,
                 parent: ManuallyDrop::new(None),
             }
@@ -172,10 +169,11 @@ impl Store {
     #[inline]
     pub(crate) fn into_context(mut self, role: Role, parent: Option<RequestContext>) -> RequestContext {
         self.role = role;
-        self.parent = ManuallyDrop::new(parent);
+        self.set_parent(parent);
         RequestContext::share(self)
     }
 
+    #[inline]
     pub(crate) fn set_parent(&mut self, parent: Option<RequestContext>) {
         self.parent = ManuallyDrop::new(parent);
     }

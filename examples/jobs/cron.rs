@@ -17,8 +17,8 @@ pub(crate) async fn cron<F: Future<Output = ()>>(
     let run = async |()| {
         let id = RequestId::new_v7();
         reports.add(id.clone());
-        let store = Store::new().with_value(id);
-        reports.report_end(&store, task);
+        let mut store = Store::new().with_value(id);
+        reports.report_end(&mut store, task);
         // A panic has been reported by `on_end`, and ought not to stop the clock.
         let _ = AssertUnwindSafe(store.run(perform(task.to_owned()))).catch_unwind().await;
     };

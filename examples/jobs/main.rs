@@ -1,7 +1,7 @@
 //! Run with `cargo run --example jobs`.
 //!
-//! Work that is no HTTP request, in a context all the same: jobs from a queue (`queue.rs`), which keep the id and the
-//! user of the request that asked for them, and jobs of a clock (`cron.rs`), which get an id of their own. The code in
+//! Work that is no HTTP request, in a context all the same: jobs from a queue (`queue.rs`), which keep the id, the
+//! trace and the user of the request that asked for them, and jobs of a clock (`cron.rs`), which get an id of their own. The code in
 //! `perform` and below does not know who calls it. `reports.rs` keeps how the latest jobs ended. This replaces a request
 //! object that is made up for jobs, and arguments that are passed through all of them.
 
@@ -31,7 +31,7 @@ use tower_request_context::{ContextError, RequestContext, RequestContextLayer, R
 use self::shared::{say, single_header};
 pub(crate) use self::{
     cron::cron,
-    queue::{Message, work},
+    queue::{Message, PROPAGATOR, work},
     reports::Reports,
 };
 
@@ -56,12 +56,12 @@ struct Jobs {
     reports: Reports,
 }
 
-async fn enqueue(State(jobs): State<Jobs>, Path(task): Path<String>) -> Result<impl IntoResponse, StatusCode> {
+async fn enqueue(State(jobs): State<Jobs>, Path(task): Path<String>) -> axum::response::Result<impl IntoResponse> {
+    let id = RequestContext::try_get::<RequestId>()?;
     let place = jobs.queue.try_reserve().map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-    let message = Message::here(&task);
-    let location = format!("/jobs/{}", message.id);
-    jobs.reports.add(message.id.clone());
-    place.send(message);
+    let location = format!("/jobs/{id}");
+    jobs.reports.add(id);
+    place.send(Message::new(&task));
     Ok((StatusCode::ACCEPTED, [(LOCATION, location)], format!("{task}: queued for {}", caller()?)))
 }
 
@@ -79,6 +79,7 @@ pub(crate) fn app(queue: Sender<Message>, reports: Reports) -> Router {
     let ids = RequestIdPolicy::new();
     let context = RequestContextLayer::new(move |store, request| {
         ids.apply(store, request);
+        PROPAGATOR.extract(store, request); // at a public edge with `trust_if`
         if let Some(Ok(id)) = single_header(&request.headers, "x-user-id").map(str::parse) {
             store.insert(UserId(id));
         }

@@ -32,7 +32,7 @@ impl Reports {
     }
 
     /// Reports how the job that will run in this store ends: done, cancelled by the limit or a shutdown, or by a panic.
-    pub(crate) fn report_end(&self, store: &Store, task: &str) {
+    pub(crate) fn report_end(&self, store: &mut Store, task: &str) {
         let (reports, task) = (self.clone(), task.to_owned());
         store.on_end(move |end| {
             let caller = caller().unwrap_or_else(|error| error.to_string());

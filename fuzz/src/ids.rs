@@ -47,7 +47,7 @@ fn verdict(input: &[u8]) -> Result<(), Refusal> {
             format!("a request id has at most 128 bytes, not {length}"),
         ),
         (_, Some(position)) => refusal(
-            format!("Character {{ position: {position} }}"),
+            format!("InvalidCharacter {{ position: {position} }}"),
             format!(
                 "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte {position} (from 0) is none \
                  of them"

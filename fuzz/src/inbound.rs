@@ -5,9 +5,7 @@ use std::sync::mpsc;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tower::{Layer, Service, service_fn};
-use tower_request_context::{
-    HeaderPropagation, RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store,
-};
+use tower_request_context::{HeaderPropagator, RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store};
 
 use super::{
     ids::is_id,
@@ -44,16 +42,16 @@ pub fn check(input: &[u8]) -> bool {
 
 /// An outgoing request carries the id and nothing else of its header, whether that was captured before, after or not at all.
 fn propagates(came_in: &HeaderMap, id: &HeaderValue) {
-    let propagation = HeaderPropagation::new([ID]);
+    let propagation = HeaderPropagator::new([ID]);
     for (before, after) in [(false, false), (true, false), (false, true), (true, true)] {
         let (mut store, mut request) = (Store::new(), Request::new(()).into_parts().0);
         request.headers = came_in.clone();
         if before {
-            propagation.capture(&mut store, &request);
+            propagation.extract(&mut store, &request);
         }
         policy().apply(&mut store, &mut request);
         if after {
-            propagation.capture(&mut store, &request);
+            propagation.extract(&mut store, &request);
         }
         let sent = injected(&propagation, &store.into(), &HeaderMap::new());
         assert_eq!(sent, HeaderMap::from_iter([(ID, id.clone())]));

@@ -1,7 +1,7 @@
 //! What goes on is listed, whole and within the limits, and leaves alone what the call has already.
 
 use http::{HeaderMap, HeaderName, Request};
-use tower_request_context::{HeaderPropagation, RequestContext, Store};
+use tower_request_context::{HeaderPropagator, RequestContext, Store};
 
 use super::message::{agree, block, end_to_end, headers, length, members, number, split};
 
@@ -16,13 +16,13 @@ pub fn check(input: &[u8]) -> bool {
     let (came_in, rest) = block(message);
     let own = headers(rest.unwrap_or_default());
 
-    let context = captured(&rules.travelling, &came_in);
-    let went_out = injected(&rules.travelling, &context, &HeaderMap::new());
+    let context = captured(&rules.propagator, &came_in);
+    let went_out = injected(&rules.propagator, &context, &HeaderMap::new());
     rules.hold(&end_to_end(&came_in), &went_out);
-    adds(&went_out, &own, &injected(&rules.travelling, &context, &own));
+    adds(&went_out, &own, &injected(&rules.propagator, &context, &own));
 
     let mut outside = own.clone();
-    rules.travelling.inject(&mut outside);
+    rules.propagator.inject(&mut outside);
     assert_eq!(outside, own);
     rules.names.iter().all(|name| came_in.contains_key(name) == went_out.contains_key(name))
 }
@@ -31,7 +31,7 @@ struct Rules {
     per_header: usize,
     total: usize,
     names: Vec<HeaderName>,
-    travelling: HeaderPropagation,
+    propagator: HeaderPropagator,
 }
 
 impl Rules {
@@ -41,8 +41,8 @@ impl Rules {
         let (per_header, total) = (limit().unwrap_or(8192), limit().unwrap_or(16384));
         let names = words.filter_map(|word| HeaderName::from_bytes(word).ok()).filter(may_travel);
         let names: Vec<_> = names.take(NAMES).collect();
-        let travelling = HeaderPropagation::new(names.clone()).max_bytes(per_header, total);
-        Self { per_header, total, names, travelling }
+        let propagator = HeaderPropagator::new(names.clone()).max_header_bytes(per_header).max_total_bytes(total);
+        Self { per_header, total, names, propagator }
     }
 
     /// What a call without headers got is allowed, and what stayed had to stay.
@@ -98,18 +98,18 @@ fn adds(went_out: &HeaderMap, own: &HeaderMap, sent: &HeaderMap) {
 }
 
 /// A context that captured from a request with these headers.
-fn captured(travelling: &HeaderPropagation, headers: &HeaderMap) -> RequestContext {
+fn captured(propagator: &HeaderPropagator, headers: &HeaderMap) -> RequestContext {
     let (mut store, mut request) = (Store::new(), Request::new(()).into_parts().0);
     request.headers = headers.clone();
-    travelling.capture(&mut store, &request);
+    propagator.extract(&mut store, &request);
     assert_eq!(request.headers, *headers);
     store.into()
 }
 
 /// The headers of a call, after those that travel were put on it.
-pub(super) fn injected(travelling: &HeaderPropagation, context: &RequestContext, own: &HeaderMap) -> HeaderMap {
+pub(super) fn injected(propagator: &HeaderPropagator, context: &RequestContext, own: &HeaderMap) -> HeaderMap {
     let mut sent = own.clone();
-    context.sync_scope(|| travelling.inject(&mut sent));
+    context.sync_scope(|| propagator.inject(&mut sent));
     sent
 }
 

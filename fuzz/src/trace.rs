@@ -1,7 +1,7 @@
 //! Through nested requests, a state goes on with its own trace or not at all, and baggage within its limits.
 
 use http::{HeaderMap, HeaderName, Request};
-use tower_request_context::{HeaderPropagation, RequestContext, Store};
+use tower_request_context::{HeaderPropagator, RequestContext, Store};
 
 use super::{
     message::{agree, block, end_to_end, headers, length, members},
@@ -18,7 +18,7 @@ const DEPTH: usize = 4;
 /// The input is the headers of some requests, each within the one before or, after a line with `+`, captured on top of it;
 /// and last, those of a call. An empty line ends each. Returns whether a state went on.
 pub fn check(input: &[u8]) -> bool {
-    let travelling = HeaderPropagation::trace_context().and(BAGGAGE);
+    let propagator = HeaderPropagator::trace_context().header(BAGGAGE);
     let (mut requests, mut rest) = (Vec::new(), input);
     let (mut outer, mut store) = (None, Store::new());
     while let (came_in, Some(after)) = block(rest)
@@ -29,13 +29,13 @@ pub fn check(input: &[u8]) -> bool {
         }
         let mut request = Request::new(()).into_parts().0;
         request.headers = came_in;
-        travelling.capture(&mut store, &request);
+        propagator.extract(&mut store, &request);
         requests.push(end_to_end(&request.headers));
         rest = after;
     }
     let (context, own) = (nested(outer, store), headers(rest));
 
-    let mut went_out = injected(&travelling, &context, &own);
+    let mut went_out = injected(&propagator, &context, &own);
     for name in own.keys() {
         assert!(agree(&own, &went_out, name), "{name} of the call was changed");
         went_out.remove(name);

@@ -45,20 +45,20 @@ impl RequestContext {
     ///
     /// ```
     /// # use tower_request_context::{ContextError, RequestContext, Store};
-    /// assert_eq!(RequestContext::try_get::<u8>(), Err(ContextError::Inactive));
+    /// assert_eq!(RequestContext::try_get::<u8>(), Err(ContextError::NoContext));
     /// let missing = RequestContext::new(Store::new()).sync_scope(RequestContext::try_get::<u8>);
     /// assert!(matches!(missing, Err(ContextError::Missing { .. })));
     /// ```
     ///
     /// # Errors
     ///
-    /// [`ContextError::Inactive`] where no context is current, [`ContextError::Missing`] if it has no such value.
+    /// [`ContextError::NoContext`] where no context is current, [`ContextError::Missing`] if it has no such value.
     #[inline]
     pub fn try_get<T>() -> Result<T, ContextError>
     where
         T: Clone + Send + Sync + 'static,
     {
-        scope::with_current(|context| context.ok_or(ContextError::Inactive)?.try_get())
+        scope::with_current(|context| context.ok_or(ContextError::NoContext)?.try_get())
     }
 
     /// Returns a clone of the value of a type where its absence is a bug.
@@ -125,18 +125,18 @@ impl RequestContext {
     /// let context = RequestContext::new(Store::new());
     /// assert_eq!(context.sync_scope(|| RequestContext::set(7_u8)), Ok(()));
     /// assert_eq!(context.get::<u8>(), Some(7));
-    /// assert_eq!(RequestContext::set(7_u8), Err(ContextError::Inactive));
+    /// assert_eq!(RequestContext::set(7_u8), Err(ContextError::NoContext));
     /// ```
     ///
     /// # Errors
     ///
-    /// [`ContextError::Inactive`] where no context is current; the value is dropped then.
+    /// [`ContextError::NoContext`] where no context is current; the value is dropped then.
     pub fn set<T>(value: T) -> Result<(), ContextError>
     where
         T: Send + Sync + 'static,
     {
         scope::with_current(|context| {
-            context.ok_or(ContextError::Inactive)?.0.set(value);
+            context.ok_or(ContextError::NoContext)?.0.set(value);
             Ok(())
         })
     }
@@ -148,17 +148,17 @@ impl RequestContext {
     /// let context = RequestContext::new(Store::new());
     /// assert_eq!(context.sync_scope(|| RequestContext::set_if_absent(1_u8)), Ok(true));
     /// assert_eq!(context.sync_scope(|| RequestContext::set_if_absent(2_u8)), Ok(false));
-    /// assert_eq!(RequestContext::set_if_absent(1_u8), Err(ContextError::Inactive));
+    /// assert_eq!(RequestContext::set_if_absent(1_u8), Err(ContextError::NoContext));
     /// ```
     ///
     /// # Errors
     ///
-    /// [`ContextError::Inactive`] where no context is current. The value is dropped then.
+    /// [`ContextError::NoContext`] where no context is current. The value is dropped then.
     pub fn set_if_absent<T>(value: T) -> Result<bool, ContextError>
     where
         T: Send + Sync + 'static,
     {
-        scope::with_current(|context| Ok(context.ok_or(ContextError::Inactive)?.0.set_if_absent(value)))
+        scope::with_current(|context| Ok(context.ok_or(ContextError::NoContext)?.0.set_if_absent(value)))
     }
 
     /// Removes a value from the current context. Returns whether there was one.
@@ -170,17 +170,17 @@ impl RequestContext {
     /// let context = RequestContext::new(Store::new().with_value(7_u8));
     /// assert_eq!(context.sync_scope(RequestContext::remove::<u8>), Ok(true));
     /// assert_eq!(context.sync_scope(RequestContext::remove::<u8>), Ok(false));
-    /// assert_eq!(RequestContext::remove::<u8>(), Err(ContextError::Inactive));
+    /// assert_eq!(RequestContext::remove::<u8>(), Err(ContextError::NoContext));
     /// ```
     ///
     /// # Errors
     ///
-    /// [`ContextError::Inactive`] where no context is current.
+    /// [`ContextError::NoContext`] where no context is current.
     pub fn remove<T>() -> Result<bool, ContextError>
     where
         T: Send + Sync + 'static,
     {
-        scope::with_current(|context| Ok(context.ok_or(ContextError::Inactive)?.0.remove::<T>()))
+        scope::with_current(|context| Ok(context.ok_or(ContextError::NoContext)?.0.remove::<T>()))
     }
 
     /// Changes a value of the current context in one atomic step and returns what `f` returned.
@@ -196,13 +196,13 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::Inactive`] where no context is current, [`ContextError::Missing`] if it has no such value.
+    /// [`ContextError::NoContext`] where no context is current, [`ContextError::Missing`] if it has no such value.
     pub fn update<T, R>(f: impl FnMut(&mut T) -> R) -> Result<R, ContextError>
     where
         T: Clone + Send + Sync + 'static,
     {
         scope::with_current(|context| {
-            let context = context.ok_or(ContextError::Inactive)?;
+            let context = context.ok_or(ContextError::NoContext)?;
             context.0.update(f).ok_or_else(ContextError::missing::<T>)
         })
     }
@@ -281,40 +281,55 @@ impl RequestContext {
         }
     }
 
-    /// Calls `f` with the head of the current request's response when it is ready. See
-    /// [`Store::on_response`](crate::Store::on_response).
+    /// Registers a callback that is called with the status and headers of the current request's response, before they are
+    /// sent. It may change them. See [`Store::on_response`](crate::Store::on_response).
+    ///
+    /// In a [child](Self::child) this is the response of the nearest parent that has one.
     ///
     /// ```
-    /// # use tower_request_context::{CallbackError, RequestContext, Store};
-    /// let in_vain = RequestContext::new(Store::new()).sync_scope(|| RequestContext::on_response(|_| {}));
-    /// assert_eq!(in_vain, Err(CallbackError::NoRequest));
+    /// # use tower_request_context::RequestContext;
+    /// fn deep_inside() -> Result<(), tower_request_context::CallbackError> {
+    ///     RequestContext::on_response(|parts| {
+    ///         parts.headers.insert("x-cache", http::HeaderValue::from_static("hit"));
+    ///     })
+    /// }
+    /// # use {http::{Request, Response}, tower::{Layer, ServiceExt, service_fn}, std::convert::Infallible};
+    /// # let service = service_fn(async |_: Request<()>| { deep_inside().unwrap(); Ok::<_, Infallible>(Response::new(String::new())) });
+    /// # let service = tower_request_context::RequestContextLayer::default().layer(service);
+    /// # assert_eq!(tokio_test::block_on(service.oneshot(Request::new(()))).unwrap().headers()["x-cache"], "hit");
     /// ```
     ///
     /// # Errors
     ///
-    /// A [`CallbackError`] that says why `f` will not be called; it is dropped then.
+    /// A [`CallbackError`] that says why `f` will not be called: no context is current, it has no response, or the headers
+    /// were sent. `f` is dropped then.
     pub fn on_response(f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
-        scope::with_current(|context| context.ok_or(CallbackError::Inactive)?.0.try_on_response(f))
+        scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.try_on_response(f))
     }
 
-    /// Calls `f` when the current request is over, with how it came to that. See [`Store::on_end`](crate::Store::on_end).
+    /// Registers a callback that is called once when the current request, or the current [`Run`](crate::Run), ends. See
+    /// [`Store::on_end`](crate::Store::on_end).
+    ///
+    /// In a [child](Self::child) this is the end of the nearest parent that has one. To register with a context that is not
+    /// current, enter it: `context.sync_scope(|| RequestContext::on_end(f))`.
     ///
     /// ```
     /// # use tower_request_context::{CallbackError, End, RequestContext, Store};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let (sender, told) = std::sync::mpsc::channel();
-    /// let job = Store::new().run(async { RequestContext::on_end(move |end| sender.send(end).expect("somebody listens")) });
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let job = Store::new().run(async { RequestContext::on_end(move |end| sender.send(end).unwrap()) });
     /// assert_eq!(job.await, Ok(()));
-    /// assert_eq!(told.recv(), Ok(End::Completed));
-    /// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::Inactive));
+    /// assert_eq!(receiver.recv(), Ok(End::Completed));
+    /// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::NoContext));
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// A [`CallbackError`] that says why `f` will not be called; it is dropped then.
+    /// A [`CallbackError`] that says why `f` will not be called: no context is current, it has no end, or it has ended. `f`
+    /// is dropped then.
     pub fn on_end(f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
-        scope::with_current(|context| context.ok_or(CallbackError::Inactive)?.0.try_on_end(f))
+        scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.try_on_end(f))
     }
 
     /// Returns whether the current request, or the current [`Run`](crate::Run), has ended; `false` where no context is

@@ -74,7 +74,7 @@ impl Callbacks {
         F: FnOnce(End) + Send + 'static,
     {
         let f = |how: &mut End| f(*how);
-        self.register(phase, Stage::ResponseSent, |waiting| &mut waiting.on_end, Node { f, before: None })
+        self.register(phase, Stage::HeadersSent, |waiting| &mut waiting.on_end, Node { f, before: None })
     }
 
     /// Puts a callback in a list, which is open up to that stage.
@@ -95,7 +95,7 @@ impl Callbacks {
         let mut waiting = self.lock();
         match phase.announce(until) {
             stage if stage <= until => {}
-            Stage::Open | Stage::ResponseSent => return Err(CallbackError::ResponseSent),
+            Stage::Open | Stage::HeadersSent => return Err(CallbackError::HeadersSent),
             Stage::Ended => return Err(CallbackError::Ended),
         }
         let latest = list(&mut waiting);

@@ -16,7 +16,7 @@ pub(crate) struct Phase(AtomicU8);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Open = 0,
-    ResponseSent = 1,
+    HeadersSent = 1,
     Ended = 2,
 }
 
@@ -35,7 +35,7 @@ impl Phase {
     /// From now on the response is sent; says whether somebody may wait for it.
     #[inline]
     pub(crate) fn respond(&self) -> bool {
-        let before = self.0.swap(Stage::ResponseSent as u8, Ordering::AcqRel);
+        let before = self.0.swap(Stage::HeadersSent as u8, Ordering::AcqRel);
         if before & AWAITS_END == AWAITS_END {
             // Not too late: the end comes after the response, and from the same hand.
             self.0.fetch_or(AWAITS_END, Ordering::AcqRel);
@@ -68,7 +68,7 @@ impl Phase {
     fn stage(number: u8) -> Stage {
         match number & !AWAITS_ANY {
             0 => Stage::Open,
-            1 => Stage::ResponseSent,
+            1 => Stage::HeadersSent,
             _ => Stage::Ended,
         }
     }

@@ -33,6 +33,7 @@ pub(crate) struct IdHeaders {
 type Given = (HeaderName, Option<RequestId>);
 
 /// Inserts the id that a policy gave, and records the header that carries it.
+#[cfg(feature = "request-id")]
 pub(crate) fn insert_id(store: &mut Store, header: &HeaderName, id: RequestId) {
     let former = store.insert(id);
     if *header == REQUEST_ID && store.id_header != IdHeader::Recorded {

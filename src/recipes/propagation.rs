@@ -17,13 +17,13 @@
 //! # use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 //! # use std::sync::LazyLock;
 //! # use tower::{Layer, ServiceExt, util::MapRequestLayer};
-//! # use tower_request_context::HeaderPropagation;
-//! static TRAVELLING: LazyLock<HeaderPropagation> = LazyLock::new(|| {
-//!     HeaderPropagation::trace_context().and(HeaderName::from_static("x-request-id"))
+//! # use tower_request_context::HeaderPropagator;
+//! static PROPAGATOR: LazyLock<HeaderPropagator> = LazyLock::new(|| {
+//!     HeaderPropagator::trace_context().header("x-request-id")
 //! });
 //!
 //! fn inject<B>(mut call: Request<B>) -> Request<B> {
-//!     TRAVELLING.inject(call.headers_mut());
+//!     PROPAGATOR.inject(call.headers_mut());
 //!     call
 //! }
 //!
@@ -60,11 +60,11 @@
 //!
 //! ```
 //! # use tonic::{Request, Status, metadata::MetadataMap};
-//! # use tower_request_context::HeaderPropagation;
-//! # static TRAVELLING: std::sync::LazyLock<HeaderPropagation> = std::sync::LazyLock::new(HeaderPropagation::trace_context);
+//! # use tower_request_context::HeaderPropagator;
+//! # static PROPAGATOR: std::sync::LazyLock<HeaderPropagator> = std::sync::LazyLock::new(HeaderPropagator::trace_context);
 //! fn intercept(mut call: Request<()>) -> Result<Request<()>, Status> {
 //!     let mut headers = std::mem::take(call.metadata_mut()).into_headers();
-//!     TRAVELLING.inject(&mut headers);
+//!     PROPAGATOR.inject(&mut headers);
 //!     *call.metadata_mut() = MetadataMap::from_headers(headers);
 //!     Ok(call)
 //! }
@@ -75,6 +75,6 @@
 //! # Other clients
 //!
 //! What gives out a `&mut HeaderMap` before it sends will do. For reqwest that is a middleware of `reqwest-middleware`,
-//! which calls `TRAVELLING.inject(request.headers_mut())` and passes the request on.
+//! which calls `PROPAGATOR.inject(request.headers_mut())` and passes the request on.
 //!
 //! [`RequestContext::spawn`]: crate::RequestContext::spawn

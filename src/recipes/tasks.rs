@@ -33,7 +33,7 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! # let context = RequestContext::new(Store::new().with_value(UserId(7)));
 //! # assert_eq!(context.scope(prices()).await, Ok([7, 14, 21]));
-//! # assert_eq!(prices().await, Err(ContextError::Inactive));
+//! # assert_eq!(prices().await, Err(ContextError::NoContext));
 //! # }
 //! ```
 //!

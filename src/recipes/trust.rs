@@ -56,13 +56,13 @@
 //!
 //! The example `identity` does all that, and is tested with these requests. It also marks the header as
 //! [sensitive](http::HeaderValue::set_sensitive), so that `Debug` of the request does not show it and HTTP/2 does not index
-//! it; [`HeaderPropagation`] does so with all it carries but trace context and request id.
+//! it; [`HeaderPropagator`] does so with all it carries but trace context and request id.
 //!
 //! An identity is never taken from `baggage`, nor from a trace: both are notes that anybody on the way may write.
 //!
 //! # What is passed on
 //!
-//! [`HeaderPropagation`] carries what a request said to the services that it calls, unread. Three things to decide:
+//! [`HeaderPropagator`] carries what a request said to the services that it calls, unread. Three things to decide:
 //!
 //! * **From whom.** A stranger's `traceparent` with the sampled flag makes you record, and pay for, what they like; ids that
 //!   collide on purpose make traces useless ([W3C Trace Context, 7.2]). At a public edge let the proxy restart traces, or
@@ -79,17 +79,17 @@
 //! ```
 //! # use http::{HeaderMap, HeaderName, Request};
 //! # use std::net::SocketAddr;
-//! # use tower_request_context::{HeaderPropagation, RequestContext, RequestContextLayer, RequestIdPolicy, Store};
+//! # use tower_request_context::{HeaderPropagator, RequestContext, RequestContextLayer, RequestIdPolicy, Store};
 //! # #[derive(Clone, Copy)]
 //! # struct Peer(bool);
 //! # fn is_known(request: &http::request::Parts) -> bool { request.extensions.get().is_some_and(|Peer(known)| *known) }
 //! let ids = RequestIdPolicy::new();
-//! let propagation = HeaderPropagation::trace_context().and(HeaderName::from_static("x-request-id")).trust_if(is_known);
+//! let propagation = HeaderPropagator::trace_context().header("x-request-id").trust_if(is_known);
 //!
 //! let incoming = propagation.clone(); // and `propagation.inject(…)` on the way out
 //! let layer = RequestContextLayer::new(move |store, request| {
 //!     ids.apply(store, request);
-//!     incoming.capture(store, request);
+//!     incoming.extract(store, request);
 //! });
 //! # use http::Response;
 //! # use tower::{Layer, ServiceExt, service_fn};
@@ -115,7 +115,7 @@
 //! ```
 //! use http::HeaderName;
 //! # use http::HeaderMap;
-//! use tower_request_context::{HeaderPropagation, RequestContextLayer, RequestIdPolicy};
+//! use tower_request_context::{HeaderPropagator, RequestContextLayer, RequestIdPolicy};
 //!
 //! const B3: [&str; 6] =
 //!     ["b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"]; // Zipkin
@@ -128,13 +128,13 @@
 //! ];
 //!
 //! let ids = RequestIdPolicy::new().accept_inbound(); // the sidecar made it
-//! let mesh = HeaderPropagation::trace_context().and(HeaderName::from_static("x-request-id"));
-//! let mesh = B3.into_iter().chain(OTHERS).map(HeaderName::from_static).fold(mesh, HeaderPropagation::and);
+//! let mesh = HeaderPropagator::trace_context().header("x-request-id");
+//! let mesh = B3.into_iter().chain(OTHERS).fold(mesh, HeaderPropagator::header);
 //!
 //! let incoming = mesh.clone(); // and `mesh.inject(…)` on the way out
 //! let layer = RequestContextLayer::new(move |store, request| {
 //!     ids.apply(store, request);
-//!     incoming.capture(store, request);
+//!     incoming.extract(store, request);
 //! });
 //! # use http::{Request, Response};
 //! # use tower::{Layer, ServiceExt, service_fn};
@@ -159,12 +159,12 @@
 //! [Envoy]: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tracing#trace-context-propagation
 //! [Istio]: https://istio.io/latest/docs/tasks/observability/distributed-tracing/overview/
 //! [W3C Trace Context, 7.2]: https://www.w3.org/TR/trace-context/#denial-of-service
-//! [`HeaderPropagation`]: crate::HeaderPropagation
+//! [`HeaderPropagator`]: crate::HeaderPropagator
 //! [`RequestContext::id`]: crate::RequestContext::id
 //! [`RequestId`]: crate::RequestId
 //! [`RequestIdPolicy::new`]: crate::RequestIdPolicy::new
 //! [`accept_inbound`]: crate::RequestIdPolicy::accept_inbound
 //! [`accept_inbound_if`]: crate::RequestIdPolicy::accept_inbound_if
 //! [`echo_if_absent`]: crate::RequestIdPolicy::echo_if_absent
-//! [`inject`]: crate::HeaderPropagation::inject
-//! [`trust_if`]: crate::HeaderPropagation::trust_if
+//! [`inject`]: crate::HeaderPropagator::inject
+//! [`trust_if`]: crate::HeaderPropagator::trust_if

@@ -1,13 +1,16 @@
 //! Where the id of a request comes from, and where it is put.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
 
-use super::RequestId;
+use super::{RequestId, RequestIdError};
 use crate::{
     RequestContext, Store,
-    headers::{REQUEST_ID, Trusted, assert_free, insert_id, is_hop_by_hop},
+    headers::{REQUEST_ID, Trusted, assert_free, header_name, insert_id, is_hop_by_hop},
 };
 
 /// Gives each request an id: in the store, on the request's header, and on the response.
@@ -40,12 +43,13 @@ use crate::{
 ///
 /// # Outgoing requests
 ///
-/// A [`HeaderPropagation`](crate::HeaderPropagation) that lists the policy's header propagates the id to the services that
+/// A [`HeaderPropagator`](crate::HeaderPropagator) that lists the policy's header propagates the id to the services that
 /// are called. It writes the id that [`RequestContext::id`] returns, whatever the request's header says.
 #[derive(Clone)]
 #[must_use = "a policy does nothing until it is applied in a setup"]
 pub struct RequestIdPolicy {
     header: HeaderName,
+    fallback: Option<HeaderName>,
     generate: Arc<dyn Fn(&mut Parts) -> RequestId + Send + Sync>,
     trusted: Option<Trusted>,
     echo: Option<Echo>,
@@ -69,28 +73,68 @@ impl RequestIdPolicy {
     pub fn new() -> Self {
         Self {
             header: REQUEST_ID.clone(),
+            fallback: None,
             generate: Arc::new(|_| RequestId::new_v4()),
             trusted: None,
             echo: Some(Echo::Replace),
         }
     }
 
-    /// Says which header carries the id, on the request and on the response.
+    /// Sets the header that carries the id, on the request and on the response. The default is `x-request-id`.
     ///
     /// ```
     /// # use tower_request_context::RequestIdPolicy;
-    /// let ids = RequestIdPolicy::new().header(http::HeaderName::from_static("x-amzn-trace-id"));
-    /// assert!(format!("{ids:?}").contains("x-amzn-trace-id"));
+    /// let ids = RequestIdPolicy::new().header("x-correlation-id");
+    /// assert_eq!(ids.header_name(), "x-correlation-id");
     /// ```
     ///
     /// # Panics
     ///
-    /// On the name of a header that HTTP itself needs, as [`HeaderPropagation::new`](crate::HeaderPropagation::new) does.
+    /// If the name is not that of a header, or is that of a header that HTTP itself needs, as
+    /// [`HeaderPropagator::new`](crate::HeaderPropagator::new) does.
     #[track_caller]
-    pub fn header(mut self, name: HeaderName) -> Self {
-        assert_free(&name);
-        self.header = name;
+    pub fn header<N>(mut self, name: N) -> Self
+    where
+        N: TryInto<HeaderName, Error: Debug> + Debug,
+    {
+        self.header = free_header(name);
         self
+    }
+
+    /// Adds a second header from which an inbound id is adopted, if the first has no valid one.
+    ///
+    /// It is asked only where [`accept_inbound`](Self::accept_inbound) or [`accept_inbound_if`](Self::accept_inbound_if)
+    /// trusts the request. The request keeps this header. The id is written to the first header, as any other id.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestIdPolicy, Store};
+    /// let ids = RequestIdPolicy::new().accept_inbound().fallback_header("x-correlation-id");
+    /// let request = http::Request::builder().header("x-correlation-id", "from-the-proxy").body(()).unwrap();
+    /// let id = ids.apply(&mut Store::new(), &mut request.into_parts().0);
+    /// assert_eq!(id.as_str(), "from-the-proxy");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`header`](Self::header) does.
+    #[track_caller]
+    pub fn fallback_header<N>(mut self, name: N) -> Self
+    where
+        N: TryInto<HeaderName, Error: Debug> + Debug,
+    {
+        self.fallback = Some(free_header(name));
+        self
+    }
+
+    /// Returns the name of the header that carries the id.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestIdPolicy;
+    /// assert_eq!(RequestIdPolicy::new().header_name(), "x-request-id");
+    /// ```
+    #[must_use]
+    pub const fn header_name(&self) -> &HeaderName {
+        &self.header
     }
 
     /// Says how an id is made. The closure sees the request, without the header that was refused.
@@ -107,31 +151,54 @@ impl RequestIdPolicy {
         self
     }
 
-    /// Makes ids with a generator written for tower-http's `SetRequestIdLayer`.
+    /// Makes ids with a generator written for the `SetRequestIdLayer` of tower-http 0.6.
     ///
     /// The generator is cloned for each request, as that layer does it, so what it counts has to be shared between its
-    /// clones: an `Arc` of an atomic. It is shown the head of the request, without the header that was refused, and an
-    /// empty body. What it declines to make, or makes invalid, is replaced by a [`RequestId::new_v4`].
+    /// clones: an `Arc` of an atomic. It is called with the request, without the header that was rejected and with an empty
+    /// body. An id that it declines to make, or makes invalid, is replaced by a [`RequestId::new_v4`].
     ///
     /// ```
-    /// use tower_http::request_id::MakeRequestUuid;
-    /// # use tower_request_context::{RequestId, RequestIdPolicy, Store};
+    /// use tower_http_06::request_id::MakeRequestUuid;
+    /// # use tower_request_context::{RequestIdPolicy, Store};
     ///
-    /// let ids = RequestIdPolicy::new().generate_with(MakeRequestUuid);
+    /// let ids = RequestIdPolicy::new().generate_with_tower_http_06(MakeRequestUuid);
     /// # let (mut request, ()) = http::Request::new(()).into_parts();
     /// assert_eq!(ids.apply(&mut Store::new(), &mut request).as_str().len(), 36);
     /// ```
-    #[cfg(feature = "tower-http")]
-    pub fn generate_with<M>(mut self, generator: M) -> Self
+    #[cfg(feature = "tower-http-06")]
+    pub fn generate_with_tower_http_06<M>(mut self, generator: M) -> Self
+    where
+        M: tower_http_06::request_id::MakeRequestId + Clone + Send + Sync + 'static,
+    {
+        self.generate = Arc::new(move |parts| {
+            let id = with_request(parts, |request| generator.clone().make_request_id(request));
+            id.and_then(|id| id.header_value().try_into().ok()).unwrap_or_else(RequestId::new_v4)
+        });
+        self
+    }
+
+    /// Makes ids with a generator written for the `SetRequestIdLayer` of tower-http 0.7.
+    ///
+    /// The generator is cloned for each request, as that layer does it, so what it counts has to be shared between its
+    /// clones: an `Arc` of an atomic. It is called with the request, without the header that was rejected and with an empty
+    /// body. An id that it declines to make, or makes invalid, is replaced by a [`RequestId::new_v4`].
+    ///
+    /// ```
+    /// use tower_http::request_id::MakeRequestUuid;
+    /// # use tower_request_context::{RequestIdPolicy, Store};
+    ///
+    /// let ids = RequestIdPolicy::new().generate_with_tower_http_07(MakeRequestUuid);
+    /// # let (mut request, ()) = http::Request::new(()).into_parts();
+    /// assert_eq!(ids.apply(&mut Store::new(), &mut request).as_str().len(), 36);
+    /// ```
+    #[cfg(feature = "tower-http-07")]
+    pub fn generate_with_tower_http_07<M>(mut self, generator: M) -> Self
     where
         M: tower_http::request_id::MakeRequestId + Clone + Send + Sync + 'static,
     {
-        self.generate = Arc::new(move |head| {
-            let (emptied, ()) = http::Request::new(()).into_parts();
-            let request = http::Request::from_parts(std::mem::replace(head, emptied), ());
-            let made = generator.clone().make_request_id(&request);
-            *head = request.into_parts().0;
-            made.and_then(|id| id.header_value().try_into().ok()).unwrap_or_else(RequestId::new_v4)
+        self.generate = Arc::new(move |parts| {
+            let id = with_request(parts, |request| generator.clone().make_request_id(request));
+            id.and_then(|id| id.header_value().try_into().ok()).unwrap_or_else(RequestId::new_v4)
         });
         self
     }
@@ -219,7 +286,8 @@ impl RequestIdPolicy {
     ///
     /// The id is then in the store, for [`RequestContext::id`]; alone on the request's header, in place of all that stood
     /// there, for the services inside; and on the response, whoever makes that: the handler, or a setup that refuses. With
-    /// the feature `tower-http` it is also in the request's extensions, as `tower_http::request_id::RequestId`.
+    /// the features `tower-http-06` and `tower-http-07` it is also in the request's extensions, as the `RequestId` of that
+    /// version of tower-http.
     ///
     /// The id that the request comes with is kept if it is trusted, or if it is already that of the store or of the current
     /// context, as it is for a layer inside a layer. It is never repaired, and what is not kept is neither echoed nor
@@ -246,7 +314,9 @@ impl RequestIdPolicy {
         insert_id(store, &self.header, id.clone());
         // It fails if the map is full. Then the header is gone already, or has this very id.
         let _ = request.headers.try_insert(self.header.clone(), id.clone().into());
-        #[cfg(feature = "tower-http")]
+        #[cfg(feature = "tower-http-06")]
+        request.extensions.insert(tower_http_06::request_id::RequestId::new(id.clone().into()));
+        #[cfg(feature = "tower-http-07")]
         request.extensions.insert(tower_http::request_id::RequestId::new(id.clone().into()));
         if let Some(echo) = self.echo {
             let (name, value) = (self.header.clone(), id.clone().into());
@@ -255,16 +325,83 @@ impl RequestIdPolicy {
         id
     }
 
-    fn inbound(&self, store: &Store, request: &Parts) -> Option<RequestId> {
-        let mut lines = request.headers.get_all(&self.header).iter();
-        let line = lines.next().filter(|_| lines.next().is_none())?;
-        let is_known = || store.id().or_else(RequestContext::id).is_some_and(|known| known.as_str() == line);
-        let is_trusted = || {
-            let trusted = self.trusted.as_ref().filter(|_| !is_hop_by_hop(&request.headers, &self.header));
-            trusted.is_some_and(|trusted| trusted(request))
+    /// Returns the id that [`apply`](Self::apply) would adopt from a request. `None` if there is none, or if the request is
+    /// not trusted.
+    ///
+    /// [`apply`](Self::apply) replaces an invalid id. Call this first to reject the request instead.
+    ///
+    /// ```
+    /// # use axum::response::IntoResponse;
+    /// # use http::StatusCode;
+    /// # use tower_request_context::{RequestContextLayer, RequestIdPolicy, Store};
+    /// let ids = RequestIdPolicy::new().accept_inbound();
+    /// # let (policy, (mut request, ())) = (ids.clone(), http::Request::new(()).into_parts());
+    /// let setup = move |store: &mut Store, request: &mut http::request::Parts| {
+    ///     if let Err(error) = ids.inbound_id(request) {
+    ///         return Err((StatusCode::BAD_REQUEST, error.to_string()).into_response());
+    ///     }
+    ///     ids.apply(store, request);
+    ///     Ok(())
+    /// };
+    /// # request.headers.insert("x-request-id", http::HeaderValue::from_static("two words"));
+    /// # assert!(policy.inbound_id(&request).is_err());
+    /// # assert_eq!(setup(&mut Store::new(), &mut request).unwrap_err().status(), StatusCode::BAD_REQUEST);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`RequestIdError`] that says why the id of a trusted request is not valid. With a
+    /// [`fallback_header`](Self::fallback_header) this is an error only if that header has no valid id either.
+    pub fn inbound_id(&self, request: &Parts) -> Result<Option<RequestId>, RequestIdError> {
+        if self.trusted.as_ref().is_none_or(|trusted| !trusted(request)) {
+            return Ok(None);
+        }
+        let read = |header| {
+            if is_hop_by_hop(&request.headers, header) {
+                return Ok(None);
+            }
+            RequestId::from_headers(&request.headers, header)
         };
-        if is_known() || is_trusted() { RequestId::try_from(line).ok() } else { None }
+        let first = read(&self.header);
+        match (&first, &self.fallback) {
+            (Ok(None) | Err(_), Some(fallback)) => match read(fallback) {
+                Ok(Some(id)) => Ok(Some(id)),
+                second => first.and(second),
+            },
+            _ => first,
+        }
     }
+
+    fn inbound(&self, store: &Store, request: &Parts) -> Option<RequestId> {
+        // The id of an outer layer, or of an earlier policy, is kept whatever the request's peer.
+        if let Ok(Some(id)) = RequestId::from_headers(&request.headers, &self.header) {
+            if store.id().or_else(RequestContext::id).is_some_and(|known| known == id) {
+                return Some(id);
+            }
+        }
+        self.inbound_id(request).ok().flatten()
+    }
+}
+
+/// A header that may carry an id, or a panic.
+#[track_caller]
+fn free_header<N>(name: N) -> HeaderName
+where
+    N: TryInto<HeaderName, Error: Debug> + Debug,
+{
+    let name = header_name(name);
+    assert_free(&name);
+    name
+}
+
+/// Lends the parts of a request to `f` as a request.
+#[cfg(any(feature = "tower-http-06", feature = "tower-http-07"))]
+fn with_request<R>(parts: &mut Parts, f: impl FnOnce(&http::Request<()>) -> R) -> R {
+    let (empty, ()) = http::Request::new(()).into_parts();
+    let request = http::Request::from_parts(std::mem::replace(parts, empty), ());
+    let output = f(&request);
+    *parts = request.into_parts().0;
+    output
 }
 
 impl Echo {
@@ -288,7 +425,7 @@ impl Default for RequestIdPolicy {
     }
 }
 
-impl fmt::Debug for RequestIdPolicy {
+impl Debug for RequestIdPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let echo = match self.echo {
             None => "false",
@@ -297,6 +434,7 @@ impl fmt::Debug for RequestIdPolicy {
         };
         f.debug_struct("RequestIdPolicy")
             .field("header", &self.header)
+            .field("fallback_header", &self.fallback)
             .field("accept_inbound", &self.trusted.is_some())
             .field("echo", &format_args!("{echo}"))
             .finish_non_exhaustive()

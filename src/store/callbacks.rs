@@ -6,51 +6,54 @@ use super::Store;
 use crate::{CallbackError, End, RequestContext, Run, end::Role};
 
 impl Store {
-    /// Calls `f` with the head of the response when it is ready, before its body is sent; says whether it will.
+    /// Registers a callback that is called with the status and headers of the response, before they are sent.
     ///
-    /// Callbacks run in the order of their registration, once, in the context, also for the response of a setup that
-    /// refuses. They may change the head. It is too late when the head has been sent, and in vain on a context that has
-    /// no response, such as one that is only [scoped](RequestContext::scope): `f` is dropped uncalled then. In a child it
-    /// is the response of the nearest parent that has one; and what waits for a response that never comes is dropped
-    /// uncalled at the end. After a panic in one callback the others still run; then the request fails with it.
+    /// This is for the setup closure, where it cannot fail. Once the context is shared, code below registers with
+    /// [`RequestContext::on_response`].
+    ///
+    /// Callbacks run once, in the order of their registration, in the context. They may change the status and headers, also
+    /// of the response with which a setup rejects the request. A callback that waits for a response that never comes is
+    /// dropped uncalled when the request ends, and so is one of a store that becomes no layer's context. After a panic in one
+    /// callback the others still run. Then the request fails with that panic.
     ///
     /// ```
-    /// # use tower_request_context::RequestContext;
-    /// fn deep_inside() {
-    ///     RequestContext::current().unwrap().on_response(|head| {
-    ///         head.headers.insert("x-cache", http::HeaderValue::from_static("hit"));
+    /// # use tower_request_context::RequestContextLayer;
+    /// let layer = RequestContextLayer::new(|store, _| {
+    ///     store.on_response(|parts| {
+    ///         parts.headers.insert("x-served-by", http::HeaderValue::from_static("this server"));
     ///     });
-    /// }
+    /// });
     /// # use {http::{Request, Response}, tower::{Layer, ServiceExt, service_fn}, std::convert::Infallible};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// # let service = service_fn(async |_: Request<()>| { deep_inside(); Ok::<_, Infallible>(Response::new(String::new())) });
-    /// # let service = tower_request_context::RequestContextLayer::default().layer(service);
-    /// # assert_eq!(service.oneshot(Request::new(())).await.unwrap().headers()["x-cache"], "hit");
-    /// # }
+    /// # let service = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
+    /// # let response = tokio_test::block_on(layer.layer(service).oneshot(Request::new(()))).unwrap();
+    /// # assert_eq!(response.headers()["x-served-by"], "this server");
     /// ```
-    pub fn on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> bool {
-        self.try_on_response(f).is_ok()
+    pub fn on_response(&mut self, f: impl FnOnce(&mut Parts) + Send + 'static) {
+        let registered = self.callbacks.on_response(&self.phase, f);
+        registered.expect("a store that is not shared has sent no headers");
     }
 
-    /// Calls `f` when the request is over, with how it came to that; says whether it will.
+    /// Registers a callback that is called once when the request ends, with how it ended.
     ///
-    /// Callbacks run in the order of their registration, once, in the context, after the response body was dropped and
-    /// before the values are; see [`End`] for when that is. They are synchronous and run while the server waits, so they
-    /// should be quick: spawn what is not. A panic in one is reported by the panic hook and goes no further.
+    /// This is for the setup closure, and for the store of a [`run`](Self::run), where it cannot fail. Once the context is
+    /// shared, code below registers with [`RequestContext::on_end`].
     ///
-    /// It is too late when the request is over, and in vain on a context without an end: `f` is dropped uncalled then. In
-    /// a child it is the end of the nearest parent that has one.
+    /// Callbacks run in the order of their registration, in the context, after the response body was dropped and before the
+    /// values are dropped; see [`End`] for when that is. They are synchronous and run while the server waits, so they should
+    /// be quick: spawn longer work. A panic in one is reported by the panic hook and goes no further. A callback of a store
+    /// that becomes a context without an end, such as one that is only [scoped](RequestContext::scope), is dropped uncalled.
     ///
     /// ```
     /// # use tower_request_context::{End, Store};
-    /// let (sender, told) = std::sync::mpsc::channel();
-    /// let store = Store::new();
-    /// assert!(store.on_end(move |end| sender.send(end).expect("somebody listens")));
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let mut store = Store::new();
+    /// store.on_end(move |end| sender.send(end).unwrap());
     /// drop(store.run(std::future::pending::<()>()));
-    /// assert_eq!(told.recv(), Ok(End::Cancelled));
+    /// assert_eq!(receiver.recv(), Ok(End::Cancelled));
     /// ```
-    pub fn on_end(&self, f: impl FnOnce(End) + Send + 'static) -> bool {
-        self.try_on_end(f).is_ok()
+    pub fn on_end(&mut self, f: impl FnOnce(End) + Send + 'static) {
+        let registered = self.callbacks.on_end(&self.phase, f);
+        registered.expect("a store that is not shared has not ended");
     }
 
     /// Tells whether the request, or the [`Run`], that this store belongs to is over; never where there is no end.
@@ -91,12 +94,12 @@ impl Store {
     }
 
     pub(crate) fn try_on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
-        let store = self.nearest(Role::has_response).ok_or(CallbackError::NoRequest)?;
+        let store = self.nearest(Role::has_response).ok_or(CallbackError::NoLifecycle)?;
         store.callbacks.on_response(&store.phase, f)
     }
 
     pub(crate) fn try_on_end(&self, f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
-        let store = self.nearest(Role::has_end).ok_or(CallbackError::NoRequest)?;
+        let store = self.nearest(Role::has_end).ok_or(CallbackError::NoLifecycle)?;
         store.callbacks.on_end(&store.phase, f)
     }
 }

@@ -215,7 +215,7 @@ fn values_are_initialised_once() {
 fn callbacks_are_registered_and_run() {
     in_each_place(|_| {
         let text = String::from("captured");
-        let store = Store::new();
+        let mut store = Store::new();
         store.on_response(|_| {});
         store.on_end({
             let text = text.clone();

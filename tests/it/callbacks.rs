@@ -82,9 +82,13 @@ fn a_refusal_is_shown_to_callbacks_and_ends_the_request() {
 async fn headers_that_calls_deep_below_the_handler_set_arrive() {
     fn note(value: &'static str) {
         let context = RequestContext::current().unwrap();
-        assert!(context.on_response(move |head| {
-            head.headers.append("x-note", HeaderValue::from_static(value));
-        }));
+        assert!(
+            context
+                .sync_scope(|| RequestContext::on_response(move |head| {
+                    head.headers.append("x-note", HeaderValue::from_static(value));
+                }))
+                .is_ok()
+        );
     }
 
     async fn two() {

@@ -55,8 +55,8 @@ fn a_run_that_is_cut_off_anywhere_is_dropped_in_its_own_context_and_ends_once() 
         let script = Rc::new(Script::new(cut));
         let me = script.me;
         cut.off(|| {
-            let store = store(me);
-            assert!(store.on_end(move |end| tell(me, What::End(end))));
+            let mut store = store(me);
+            store.on_end(move |end| tell(me, What::End(end)));
             Steps::of_future(store.run(keeping(me, work(Rc::clone(&script), held(me)))))
         });
         let end = match cut.fate {

@@ -19,7 +19,7 @@ struct Numbered<const N: usize>;
 #[test]
 fn without_a_context_the_message_names_the_type() {
     let message = panic_text(RequestContext::expect::<UserId>);
-    assert_eq!(message, format!("cannot read `{}`: {}", type_name::<UserId>(), ContextError::Inactive));
+    assert_eq!(message, format!("cannot read `{}`: {}", type_name::<UserId>(), ContextError::NoContext));
 }
 
 #[test]

@@ -10,15 +10,15 @@ use std::{convert::Infallible, future::Future};
 use axum::{Router, body::Body, response::IntoResponse, routing::get};
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, Request, Version, request::Parts};
-use tower_request_context::{HeaderPropagation, RequestContext, RequestContextLayer, RequestIdPolicy, Store};
+use tower_request_context::{HeaderPropagator, RequestContext, RequestContextLayer, RequestIdPolicy, Store};
 
 use self::ways::{Mirror, Way};
 use crate::support::{client, in_time, request, serve, text};
 
 const NAMES: [&str; 4] = ["traceparent", "tracestate", "x-request-id", "x-tenant"];
 
-fn travelling() -> HeaderPropagation {
-    HeaderPropagation::new(NAMES.map(HeaderName::from_static))
+fn propagator() -> HeaderPropagator {
+    HeaderPropagator::new(NAMES.map(HeaderName::from_static))
 }
 
 /// What a request brings along; no two have a value in common.
@@ -57,10 +57,10 @@ fn inside() -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
 }
 
 fn way_in(ids: RequestIdPolicy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
-    let travelling = travelling();
+    let propagator = propagator();
     RequestContextLayer::new(move |store, head| {
         ids.apply(store, head);
-        travelling.capture(store, head);
+        propagator.extract(store, head);
     })
 }
 
@@ -68,7 +68,7 @@ fn way_in(ids: RequestIdPolicy) -> RequestContextLayer<impl Fn(&mut Store, &mut 
 fn context(request: u32) -> RequestContext {
     let (mut store, (mut head, ())) = (Store::new(), Request::new(()).into_parts());
     head.headers = headers(request);
-    travelling().capture(&mut store, &head);
+    propagator().extract(&mut store, &head);
     RequestContext::new(store)
 }
 
@@ -78,7 +78,7 @@ where
     F: Future<Output: IntoResponse> + Send + 'static,
 {
     let mut arrived = Vec::new();
-    for way in Mirror::open().await.ways(Some(&travelling())) {
+    for way in Mirror::open().await.ways(Some(&propagator())) {
         let (handler, out) = (handler.clone(), way.clone());
         let app = Router::new().route("/", get(move || handler(out))).layer(inside());
         let mut request = request(serve(app).await, "/", None);
@@ -150,7 +150,7 @@ async fn a_header_that_the_caller_has_set_wins() {
 #[tokio::test]
 async fn a_call_outside_of_any_context_is_unchanged() {
     let mirror = Mirror::open().await;
-    for (way, plain) in mirror.ways(Some(&travelling())).into_iter().zip(mirror.ways(None)) {
+    for (way, plain) in mirror.ways(Some(&propagator())).into_iter().zip(mirror.ways(None)) {
         let arrived = in_time(way.call_with(own())).await;
         assert_eq!(arrived, in_time(plain.call_with(own())).await, "{way:?}");
         assert_eq!(travelled(&arrived), lines(&own()), "{way:?}");
@@ -159,7 +159,7 @@ async fn a_call_outside_of_any_context_is_unchanged() {
 
 #[tokio::test]
 async fn a_client_keeps_nothing_of_the_request_that_opened_its_connection() {
-    for way in Mirror::open().await.ways(Some(&travelling())) {
+    for way in Mirror::open().await.ways(Some(&propagator())) {
         for request in 1..=3 {
             let arrived = in_time(context(request).scope(way.call())).await;
             assert_eq!(travelled(&arrived), lines(&headers(request)), "{way:?}");

@@ -13,6 +13,7 @@ mod ends;
 mod example;
 mod examples;
 mod expect;
+mod features;
 mod fuzz;
 mod hops;
 mod layer;

@@ -12,7 +12,7 @@ mod rules;
 mod wire;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
-use tower_request_context::{HeaderPropagation, RequestContext, Store};
+use tower_request_context::{HeaderPropagator, RequestContext, Store};
 
 /// Lines of headers, as they would stand in a message.
 pub(crate) type Lines<'a> = &'a [(&'static str, &'a str)];
@@ -20,8 +20,8 @@ pub(crate) type Lines<'a> = &'a [(&'static str, &'a str)];
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const OTHER_TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
 
-pub(crate) fn listing<const N: usize>(names: [&'static str; N]) -> HeaderPropagation {
-    HeaderPropagation::new(names.map(HeaderName::from_static))
+pub(crate) fn listing<const N: usize>(names: [&'static str; N]) -> HeaderPropagator {
+    HeaderPropagator::new(names.map(HeaderName::from_static))
 }
 
 pub(crate) fn headers<V: AsRef<[u8]>>(lines: impl IntoIterator<Item = (&'static str, V)>) -> HeaderMap {
@@ -39,20 +39,20 @@ pub(crate) fn head(headers: HeaderMap) -> Parts {
     head
 }
 
-fn captured(travelling: &HeaderPropagation, headers: HeaderMap) -> Store {
+fn captured(propagator: &HeaderPropagator, headers: HeaderMap) -> Store {
     let mut store = Store::new();
-    travelling.capture(&mut store, &head(headers));
+    propagator.extract(&mut store, &head(headers));
     store
 }
 
 /// What a call gets that is made in a context and has no headers of its own.
-fn injected(travelling: &HeaderPropagation, context: &RequestContext) -> HeaderMap {
+fn injected(propagator: &HeaderPropagator, context: &RequestContext) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    context.sync_scope(|| travelling.inject(&mut headers));
+    context.sync_scope(|| propagator.inject(&mut headers));
     headers
 }
 
 /// What goes out of what came in.
-pub(crate) fn sent_on(travelling: &HeaderPropagation, came_in: HeaderMap) -> HeaderMap {
-    injected(travelling, &RequestContext::new(captured(travelling, came_in)))
+pub(crate) fn sent_on(propagator: &HeaderPropagator, came_in: HeaderMap) -> HeaderMap {
+    injected(propagator, &RequestContext::new(captured(propagator, came_in)))
 }

@@ -155,7 +155,7 @@ fn what_comes_too_late_is_dropped_outside_of_the_lock() {
             assert_eq!(runs, 2);
 
             let refused = Looks;
-            assert!(!ended.on_end(move |_| drop(refused)));
+            assert!(ended.sync_scope(|| RequestContext::on_end(move |_| drop(refused))).is_err());
         });
     });
 }

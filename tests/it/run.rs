@@ -30,8 +30,8 @@ use crate::{
 
 /// Runs a future as user `id`; the end is reported.
 fn run<T: Future>(id: u32, witness: &Witness, future: T) -> Run<T> {
-    let store = Store::new().with_value(User(id)).with_value(witness.drop_of("value dropped"));
-    assert!(store.on_end(witness.end_of("run")));
+    let mut store = Store::new().with_value(User(id)).with_value(witness.drop_of("value dropped"));
+    store.on_end(witness.end_of("run"));
     store.run(future)
 }
 
@@ -176,8 +176,8 @@ async fn a_run_in_a_request_reads_its_values_and_keeps_its_own_and_does_not_end_
         assert_eq!((over.is_ended(), over.get::<&str>(), over.get()), (true, Some("seed"), Some(User(2))));
         let request = RequestContext::current().unwrap();
         assert_eq!((request.is_ended(), request.get::<&str>(), request.get()), (false, None, Some(User(1))));
-        assert!(request.on_end(witness.end_of("still accepted")));
-        assert!(!over.on_end(|_| {}));
+        assert!(request.sync_scope(|| RequestContext::on_end(witness.end_of("still accepted"))).is_ok());
+        assert!(over.sync_scope(|| RequestContext::on_end(|_| {})).is_err());
         Ok(Response::new(String::new()))
     };
     read(serve(1, handler).await.unwrap());
@@ -257,8 +257,8 @@ async fn a_run_inherits_from_the_context_of_its_first_poll() {
 fn a_run_that_is_never_polled_inherits_nothing() {
     let (witness, mut reports) = witness();
     let handler = after(|| {
-        let store = Store::new();
-        assert!(store.on_end(witness.end_of("run")));
+        let mut store = Store::new();
+        store.on_end(witness.end_of("run"));
         drop(store.run(async {}));
     });
     read(serve(1, handler).now_or_never().unwrap().unwrap());

@@ -231,16 +231,16 @@ fn outside_a_context_reads_are_absent_and_writes_are_errors() {
     assert!(!RequestContext::is_active() && !RequestContext::contains::<User>());
     assert_eq!(current(), None);
     assert_eq!(RequestContext::with(|_: &User| ()), None);
-    assert_eq!(RequestContext::try_get::<User>(), Err(ContextError::Inactive));
-    assert_eq!(RequestContext::set(User(1)), Err(ContextError::Inactive));
-    assert_eq!(RequestContext::update(|_: &mut User| ()), Err(ContextError::Inactive));
-    assert_eq!(RequestContext::try_current().unwrap_err(), ContextError::Inactive);
+    assert_eq!(RequestContext::try_get::<User>(), Err(ContextError::NoContext));
+    assert_eq!(RequestContext::set(User(1)), Err(ContextError::NoContext));
+    assert_eq!(RequestContext::update(|_: &mut User| ()), Err(ContextError::NoContext));
+    assert_eq!(RequestContext::try_current().unwrap_err(), ContextError::NoContext);
     assert_eq!(current(), None);
 }
 
 #[test]
 fn errors_name_the_thing_the_cause_and_the_cure() {
-    let inactive = ContextError::Inactive.to_string();
+    let inactive = ContextError::NoContext.to_string();
     for part in ["no request context", "RequestContextLayer", "RequestContext::spawn", "incompatible version"] {
         assert!(inactive.contains(part), "{inactive}");
     }
@@ -258,7 +258,7 @@ fn errors_name_the_thing_the_cause_and_the_cure() {
     for part in ["no `alloc::string::String`", "setup", "nothing has set it", "another type", "Nesting::Inherit"] {
         assert!(missing.contains(part), "{missing}");
     }
-    assert_eq!(http::StatusCode::from(ContextError::Inactive), 500);
+    assert_eq!(http::StatusCode::from(ContextError::NoContext), 500);
 }
 
 #[test]

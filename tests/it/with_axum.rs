@@ -5,6 +5,7 @@ mod context_value;
 mod disconnects;
 mod errors;
 mod extractors;
+mod fixed_response;
 mod isolation;
 mod log;
 mod middleware;

@@ -13,7 +13,7 @@ fn a_response_callback_may_register_for_the_end_but_not_for_the_response() {
         RequestContext::on_end(witness.end_of("outer")).unwrap();
         let act = move |_: &mut _| {
             assert_eq!(RequestContext::on_end(inner), Ok(()));
-            assert_eq!(RequestContext::on_response(never), Err(CallbackError::ResponseSent));
+            assert_eq!(RequestContext::on_response(never), Err(CallbackError::HeadersSent));
         };
         RequestContext::on_response(act).unwrap();
         RequestContext::on_response(witness.head_of("last")).unwrap();

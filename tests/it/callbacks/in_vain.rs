@@ -21,8 +21,8 @@ fn the_body_may_wait_for_the_end_but_not_for_the_response() {
     let (witness, mut reports) = witness();
     let body = StreamBody::new(stream::once(async {
         let context = RequestContext::current().unwrap();
-        assert!(!context.on_response(|_| {}));
-        assert_eq!(RequestContext::on_response(|_| {}), Err(CallbackError::ResponseSent));
+        assert!(context.sync_scope(|| RequestContext::on_response(|_| {})).is_err());
+        assert_eq!(RequestContext::on_response(|_| {}), Err(CallbackError::HeadersSent));
         assert_eq!(RequestContext::on_end(witness.end_of("from the body")), Ok(()));
         Ok::<_, &str>(Frame::data(Bytes::from("data")))
     }));
@@ -54,7 +54,7 @@ async fn a_task_may_wait_while_the_request_lasts_and_not_when_it_has_outlived_it
     ended.send(()).unwrap();
     let late = [Err(CallbackError::Ended); 2];
     let seen = task.unwrap().await.unwrap();
-    assert_eq!(seen, ([Err(CallbackError::ResponseSent), Ok(())], late, Some(User(1))));
+    assert_eq!(seen, ([Err(CallbackError::HeadersSent), Ok(())], late, Some(User(1))));
 }
 
 #[test]
@@ -64,7 +64,10 @@ fn a_handle_kept_after_the_end_still_reads_and_refuses_callbacks() {
     let kept = kept.unwrap();
     assert!(kept.is_ended());
     assert_eq!(kept.get(), Some(User(1)));
-    assert!(!kept.on_response(|_| {}) && !kept.on_end(|_| {}));
+    assert!(
+        kept.sync_scope(|| RequestContext::on_response(|_| {})).is_err()
+            && kept.sync_scope(|| RequestContext::on_end(|_| {})).is_err()
+    );
     assert_eq!(kept.sync_scope(try_both), [Err(CallbackError::Ended); 2]);
     assert_eq!(kept.child(Store::new()).sync_scope(try_both), [Err(CallbackError::Ended); 2]);
 }
@@ -99,11 +102,11 @@ fn a_refused_callback_is_dropped_once_and_at_once() {
     assert_eq!(reports.so_far(), ["after the head: user 1", "refused: user 1"]);
 
     let scoped = RequestContext::new(Store::new());
-    for context in [kept.unwrap(), scoped] {
+    for (context, user) in [(kept.unwrap(), "user 1"), (scoped, "nobody")] {
         let [head, end] = ["head", "end"].map(|what| witness.drop_of(what));
-        assert!(!context.on_response(move |_| drop(head)));
-        assert!(!context.on_end(move |_| drop(end)));
-        assert_eq!(reports.so_far(), ["head: nobody", "end: nobody"]);
+        assert!(context.sync_scope(|| RequestContext::on_response(move |_| drop(head))).is_err());
+        assert!(context.sync_scope(|| RequestContext::on_end(move |_| drop(end))).is_err());
+        assert_eq!(reports.so_far(), [format!("head: {user}"), format!("end: {user}")]);
     }
     let held = witness.drop_of("outside");
     RequestContext::on_end(move |_| drop(held)).unwrap_err();
@@ -117,8 +120,11 @@ fn a_context_that_is_only_scoped_has_neither_response_nor_end() {
     let orphan = RequestContext::inherit(Store::new());
     let from = RequestContext::from(Store::new());
     for context in [root.child(Store::new()), root, inherited, orphan, from] {
-        assert_eq!(context.sync_scope(try_both), [Err(CallbackError::NoRequest); 2]);
-        assert!(!context.on_response(|_| {}) && !context.on_end(|_| {}));
+        assert_eq!(context.sync_scope(try_both), [Err(CallbackError::NoLifecycle); 2]);
+        assert!(
+            context.sync_scope(|| RequestContext::on_response(|_| {})).is_err()
+                && context.sync_scope(|| RequestContext::on_end(|_| {})).is_err()
+        );
         assert!(!context.is_ended());
     }
 }
@@ -126,13 +132,13 @@ fn a_context_that_is_only_scoped_has_neither_response_nor_end() {
 #[test]
 fn a_run_outside_of_any_request_has_an_end_but_no_response() {
     let run = Store::new().run(async { try_both() });
-    assert_eq!(run.now_or_never().unwrap(), [Err(CallbackError::NoRequest), Ok(())]);
+    assert_eq!(run.now_or_never().unwrap(), [Err(CallbackError::NoLifecycle), Ok(())]);
 }
 
 #[test]
 fn outside_of_any_context_there_is_nothing_to_wait_for() {
-    assert_eq!(try_both(), [Err(CallbackError::Inactive); 2]);
-    let handler = after(|| assert_eq!(RequestContext::sync_exit(try_both), [Err(CallbackError::Inactive); 2]));
+    assert_eq!(try_both(), [Err(CallbackError::NoContext); 2]);
+    let handler = after(|| assert_eq!(RequestContext::sync_exit(try_both), [Err(CallbackError::NoContext); 2]));
     read(head(serve(1, handler)));
 }
 
@@ -140,14 +146,14 @@ fn outside_of_any_context_there_is_nothing_to_wait_for() {
 fn a_store_that_is_in_no_context_yet_takes_callbacks_and_drops_them_uncalled_if_it_is_only_scoped() {
     let (witness, mut reports) = witness();
     let store = || {
-        let store = Store::new();
+        let mut store = Store::new();
         let (head, end, called) = (witness.drop_of("head dropped"), witness.drop_of("end dropped"), witness.clone());
         let act = move |_| {
             called.saw("called");
             drop(end);
         };
-        assert!(store.on_end(act));
-        assert!(store.on_response(move |_| drop(head)));
+        store.on_end(act);
+        store.on_response(move |_| drop(head));
         assert!(!store.is_ended());
         store
     };
@@ -166,10 +172,10 @@ fn each_refusal_names_its_cause_and_its_cure_and_is_a_500() {
     }
 
     let texts = [
-        (CallbackError::Inactive, ["no request context is current", "put the layer around the route"]),
-        (CallbackError::ResponseSent, ["the head of the response has been sent", "before the handler returns"]),
+        (CallbackError::NoContext, ["no request context is current", "put the layer around the route"]),
+        (CallbackError::HeadersSent, ["the head of the response has been sent", "before the handler returns"]),
         (CallbackError::Ended, ["the request is over", "while the response body is still being sent"]),
-        (CallbackError::NoRequest, ["has no end to wait for, or no response", "enter it with `Store::run`"]),
+        (CallbackError::NoLifecycle, ["has no end to wait for, or no response", "enter it with `Store::run`"]),
     ];
     for (error, [cause, cure]) in texts {
         let text = error.to_string();

@@ -86,7 +86,7 @@ fn a_request_that_is_leaked_never_ends_and_nothing_breaks() {
     })));
     let kept = kept.unwrap();
     assert!(!kept.is_ended());
-    assert!(kept.on_end(witness.end_of("leaked too")));
+    assert!(kept.sync_scope(|| RequestContext::on_end(witness.end_of("leaked too"))).is_ok());
     assert!(!RequestContext::is_active());
     read(head(serve(2, after(|| RequestContext::on_end(witness.end_of("next")).unwrap()))));
     assert_eq!(reports.so_far(), ["next Completed: user 2"]);
@@ -143,7 +143,7 @@ fn of_many_registrations_while_the_request_ends_those_accepted_are_called_once_a
         }));
         assert!(run.as_mut().now_or_never().is_none());
         let context = receiver.recv().unwrap();
-        race(|called| context.on_end(move |_| count(&called)), || drop(run));
+        race(|called| context.sync_scope(|| RequestContext::on_end(move |_| count(&called))).is_ok(), || drop(run));
     }
 }
 
@@ -164,6 +164,9 @@ fn of_many_registrations_while_the_head_is_sent_those_accepted_are_called_once_a
         ));
         assert!(request.as_mut().now_or_never().is_none());
         let context = receiver.recv().unwrap();
-        race(|called| context.on_response(move |_| count(&called)), || drop(head(request)));
+        race(
+            |called| context.sync_scope(|| RequestContext::on_response(move |_| count(&called))).is_ok(),
+            || drop(head(request)),
+        );
     }
 }

@@ -38,7 +38,7 @@ fn what_a_child_or_a_scoped_context_registers_goes_to_the_request() {
         let scoped = child.sync_scope(|| RequestContext::inherit(Store::new().with_value(User(3))));
         child.sync_scope(|| register(&witness, "child"));
         scoped.sync_scope(|| register(&witness, "scoped"));
-        assert!(scoped.on_end(witness.end_of("by handle")));
+        assert!(scoped.sync_scope(|| RequestContext::on_end(witness.end_of("by handle"))).is_ok());
         drop((child, scoped));
         witness.saw("children are gone");
     });

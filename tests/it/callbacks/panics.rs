@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, StreamExt, stream};
-use http::{Request, Response};
+use http::{Request, Response, response::Parts};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Bytes;
@@ -95,27 +95,27 @@ fn panicking_end_callbacks_do_not_abort_while_another_panic_unwinds() {
 #[test]
 fn callbacks_that_are_never_called_may_panic_when_they_are_dropped() {
     let (witness, mut reports) = witness();
-    let register = |store: &Store| {
-        for _ in 0..2 {
-            let held = PanicsInDrop::new(&witness, "uncalled dropped");
-            assert!(store.on_response(move |_| drop(held)));
-        }
+    let uncalled = || {
+        let held = PanicsInDrop::new(&witness, "uncalled dropped");
+        move || drop(held)
     };
     let failing = async {
         RequestContext::on_end(witness.end_of("last")).unwrap();
-        register(&RequestContext::current().unwrap());
+        for callback in [uncalled(), uncalled()] {
+            RequestContext::on_response(move |_| callback()).unwrap();
+        }
         Err::<Response<String>, _>("an error")
     };
     assert!(serve(1, failing).now_or_never().unwrap().is_err());
     let told = ["last Failed: user 1", "uncalled dropped: user 1", "uncalled dropped: user 1"];
     assert_eq!(reports.so_far(), told);
 
-    let store = Store::new().with_value(witness.drop_of("value dropped"));
-    register(&store);
-    assert!(store.on_end({
-        let held = PanicsInDrop::new(&witness, "uncalled dropped");
-        |_| drop(held)
-    }));
+    let mut store = Store::new().with_value(witness.drop_of("value dropped"));
+    for callback in [uncalled(), uncalled()] {
+        store.on_response(move |_| callback());
+    }
+    let callback = uncalled();
+    store.on_end(move |_| callback());
     drop(RequestContext::new(store));
     let uncalled = "uncalled dropped: nobody";
     assert_eq!(reports.so_far(), [uncalled, uncalled, uncalled, "value dropped: nobody"]);
@@ -206,20 +206,24 @@ fn a_body_whose_drop_panicked_at_its_end_and_that_is_polled_again_is_panicked() 
 /// What response callbacks that panic leave behind: the first panic, and reports.
 const HEADS: [&str; 4] = ["first head: user 1", "payload dropped: user 1", "last head: user 1", "body dropped: user 1"];
 
-fn register_panicking_heads(store: &Store, witness: &Witness) {
+fn panicking_heads(witness: &Witness) -> [Box<dyn FnOnce(&mut Parts) + Send>; 4] {
     let second = PanicsInDrop::new(witness, "payload dropped");
-    store.on_end(witness.end_of("end"));
-    store.on_response(witness.head_of("first"));
-    store.on_response(|_| panic!("the first panic"));
-    store.on_response(move |_| panic_any(second));
-    store.on_response(witness.head_of("last"));
+    [
+        Box::new(witness.head_of("first")),
+        Box::new(|_| panic!("the first panic")),
+        Box::new(move |_| panic_any(second)),
+        Box::new(witness.head_of("last")),
+    ]
 }
 
 #[test]
 fn after_a_panic_in_a_response_callback_the_others_run_and_the_request_fails_with_it() {
     let (witness, mut reports) = witness();
     let mut request = Box::pin(serve(1, async {
-        register_panicking_heads(&RequestContext::current().unwrap(), &witness);
+        RequestContext::on_end(witness.end_of("end")).unwrap();
+        for callback in panicking_heads(&witness) {
+            RequestContext::on_response(callback).unwrap();
+        }
         Ok(Response::new(Film::new(&witness, [])))
     }));
     let panic = catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never()));
@@ -237,7 +241,10 @@ fn a_panic_in_a_response_callback_of_a_refusal_is_no_different() {
     #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
     let refusing = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
-        register_panicking_heads(store, &seen);
+        store.on_end(seen.end_of("end"));
+        for callback in panicking_heads(&seen) {
+            store.on_response(callback);
+        }
         Err(Response::new(Film::new(&seen, [])))
     });
     let never = service_fn(async |_: Request<()>| -> Answer<Film> { unreachable!("the setup refuses") });

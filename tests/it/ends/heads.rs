@@ -56,21 +56,21 @@ fn repository() -> Result<(), CallbackError> {
 }
 
 fn sign(store: &mut Store) {
-    assert!(store.on_response(|head| see(head, "setup")));
+    store.on_response(|head| see(head, "setup"));
 }
 
 fn count_to_three(store: &mut Store) {
     for number in 1..=3 {
-        assert!(store.on_response(move |head| {
+        store.on_response(move |head| {
             assert_eq!(head.headers.get_all("x-seen").iter().count(), number - 1);
             head.status = StatusCode::from_u16(head.status.as_u16() + 1).unwrap();
             see(head, &number.to_string());
-        }));
+        });
     }
 }
 
 fn empty(store: &mut Store) {
-    assert!(store.on_response(|head| head.status = StatusCode::NO_CONTENT));
+    store.on_response(|head| head.status = StatusCode::NO_CONTENT);
 }
 
 fn see(head: &mut Parts, what: &str) {

@@ -60,5 +60,5 @@ fn in_poll() -> Row {
 }
 
 fn in_callback() -> Row {
-    answering(fixed).setting_up(|store| assert!(store.on_response(|_| panic!("in a callback"))))
+    answering(fixed).setting_up(|store| store.on_response(|_| panic!("in a callback")))
 }

@@ -179,6 +179,6 @@ pub(crate) fn seed(store: &mut Store, head: &Parts, witness: &Witness) -> bool {
     store.insert(user);
     store.insert(witness.drop_of("value"));
     let witness = witness.clone();
-    assert!(store.on_end(move |end| witness.saw(&format!("{end:?}"))));
+    store.on_end(move |end| witness.saw(&format!("{end:?}")));
     true
 }

@@ -10,7 +10,7 @@ use futures_util::{
     future::{join, join_all},
     poll, stream,
 };
-use http::{Method, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use tokio::{
     sync::{
         Barrier, Semaphore,
@@ -18,9 +18,9 @@ use tokio::{
     },
     task::{JoinHandle, yield_now},
 };
-use tower_request_context::{RequestContext, RequestId};
+use tower_request_context::{RequestContext, RequestId, Store};
 
-use self::example::{Message, Reports, UserId, app, caller, cron, work};
+use self::example::{Message, PROPAGATOR, Reports, UserId, app, caller, cron, work};
 use crate::support::{User, client, in_time, request, serve, text};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -150,10 +150,37 @@ async fn jobs_beyond_those_that_run_and_wait_are_rejected() {
 }
 
 #[tokio::test]
+async fn a_job_sends_the_id_and_the_trace_of_its_request_on() {
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let (sender, mut outgoing) = unbounded_channel();
+    let perform = move |_| {
+        let sender = sender.clone();
+        async move {
+            yield_now().await;
+            let mut headers = HeaderMap::new();
+            PROPAGATOR.inject(&mut headers);
+            sender.send(headers).unwrap();
+        }
+    };
+    let (queue, reports, _worker) = start(perform, LONG);
+    let mut post = request(serve(app(queue, reports)).await, "/tasks/feed", Some(User(7)));
+    *post.method_mut() = Method::POST;
+    post.headers_mut().insert("traceparent", TRACE.parse().unwrap());
+    post.headers_mut().insert("x-request-id", "forged".parse().unwrap());
+    let response = in_time(client(Version::HTTP_11).request(post)).await.unwrap();
+    let headers = in_time(outgoing.recv()).await.unwrap();
+    assert_eq!(headers.len(), 2, "{headers:?}");
+    assert_eq!(headers["traceparent"], TRACE);
+    assert_eq!(headers["x-request-id"], response.headers()["x-request-id"]);
+    assert_ne!(headers["x-request-id"], "forged");
+}
+
+#[tokio::test]
 async fn a_worker_ends_when_no_sender_is_left_and_all_is_done() {
     let (queue, reports, worker) = start(async |_| yield_now().await, LONG);
-    let message = Message::here("feed");
-    let id = message.id.clone();
+    let id = RequestId::new_v4();
+    let request = RequestContext::new(Store::new().with_value(id.clone()));
+    let message = request.sync_scope(|| Message::new("feed"));
     reports.add(id.clone());
     queue.send(message).await.unwrap();
     drop(queue);

@@ -21,7 +21,7 @@ use tower::{
     util::{BoxCloneService, MapRequestLayer},
 };
 
-use super::{context, headers, lines, travelled, travelling, ways};
+use super::{context, headers, lines, propagator, travelled, ways};
 use crate::support::{in_time, serve, text};
 
 type Call = Request<Empty<Bytes>>;
@@ -32,7 +32,7 @@ fn plain() -> Client<HttpConnector, Empty<Bytes>> {
 }
 
 fn inject() -> MapRequestLayer<impl Fn(Call) -> Call + Clone> {
-    MapRequestLayer::new(ways::inject(Some(&travelling())))
+    MapRequestLayer::new(ways::inject(Some(&propagator())))
 }
 
 fn call(address: SocketAddr) -> Call {

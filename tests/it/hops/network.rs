@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, sync::Barrier};
 use tonic::transport::{Channel, Server, server::TcpIncoming};
 use tower_request_context::RequestIdPolicy;
 
-use super::{headers, inside, lines, travelled, travelling, unary::Unary, way_in, ways::Way};
+use super::{headers, inside, lines, propagator, travelled, unary::Unary, way_in, ways::Way};
 use crate::support::{client, in_time, request, text};
 
 const REQUESTS: u32 = 1000;
@@ -30,12 +30,12 @@ async fn network(version: Version, at_once: u32) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
 
-    let to_backend = Way::channel(channel, Some(&travelling()));
+    let to_backend = Way::channel(channel, Some(&propagator()));
     let public = Router::new().route("/", get(hop(gate(), Some(to_backend)))).layer(way_in(RequestIdPolicy::new()));
     let second = Router::new().route("/second", get(hop(gate(), None))).layer(inside());
     tokio::spawn(serve(listener, public.merge(second), at_once));
 
-    let to_second_hop = Way::http(address, "/second", version, Some(&travelling()));
+    let to_second_hop = Way::http(address, "/second", version, Some(&propagator()));
     let backend = Unary(hop(gate(), Some(to_second_hop)));
     tokio::spawn(Server::builder().layer(inside()).add_service(backend).serve_with_incoming(incoming));
     address

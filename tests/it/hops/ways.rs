@@ -14,7 +14,7 @@ use tonic::{
     transport::{Channel, Server},
 };
 use tower::{Layer, ServiceExt, util::MapRequestLayer};
-use tower_request_context::HeaderPropagation;
+use tower_request_context::HeaderPropagator;
 
 use super::{lines, unary::Unary};
 use crate::{
@@ -87,13 +87,13 @@ impl fmt::Debug for Way {
 }
 
 /// What a client puts on its calls, if anything.
-type Injects<'a> = Option<&'a HeaderPropagation>;
+type Injects<'a> = Option<&'a HeaderPropagator>;
 
 pub(super) fn inject<B>(injects: Injects<'_>) -> impl Fn(Request<B>) -> Request<B> + Clone + use<B> {
     let injects = injects.cloned();
     move |mut call| {
-        if let Some(travelling) = &injects {
-            travelling.inject(call.headers_mut());
+        if let Some(propagator) = &injects {
+            propagator.inject(call.headers_mut());
         }
         call
     }
@@ -102,9 +102,9 @@ pub(super) fn inject<B>(injects: Injects<'_>) -> impl Fn(Request<B>) -> Request<
 fn intercept(injects: Injects<'_>) -> impl Interceptor + Clone + use<> {
     let injects = injects.cloned();
     move |mut call: tonic::Request<()>| {
-        if let Some(travelling) = &injects {
+        if let Some(propagator) = &injects {
             let mut headers = mem::take(call.metadata_mut()).into_headers();
-            travelling.inject(&mut headers);
+            propagator.inject(&mut headers);
             *call.metadata_mut() = MetadataMap::from_headers(headers);
         }
         Ok(call)

@@ -40,9 +40,9 @@ pub(super) fn begin(carrier: &Carrier, plan: &Plan) {
         }
         Carrier::Run(seeds) => {
             hit("runs");
-            let id = machine(|machine| machine.model.add(Role::Run, current));
+            let id = machine(|machine| machine.model.add(Role::Run, None));
             let run = seeded(id, seeds).run(job(Some(id), Some(id)));
-            keep_running(Task::Job(Box::pin(run)), Some(id));
+            keep_running(Task::Run(id, Box::pin(run)), Some(id));
         }
         Carrier::Request(nesting, seeds) => request(*nesting, seeds, plan),
     }

@@ -141,14 +141,14 @@ impl Callback {
 }
 
 /// Leaves callbacks with a store that is in no context yet: it takes them all.
-pub(super) fn seed_callbacks(store: &Store, id: Id, seeds: &Seeds) {
+pub(super) fn seed_callbacks(store: &mut Store, id: Id, seeds: &Seeds) {
     for acts in &seeds.on_response {
         let callback = machine(|machine| {
             let callback = Callback::new(machine, Some(id), acts);
             machine.model.nodes[id].heads.push_back(callback.id);
             callback
         });
-        expect(store.on_response(|head| callback.sees(head)), true, || String::from("on_response of a new store"));
+        store.on_response(|head| callback.sees(head));
     }
     for acts in &seeds.on_end {
         let callback = machine(|machine| {
@@ -156,7 +156,7 @@ pub(super) fn seed_callbacks(store: &Store, id: Id, seeds: &Seeds) {
             machine.model.nodes[id].ends.push_back(callback.id);
             callback
         });
-        expect(store.on_end(|end| callback.hears(end)), true, || String::from("on_end of a new store"));
+        store.on_end(|end| callback.hears(end));
     }
 }
 
@@ -170,10 +170,7 @@ pub(super) fn on_response(at: Option<&(Id, RequestContext)>, acts: &Program) {
         }
         (callback, owner.map(drop))
     });
-    register(at, expected, "on_response", callback, |at, callback| match at {
-        None => RequestContext::on_response(|head| callback.sees(head)),
-        Some(context) => context.on_response(|head| callback.sees(head)).then_some(()).ok_or(CallbackError::NoRequest),
-    });
+    register(at, expected, "on_response", || RequestContext::on_response(|head| callback.sees(head)));
 }
 
 pub(super) fn on_end(at: Option<&(Id, RequestContext)>, acts: &Program) {
@@ -185,21 +182,18 @@ pub(super) fn on_end(at: Option<&(Id, RequestContext)>, acts: &Program) {
         }
         (callback, owner.map(drop))
     });
-    register(at, expected, "on_end", callback, |at, callback| match at {
-        None => RequestContext::on_end(|end| callback.hears(end)),
-        Some(context) => context.on_end(|end| callback.hears(end)).then_some(()).ok_or(CallbackError::NoRequest),
-    });
+    register(at, expected, "on_end", || RequestContext::on_end(|end| callback.hears(end)));
 }
 
 fn register(
     at: Option<&(Id, RequestContext)>,
     expected: Result<(), CallbackError>,
     what: &str,
-    callback: Callback,
-    really: impl FnOnce(Option<&RequestContext>, Callback) -> Result<(), CallbackError>,
+    really: impl FnOnce() -> Result<(), CallbackError>,
 ) {
-    let found = really(at.map(|(_, context)| context), callback);
-    // Through a handle one only learns whether.
-    let expected = if at.is_some() { expected.map_err(|_| CallbackError::NoRequest) } else { expected };
+    let found = match at {
+        None => really(),
+        Some((id, context)) => context.sync_scope(|| inside(Some(*id), really)),
+    };
     expect(found, expected, || String::from(what));
 }

@@ -59,7 +59,7 @@ fn read_current(kind: Kind) -> Reads {
         let cloned = RequestContext::get::<V>().map(|value| value.content);
         let lent = RequestContext::with(|value: &V| value.content);
         let tried = RequestContext::try_get::<V>().map(|value| value.content).map_err(|error| match error {
-            ContextError::Inactive => "inactive",
+            ContextError::NoContext => "inactive",
             _ => "missing",
         });
         (RequestContext::contains::<V>(), cloned, lent, tried)

@@ -73,6 +73,11 @@ impl Model {
         self.nodes.len() - 1
     }
 
+    /// Makes a context a child of the current one.
+    pub(super) fn inherit(&mut self, id: Id) {
+        self.nodes[id].parent = self.current();
+    }
+
     pub(super) fn current(&self) -> Option<Id> {
         self.stack.last().copied().flatten()
     }
@@ -127,19 +132,19 @@ impl Model {
 
     /// Whose response a callback that is registered there will see.
     pub(super) fn owner_of_response(&self, context: Option<Id>) -> Result<Id, CallbackError> {
-        let context = context.ok_or(CallbackError::Inactive)?;
-        let owner = self.nearest(context, |role| role == Role::Request).ok_or(CallbackError::NoRequest)?;
+        let context = context.ok_or(CallbackError::NoContext)?;
+        let owner = self.nearest(context, |role| role == Role::Request).ok_or(CallbackError::NoLifecycle)?;
         match self.nodes[owner].phase {
             Phase::Open => Ok(owner),
-            Phase::HeadSent | Phase::BodyOut => Err(CallbackError::ResponseSent),
+            Phase::HeadSent | Phase::BodyOut => Err(CallbackError::HeadersSent),
             Phase::Over => Err(CallbackError::Ended),
         }
     }
 
     /// Whose end a callback that is registered there will be told.
     pub(super) fn owner_of_end(&self, context: Option<Id>) -> Result<Id, CallbackError> {
-        let context = context.ok_or(CallbackError::Inactive)?;
-        let owner = self.nearest(context, |role| role != Role::Scoped).ok_or(CallbackError::NoRequest)?;
+        let context = context.ok_or(CallbackError::NoContext)?;
+        let owner = self.nearest(context, |role| role != Role::Scoped).ok_or(CallbackError::NoLifecycle)?;
         if self.nodes[owner].phase == Phase::Over { Err(CallbackError::Ended) } else { Ok(owner) }
     }
 

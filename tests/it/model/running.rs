@@ -28,8 +28,22 @@ pub(super) struct Running {
 
 pub(super) enum Task {
     Job(LocalBoxFuture<'static, ()>),
+    /// One that was not polled yet: its context inherits from that of its first poll.
+    Run(Id, LocalBoxFuture<'static, ()>),
     Request(LocalBoxFuture<'static, Result<Response<ResponseBody<Reel>>, Failure>>),
     Body(Pin<Box<ResponseBody<Reel>>>),
+}
+
+impl Task {
+    fn inherit(self) -> Self {
+        match self {
+            Self::Run(id, run) => {
+                machine(|machine| machine.model.inherit(id));
+                Self::Job(run)
+            }
+            other => other,
+        }
+    }
 }
 
 impl Running {
@@ -43,9 +57,10 @@ impl Running {
         }
         // If it unwinds, it stays so.
         self.is_spent = true;
+        self.task = self.task.take().map(Task::inherit);
         let mut cx = Context::from_waker(Waker::noop());
         self.is_spent = match self.task.as_mut().expect("it is there until it is dropped") {
-            Task::Job(job) => job.as_mut().poll(&mut cx).is_ready(),
+            Task::Job(job) | Task::Run(_, job) => job.as_mut().poll(&mut cx).is_ready(),
             Task::Request(future) => match future.as_mut().poll(&mut cx) {
                 Poll::Pending => false,
                 Poll::Ready(Err(_)) => true,

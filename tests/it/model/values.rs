@@ -77,7 +77,7 @@ pub(super) fn set(at: At, kind: Kind, hooks: &Hooks) {
                 }
             }
         });
-        expect(found, id.map(drop).ok_or(ContextError::Inactive), || format!("set of {kind} at {at:?}"));
+        expect(found, id.map(drop).ok_or(ContextError::NoContext), || format!("set of {kind} at {at:?}"));
     });
 }
 
@@ -191,7 +191,7 @@ pub(super) fn update(at: At, kind: Kind, acts: &Program, hooks: &Hooks) {
     resolved(at, |at| {
         let Some(id) = id_of(at) else {
             let found = of_kind!(kind, V => RequestContext::update(|_: &mut V| ()));
-            expect(found, Err(ContextError::Inactive), || String::from("update in no context"));
+            expect(found, Err(ContextError::NoContext), || String::from("update in no context"));
             return;
         };
         let seen = Cell::new(Seen::First(late(id, kind), expected(Some(id), kind)));

@@ -10,7 +10,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use hyper::body::Bytes;
-use tower_request_context::{HeaderPropagation, RequestContext, RequestIdPolicy, Store};
+use tower_request_context::{HeaderPropagator, RequestContext, RequestIdPolicy, Store};
 
 use super::{OTHER_TRACEPARENT, TRACEPARENT, captured, head, headers, injected, lines, listing, sent_on};
 
@@ -24,8 +24,8 @@ impl Peer {
     }
 }
 
-fn from_loopback(travelling: HeaderPropagation) -> HeaderPropagation {
-    travelling.trust_if(|head| head.extensions.get().is_some_and(|Peer(peer)| peer.ip().is_loopback()))
+fn from_loopback(propagator: HeaderPropagator) -> HeaderPropagator {
+    propagator.trust_if(|head| head.extensions.get().is_some_and(|Peer(peer)| peer.ip().is_loopback()))
 }
 
 #[test]
@@ -33,49 +33,49 @@ fn a_second_capture_adds_to_the_first() {
     let (tenant, zone) = (listing(["x-tenant"]), listing(["x-zone"]));
     let came_in = lines(&[("x-tenant", "cats"), ("x-zone", "eu")]);
     let mut store = captured(&tenant, came_in.clone());
-    zone.capture(&mut store, &head(came_in.clone()));
+    zone.extract(&mut store, &head(came_in.clone()));
     assert_eq!(injected(&listing(["x-zone", "x-tenant"]), &RequestContext::new(store)), came_in);
 }
 
 #[test]
 fn the_last_capture_has_the_last_word_on_a_header_that_both_found() {
-    let travelling = listing(["x-tenant", "x-zone"]);
-    let mut store = captured(&travelling, lines(&[("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu")]));
-    travelling.capture(&mut store, &head(lines(&[("x-tenant", "mice"), ("x-tenant", "owls")])));
+    let propagator = listing(["x-tenant", "x-zone"]);
+    let mut store = captured(&propagator, lines(&[("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu")]));
+    propagator.extract(&mut store, &head(lines(&[("x-tenant", "mice"), ("x-tenant", "owls")])));
     let both = lines(&[("x-tenant", "mice"), ("x-tenant", "owls"), ("x-zone", "eu")]);
-    assert_eq!(injected(&travelling, &RequestContext::new(store)), both);
+    assert_eq!(injected(&propagator, &RequestContext::new(store)), both);
 }
 
 #[test]
 fn a_capture_that_finds_nothing_takes_nothing_away() {
-    let travelling = listing(["x-tenant"]);
-    let mut store = captured(&travelling, lines(&[("x-tenant", "cats")]));
-    travelling.capture(&mut store, &head(HeaderMap::new()));
-    travelling.clone().trust_if(|_| false).capture(&mut store, &head(lines(&[("x-tenant", "dogs")])));
-    assert_eq!(injected(&travelling, &RequestContext::new(store)), lines(&[("x-tenant", "cats")]));
+    let propagator = listing(["x-tenant"]);
+    let mut store = captured(&propagator, lines(&[("x-tenant", "cats")]));
+    propagator.extract(&mut store, &head(HeaderMap::new()));
+    propagator.clone().trust_if(|_| false).extract(&mut store, &head(lines(&[("x-tenant", "dogs")])));
+    assert_eq!(injected(&propagator, &RequestContext::new(store)), lines(&[("x-tenant", "cats")]));
 }
 
 #[test]
 fn another_trace_that_is_captured_later_does_not_take_over_the_state_of_the_first() {
-    let travelling = HeaderPropagation::trace_context();
-    let mut store = captured(&travelling, lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]));
-    travelling.capture(&mut store, &head(lines(&[("traceparent", OTHER_TRACEPARENT)])));
+    let propagator = HeaderPropagator::trace_context();
+    let mut store = captured(&propagator, lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]));
+    propagator.extract(&mut store, &head(lines(&[("traceparent", OTHER_TRACEPARENT)])));
     let other = lines(&[("traceparent", OTHER_TRACEPARENT)]);
-    assert_eq!(injected(&travelling, &RequestContext::new(store)), other);
+    assert_eq!(injected(&propagator, &RequestContext::new(store)), other);
 }
 
 #[test]
 fn a_trace_that_is_captured_twice_keeps_its_state() {
     let came_in = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1"), ("x-tenant", "cats")]);
-    let mut store = captured(&HeaderPropagation::trace_context(), came_in.clone());
-    listing(["x-tenant", "traceparent"]).capture(&mut store, &head(came_in.clone()));
-    let all = HeaderPropagation::trace_context().and(HeaderName::from_static("x-tenant"));
+    let mut store = captured(&HeaderPropagator::trace_context(), came_in.clone());
+    listing(["x-tenant", "traceparent"]).extract(&mut store, &head(came_in.clone()));
+    let all = HeaderPropagator::trace_context().header("x-tenant");
     assert_eq!(injected(&all, &RequestContext::new(store)), came_in);
 }
 
 #[test]
 fn a_state_does_not_travel_without_its_trace() {
-    let trace = HeaderPropagation::trace_context();
+    let trace = HeaderPropagator::trace_context();
     let state = ("tracestate", "cats=1");
     assert_eq!(sent_on(&trace, lines(&[state])), HeaderMap::new());
     let too_long = "0".repeat(8193);
@@ -85,13 +85,13 @@ fn a_state_does_not_travel_without_its_trace() {
 
 #[test]
 fn a_state_that_is_captured_without_its_trace_does_not_join_the_one_before() {
-    let travelling = HeaderPropagation::trace_context();
+    let propagator = HeaderPropagator::trace_context();
     let first = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
     let too_long = "0".repeat(8193);
     for second in [&[("tracestate", "dogs=1")][..], &[("traceparent", &too_long), ("tracestate", "dogs=1")]] {
-        let mut store = captured(&travelling, first.clone());
-        travelling.capture(&mut store, &head(lines(second)));
-        assert_eq!(injected(&travelling, &RequestContext::new(store)), first);
+        let mut store = captured(&propagator, first.clone());
+        propagator.extract(&mut store, &head(lines(second)));
+        assert_eq!(injected(&propagator, &RequestContext::new(store)), first);
     }
 }
 
@@ -99,14 +99,14 @@ fn a_state_that_is_captured_without_its_trace_does_not_join_the_one_before() {
 fn an_id_travels_for_a_stranger_whose_trace_does_not() {
     let ids = RequestIdPolicy::new();
     let id = listing(["x-request-id"]);
-    let trace = HeaderPropagation::trace_context();
-    let all = trace.clone().and(HeaderName::from_static("x-request-id"));
+    let trace = HeaderPropagator::trace_context();
+    let all = trace.clone().header("x-request-id");
     for (peer, trusted) in [([10, 0, 0, 1], false), ([127, 0, 0, 1], true)] {
         let (mut store, mut head) = (Store::new(), head(lines(&[("traceparent", TRACEPARENT)])));
         head.extensions.insert(Peer::at(peer));
         let given = ids.apply(&mut store, &mut head);
-        id.capture(&mut store, &head);
-        from_loopback(trace.clone()).capture(&mut store, &head);
+        id.extract(&mut store, &head);
+        from_loopback(trace.clone()).extract(&mut store, &head);
         let sent = injected(&all, &RequestContext::new(store));
         assert_eq!(sent["x-request-id"], given.as_str());
         assert_eq!(sent.contains_key("traceparent"), trusted);
@@ -115,7 +115,7 @@ fn an_id_travels_for_a_stranger_whose_trace_does_not() {
 
 #[test]
 fn nothing_is_captured_from_a_peer_that_is_not_trusted() {
-    let trusting = from_loopback(HeaderPropagation::trace_context());
+    let trusting = from_loopback(HeaderPropagator::trace_context());
     let came_in = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
     let mut head = head(came_in.clone());
     for (peer, expected) in [
@@ -127,7 +127,7 @@ fn nothing_is_captured_from_a_peer_that_is_not_trusted() {
             head.extensions.insert(peer);
         }
         let mut store = Store::new();
-        trusting.capture(&mut store, &head);
+        trusting.extract(&mut store, &head);
         // Whether to trust is asked on the way in and not again on the way out.
         assert_eq!(injected(&trusting, &RequestContext::new(store)), expected);
     }
@@ -137,7 +137,7 @@ fn nothing_is_captured_from_a_peer_that_is_not_trusted() {
 fn trust_is_asked_once_a_capture_and_shown_the_whole_head() {
     let asked = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&asked);
-    let travelling = listing(["x-tenant", "x-zone"]).trust_if(move |head| {
+    let propagator = listing(["x-tenant", "x-zone"]).trust_if(move |head| {
         counter.fetch_add(1, Ordering::Relaxed);
         head.uri.path() == "/inside" && head.headers["x-proof"] == "signed"
     });
@@ -145,8 +145,8 @@ fn trust_is_asked_once_a_capture_and_shown_the_whole_head() {
     let mut head = Request::get("/inside").body(()).unwrap().into_parts().0;
     head.headers = lines(&came_in);
     let mut store = Store::new();
-    travelling.capture(&mut store, &head);
-    assert_eq!(injected(&travelling, &RequestContext::new(store)), lines(&came_in[..3]));
+    propagator.extract(&mut store, &head);
+    assert_eq!(injected(&propagator, &RequestContext::new(store)), lines(&came_in[..3]));
     assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
@@ -161,16 +161,16 @@ fn the_lines_of_a_header_keep_their_number_their_order_and_their_bytes() {
 
 #[test]
 fn what_was_captured_does_not_keep_the_buffer_of_the_request_alive() {
-    let travelling = listing(["x-tenant"]);
+    let propagator = listing(["x-tenant"]);
     let buffer = Bytes::from(b"GET / HTTP/1.1\r\nx-tenant: the cats of ada\r\n\r\n".to_vec());
     let value = HeaderValue::from_maybe_shared(buffer.slice(26..41)).unwrap();
     let head = head([(HeaderName::from_static("x-tenant"), value)].into_iter().collect());
     let mut store = Store::new();
-    travelling.capture(&mut store, &head);
+    propagator.extract(&mut store, &head);
     assert!(!buffer.is_unique());
     drop(head);
     assert!(buffer.is_unique());
-    let went_out = injected(&travelling, &RequestContext::new(store));
+    let went_out = injected(&propagator, &RequestContext::new(store));
     assert_eq!(went_out, lines(&[("x-tenant", "the cats of ada")]));
     assert!(buffer.is_unique());
 }
@@ -193,19 +193,19 @@ fn a_value_that_is_sensitive_stays_so() {
 
 #[test]
 fn the_id_that_a_policy_gave_the_request_travels() {
-    let travelling = listing(["x-request-id"]);
+    let propagator = listing(["x-request-id"]);
     let mut head = head(lines(&[("x-request-id", "a stranger's")]));
     let mut store = Store::new();
     let id = RequestIdPolicy::new().apply(&mut store, &mut head);
-    travelling.capture(&mut store, &head);
-    let went_out = injected(&travelling, &RequestContext::new(store));
+    propagator.extract(&mut store, &head);
+    let went_out = injected(&propagator, &RequestContext::new(store));
     assert_eq!(went_out, headers([("x-request-id", id.as_str())]));
 }
 
 // The rule of W3C's test suite, `test_traceparent_duplicated`: each reader starts a trace of its own.
 #[test]
 fn a_trace_with_several_traceparents_is_not_captured() {
-    let trace = HeaderPropagation::trace_context().and(HeaderName::from_static("x-tenant"));
+    let trace = HeaderPropagator::trace_context().header("x-tenant");
     let rest = [("tracestate", "cats=1"), ("x-tenant", "cats")];
     for second in [OTHER_TRACEPARENT, TRACEPARENT, "", "nonsense"] {
         for repeated in [[TRACEPARENT, second], [second, TRACEPARENT]] {
@@ -214,7 +214,7 @@ fn a_trace_with_several_traceparents_is_not_captured() {
 
             let first = lines(&[("traceparent", TRACEPARENT), ("tracestate", "dogs=1")]);
             let mut store = captured(&trace, first.clone());
-            trace.capture(&mut store, &head(came_in));
+            trace.extract(&mut store, &head(came_in));
             let mut sent = injected(&trace, &RequestContext::new(store));
             assert_eq!(sent.remove("x-tenant").unwrap(), "cats");
             assert_eq!(sent, first, "what was captured before stays");

@@ -1,7 +1,7 @@
 //! Headers that a request's `Connection` header nominates belong to its connection, and go no further.
 
 use http::{HeaderMap, HeaderValue, Version, header::CONNECTION};
-use tower_request_context::{HeaderPropagation, RequestContext, RequestIdPolicy, Store};
+use tower_request_context::{HeaderPropagator, RequestContext, RequestIdPolicy, Store};
 
 use super::{TRACEPARENT, captured, head, injected, lines, listing, relay::Relay, sent_on};
 
@@ -58,20 +58,23 @@ fn other_options_of_the_connection_keep_nothing_back() {
 #[test]
 fn a_nominated_header_takes_no_room_from_the_others() {
     let came_in = lines(&[("connection", "x-tenant"), ("x-tenant", "123"), ("x-zone", "12345678")]);
-    assert_eq!(sent_on(&listing(["x-tenant", "x-zone"]).max_bytes(8, 8), came_in), lines(&[("x-zone", "12345678")]));
+    assert_eq!(
+        sent_on(&listing(["x-tenant", "x-zone"]).max_header_bytes(8).max_total_bytes(8), came_in),
+        lines(&[("x-zone", "12345678")])
+    );
 }
 
 #[test]
 fn a_nominated_header_replaces_none_that_was_captured_before() {
-    let travelling = listing(["x-tenant"]);
-    let mut store = captured(&travelling, lines(&[("x-tenant", "cats")]));
-    travelling.capture(&mut store, &head(lines(&[("connection", "x-tenant"), ("x-tenant", "dogs")])));
-    assert_eq!(injected(&travelling, &RequestContext::new(store)), lines(&[("x-tenant", "cats")]));
+    let propagator = listing(["x-tenant"]);
+    let mut store = captured(&propagator, lines(&[("x-tenant", "cats")]));
+    propagator.extract(&mut store, &head(lines(&[("connection", "x-tenant"), ("x-tenant", "dogs")])));
+    assert_eq!(injected(&propagator, &RequestContext::new(store)), lines(&[("x-tenant", "cats")]));
 }
 
 #[test]
 fn a_nominated_trace_goes_no_further_and_neither_does_its_state() {
-    let trace = HeaderPropagation::trace_context();
+    let trace = HeaderPropagator::trace_context();
     let with = |nominated| lines(&[("connection", nominated), ("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
     assert_eq!(sent_on(&trace, with("traceparent")), HeaderMap::new());
     assert_eq!(sent_on(&trace, with("tracestate")), lines(&[("traceparent", TRACEPARENT)]));
@@ -79,12 +82,12 @@ fn a_nominated_trace_goes_no_further_and_neither_does_its_state() {
 
 #[test]
 fn a_client_that_nominates_the_id_does_not_keep_it_back() {
-    let travelling = listing(["x-request-id"]);
+    let propagator = listing(["x-request-id"]);
     let (mut store, mut head) =
         (Store::new(), head(lines(&[("connection", "x-request-id"), ("x-request-id", "forged")])));
     let id = RequestIdPolicy::new().apply(&mut store, &mut head);
-    travelling.capture(&mut store, &head);
-    let sent = injected(&travelling, &RequestContext::new(store));
+    propagator.extract(&mut store, &head);
+    let sent = injected(&propagator, &RequestContext::new(store));
     assert_eq!(sent["x-request-id"], id.as_str());
 }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, request::Parts
 use tokio::sync::mpsc::unbounded_channel;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_request_context::{
-    HeaderPropagation, Nesting, RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store,
+    HeaderPropagator, Nesting, RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store,
 };
 
 use super::{Lines, head, headers, injected, lines, listing};
@@ -48,7 +48,7 @@ fn id_of(text: &str) -> RequestId {
 /// The id of a context, what it propagates, and what its response echoes.
 fn seen(
     setup: impl Fn(&mut Store, &mut Parts) + Clone,
-    outgoing: &HeaderPropagation,
+    outgoing: &HeaderPropagator,
     came_in: Lines<'_>,
 ) -> (Option<RequestId>, HeaderMap, HeaderMap) {
     let (sender, seen) = mpsc::channel();
@@ -78,7 +78,7 @@ fn every_order_and_omission_of_the_calls_propagates_the_id() {
                     for step in &steps {
                         match step {
                             Step::Apply => _ = policy.apply(store, request),
-                            Step::Capture => incoming.capture(store, request),
+                            Step::Capture => incoming.extract(store, request),
                             Step::Inject => incoming.inject(&mut request.headers.clone()),
                         }
                     }
@@ -103,14 +103,14 @@ fn every_order_and_omission_of_the_calls_propagates_the_id() {
 
 #[tokio::test]
 async fn behind_a_gateway_arrives_the_id_that_the_client_sees() {
-    type Setup = fn(&RequestIdPolicy, &HeaderPropagation, &mut Store, &mut Parts);
+    type Setup = fn(&RequestIdPolicy, &HeaderPropagator, &mut Store, &mut Parts);
     let setups: [Setup; 3] = [
         |ids, list, store, request| {
             ids.apply(store, request);
-            list.capture(store, request);
+            list.extract(store, request);
         },
         |ids, list, store, request| {
-            list.capture(store, request);
+            list.extract(store, request);
             ids.apply(store, request);
         },
         |ids, _, store, request| _ = ids.apply(store, request),
@@ -154,7 +154,7 @@ fn below_two_layers(nesting: Nesting, outer: &'static str, inner: &[Step], inner
         for step in inner {
             match step {
                 Step::Apply => _ = policy(inner_header, "inner").apply(store, request),
-                Step::Capture => list.capture(store, request),
+                Step::Capture => list.extract(store, request),
                 Step::Inject => {}
             }
         }
@@ -224,7 +224,7 @@ fn two_policies_in_one_setup_propagate_an_id_under_each_header() {
                 let steps = [Some(policy(first, "first")), Some(policy(last, "last")), None];
                 for (number, policy) in steps.into_iter().enumerate() {
                     if number == capture_before {
-                        list.capture(store, request);
+                        list.extract(store, request);
                     }
                     if let Some(policy) = policy {
                         policy.apply(store, request);
@@ -289,7 +289,7 @@ fn an_id_that_is_removed_is_not_propagated() {
     for header in [ID, CORRELATION] {
         let list = listing([ID, CORRELATION]);
         let (mut store, mut head) = (Store::new(), head(headers([(header, "forged")])));
-        list.capture(&mut store, &head);
+        list.extract(&mut store, &head);
         policy(header, "given").apply(&mut store, &mut head);
         assert!(store.remove::<RequestId>());
         let context = RequestContext::new(store);
@@ -298,7 +298,7 @@ fn an_id_that_is_removed_is_not_propagated() {
     }
     // Before another policy is applied, too.
     let (mut store, mut head) = (Store::new(), head(HeaderMap::new()));
-    listing([ID]).capture(&mut store, &super::head(lines(FORGED)));
+    listing([ID]).extract(&mut store, &super::head(lines(FORGED)));
     policy(ID, "first").apply(&mut store, &mut head);
     store.remove::<RequestId>();
     policy(CORRELATION, "last").apply(&mut store, &mut head);
@@ -328,7 +328,7 @@ async fn the_id_of_a_job_is_propagated_under_the_usual_header() {
 fn an_id_that_no_policy_gave_wins_over_a_captured_header() {
     let list = listing([ID, CORRELATION]);
     let mut store = Store::new().with_value(id_of("its-own"));
-    list.capture(&mut store, &head(lines(&FORGED[..2])));
+    list.extract(&mut store, &head(lines(&FORGED[..2])));
     let context = RequestContext::new(store);
     assert_eq!(injected(&list, &context), headers([(ID, "its-own"), (CORRELATION, "forged too")]));
 
@@ -344,7 +344,7 @@ fn a_list_without_the_header_does_not_propagate_the_id() {
     policy(CORRELATION, "given").apply(&mut store, &mut head);
     let context = RequestContext::new(store);
     assert_eq!(injected(&listing([ID, "x-tenant"]), &context), HeaderMap::new());
-    assert_eq!(injected(&HeaderPropagation::trace_context(), &context), HeaderMap::new());
+    assert_eq!(injected(&HeaderPropagator::trace_context(), &context), HeaderMap::new());
 }
 
 #[test]
@@ -361,12 +361,12 @@ fn an_id_is_held_to_the_limits_with_the_other_headers() {
     let list = listing([ID, "x-tenant"]);
     let (mut store, mut head) = (Store::new(), head(lines(FORGED)));
     policy(ID, "123456").apply(&mut store, &mut head);
-    list.capture(&mut store, &head);
+    list.extract(&mut store, &head);
     let context = RequestContext::new(store);
     let both = headers([(ID, "123456"), ("x-tenant", "cats")]);
-    assert_eq!(injected(&list.clone().max_bytes(6, 10), &context), both);
+    assert_eq!(injected(&list.clone().max_header_bytes(6).max_total_bytes(10), &context), both);
     for (per_header, total) in [(5, 10), (6, 9)] {
-        let sent = injected(&list.clone().max_bytes(per_header, total), &context);
+        let sent = injected(&list.clone().max_header_bytes(per_header).max_total_bytes(total), &context);
         assert_eq!(sent, headers([("x-tenant", "cats")]));
     }
 }
@@ -381,11 +381,11 @@ fn an_id_is_not_marked_as_sensitive_whatever_its_header() {
 
 #[test]
 fn an_id_under_a_header_of_the_trace_takes_no_state_along() {
-    let trace = HeaderPropagation::trace_context();
+    let trace = HeaderPropagator::trace_context();
     let (mut store, mut head) = (Store::new(), head(lines(&[("traceparent", "theirs"), ("tracestate", "cats=1")])));
-    trace.capture(&mut store, &head);
+    trace.extract(&mut store, &head);
     policy("traceparent", "ours").apply(&mut store, &mut head);
-    trace.capture(&mut store, &head);
+    trace.extract(&mut store, &head);
     assert_eq!(injected(&trace, &RequestContext::new(store)), headers([("traceparent", "ours")]));
 }
 
@@ -396,7 +396,7 @@ fn a_capture_after_the_policy_stores_no_copy_of_the_id() {
     policy(CORRELATION, "one").apply(&mut store, &mut head);
     policy(ID, "two").apply(&mut store, &mut head);
     let before = format!("{store:?}");
-    assert_eq!(measure(|| list.capture(&mut store, &head)).count_total, 0);
+    assert_eq!(measure(|| list.extract(&mut store, &head)).count_total, 0);
     assert_eq!(format!("{store:?}"), before);
 }
 
@@ -405,7 +405,7 @@ fn an_id_without_room_on_the_request_is_propagated() {
     let list = listing([ID]);
     let (mut store, mut head) = (Store::new(), head(map_with_room_for(0)));
     policy(ID, "given").apply(&mut store, &mut head);
-    list.capture(&mut store, &head);
+    list.extract(&mut store, &head);
     assert!(!head.headers.contains_key(ID));
     let context = RequestContext::new(store);
     assert_eq!(injected(&list, &context), headers([(ID, "given")]));

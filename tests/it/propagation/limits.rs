@@ -2,28 +2,28 @@
 
 use std::iter;
 
-use http::{HeaderMap, HeaderName};
-use tower_request_context::HeaderPropagation;
+use http::HeaderMap;
+use tower_request_context::HeaderPropagator;
 
 use super::{headers, lines, listing, sent_on};
 
 const NAMES: [&str; 3] = ["x-a", "x-b", "x-c"];
 
-fn limited(per_header: usize, total: usize) -> HeaderPropagation {
-    listing(NAMES).max_bytes(per_header, total)
+fn limited(per_header: usize, total: usize) -> HeaderPropagator {
+    listing(NAMES).max_header_bytes(per_header).max_total_bytes(total)
 }
 
 /// Which of the headers in [`NAMES`] go on, if they come with values of these lengths.
-fn that_go(travelling: &HeaderPropagation, lengths: [usize; 3]) -> Vec<&'static str> {
+fn that_go(propagator: &HeaderPropagator, lengths: [usize; 3]) -> Vec<&'static str> {
     let came_in = headers(iter::zip(NAMES, lengths.map(|length| "v".repeat(length))));
-    let went_out = sent_on(travelling, came_in.clone());
+    let went_out = sent_on(propagator, came_in.clone());
     assert!(went_out.iter().all(|(name, value)| came_in[name] == value), "a header was cut");
     NAMES.into_iter().filter(|name| went_out.contains_key(*name)).collect()
 }
 
 /// The limits of the specification, with nothing of ours in their way.
-fn baggage() -> HeaderPropagation {
-    listing(["baggage"]).max_bytes(usize::MAX, usize::MAX)
+fn baggage() -> HeaderPropagator {
+    listing(["baggage"]).max_header_bytes(usize::MAX).max_total_bytes(usize::MAX)
 }
 
 /// Lines of one member each, all of a length.
@@ -132,8 +132,22 @@ fn baggage_of_8193_bytes_does_not_travel_though_the_limits_would_let_it() {
 
 #[test]
 fn baggage_is_held_to_a_limit_that_is_lower_too() {
-    assert_eq!(sent_on(&baggage().max_bytes(9, 100), lines(&[("baggage", "k=v"), ("baggage", "k2=v2")])).len(), 2);
-    assert_eq!(sent_on(&baggage().max_bytes(8, 100), lines(&[("baggage", "k=v"), ("baggage", "k2=v2")])).len(), 0);
+    assert_eq!(
+        sent_on(
+            &baggage().max_header_bytes(9).max_total_bytes(100),
+            lines(&[("baggage", "k=v"), ("baggage", "k2=v2")])
+        )
+        .len(),
+        2
+    );
+    assert_eq!(
+        sent_on(
+            &baggage().max_header_bytes(8).max_total_bytes(100),
+            lines(&[("baggage", "k=v"), ("baggage", "k2=v2")])
+        )
+        .len(),
+        0
+    );
 }
 
 #[test]
@@ -144,13 +158,13 @@ fn only_baggage_is_held_to_the_limits_of_baggage() {
 
 #[test]
 fn no_member_of_baggage_is_ever_cut() {
-    let travelling = baggage().and(HeaderName::from_static("x-tenant"));
+    let propagator = baggage().header("x-tenant");
     let mut passed = Vec::new();
     for count in 1..=100 {
         for length in [5, 64, 127, 128, 200] {
             let mut came_in = members(count, length);
             came_in.append("x-tenant", "cats".parse().unwrap());
-            let went_out = sent_on(&travelling, came_in.clone());
+            let went_out = sent_on(&propagator, came_in.clone());
             if went_out.contains_key("baggage") {
                 assert_eq!(went_out, came_in);
                 passed.push((count, length));

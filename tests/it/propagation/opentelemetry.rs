@@ -10,7 +10,7 @@ use opentelemetry::{
     trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState},
 };
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
-use tower_request_context::HeaderPropagation;
+use tower_request_context::HeaderPropagator;
 
 use super::{TRACEPARENT, headers, lines, listing, relay::Relay};
 use crate::support::VERSIONS;
@@ -74,7 +74,7 @@ fn extracted_baggage(arrived: HeaderMap) -> Vec<(String, String, String)> {
 async fn what_was_written_by_hand_arrives_for_their_propagator() {
     let trace = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
     for version in VERSIONS {
-        let mut relay = Relay::new(HeaderPropagation::trace_context(), version).await;
+        let mut relay = Relay::new(HeaderPropagator::trace_context(), version).await;
         let arrived = relay.send(lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1,dogs=2")])).await;
         assert_eq!(extracted_span(arrived), span(trace, true, "cats=1,dogs=2"));
         let future = "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00-what-the-future-will-be";
@@ -87,7 +87,7 @@ async fn what_was_written_by_hand_arrives_for_their_propagator() {
 #[tokio::test]
 async fn what_their_propagator_wrote_travels_byte_for_byte_and_is_read_as_it_was_meant() {
     for version in VERSIONS {
-        let mut relay = Relay::new(HeaderPropagation::trace_context(), version).await;
+        let mut relay = Relay::new(HeaderPropagator::trace_context(), version).await;
         for span in [span(7, true, "cats=1,dogs=2"), span(u128::MAX, false, ""), span(1 << 127, true, "a@b=c d")] {
             let came_in = their_trace(span.clone());
             assert_eq!(came_in.len(), 2);
@@ -113,12 +113,12 @@ async fn baggage_that_their_propagator_wrote_travels_if_it_is_listed() {
     members.insert(2, (String::from("hop"), String::from("1"), String::from("metadata=yes")));
     came_in.extend(their_trace(span(7, true, "")));
     for version in VERSIONS {
-        let with_baggage = HeaderPropagation::trace_context().and(HeaderName::from_static("baggage"));
+        let with_baggage = HeaderPropagator::trace_context().header("baggage");
         let arrived = Relay::new(with_baggage, version).await.send(came_in.clone()).await;
         assert_eq!(arrived, came_in);
         assert_eq!(extracted_baggage(arrived.clone()), members);
         assert_eq!(extracted_span(arrived), span(7, true, ""));
-        let arrived = Relay::new(HeaderPropagation::trace_context(), version).await.send(came_in.clone()).await;
+        let arrived = Relay::new(HeaderPropagator::trace_context(), version).await.send(came_in.clone()).await;
         assert_eq!(extracted_baggage(arrived), []);
     }
 }
@@ -138,21 +138,21 @@ async fn all_baggage_that_their_propagator_reads_travels_and_no_more() {
 #[tokio::test]
 async fn a_caller_whose_propagator_wrote_a_trace_of_its_own_wins() {
     let came_in = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1"), ("x-tenant", "cats")]);
-    let travelling = HeaderPropagation::trace_context().and(HeaderName::from_static("x-tenant"));
+    let propagator = HeaderPropagator::trace_context().header("x-tenant");
     for version in VERSIONS {
-        let relay = Relay::with_own(travelling.clone(), version, |call| {
+        let relay = Relay::with_own(propagator.clone(), version, |call| {
             call.extend(their_trace(span(7, true, "dogs=2")));
         });
         let arrived = relay.await.send(came_in.clone()).await;
         assert_eq!(arrived["x-tenant"], "cats");
         assert_eq!(extracted_span(arrived), span(7, true, "dogs=2"));
 
-        let relay = Relay::with_own(travelling.clone(), version, |call| call.extend(their_trace(span(7, true, ""))));
+        let relay = Relay::with_own(propagator.clone(), version, |call| call.extend(their_trace(span(7, true, ""))));
         let arrived = relay.await.send(came_in.clone()).await;
         assert_eq!(extracted_span(arrived), span(7, true, ""));
 
         // Propagators of other systems write no empty state.
-        let relay = Relay::with_own(travelling.clone(), version, |call| {
+        let relay = Relay::with_own(propagator.clone(), version, |call| {
             call.extend(their_trace(span(7, true, "")));
             call.remove("tracestate");
         });

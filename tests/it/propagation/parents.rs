@@ -5,7 +5,7 @@ use std::{cell::RefCell, convert::Infallible};
 use http::{HeaderMap, Request, Response};
 use tokio_test::block_on;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
-use tower_request_context::{HeaderPropagation, Nesting, RequestContext, RequestContextLayer, Store};
+use tower_request_context::{HeaderPropagator, Nesting, RequestContext, RequestContextLayer, Store};
 
 use super::{Lines, OTHER_TRACEPARENT, TRACEPARENT, captured, injected, lines, listing};
 
@@ -14,19 +14,19 @@ const INSIDE: Lines<'_> = &[("x-tenant", "mice")];
 
 /// What a call gets below two layers; the headers of the request are others at the inner one.
 fn below_two_layers(nesting: Nesting, inner_captures: bool) -> HeaderMap {
-    let travelling = listing(["x-tenant", "x-zone"]);
+    let propagator = listing(["x-tenant", "x-zone"]);
     let seen = RefCell::new(HeaderMap::new());
     let innermost = service_fn(async |_: Request<()>| {
-        travelling.inject(&mut seen.borrow_mut());
+        propagator.inject(&mut seen.borrow_mut());
         Ok::<_, Infallible>(Response::new(String::new()))
     });
     let inner = RequestContextLayer::new(|store, request| {
         if inner_captures {
-            travelling.capture(store, request);
+            propagator.extract(store, request);
         }
     });
     let stack = ServiceBuilder::new()
-        .layer(RequestContextLayer::new(|store, request| travelling.capture(store, request)))
+        .layer(RequestContextLayer::new(|store, request| propagator.extract(store, request)))
         .map_request(|mut request: Request<()>| {
             *request.headers_mut() = lines(INSIDE);
             request
@@ -39,36 +39,36 @@ fn below_two_layers(nesting: Nesting, inner_captures: bool) -> HeaderMap {
     seen.into_inner()
 }
 
-fn child_of(parent: &RequestContext, travelling: &HeaderPropagation, came_in: Lines<'_>) -> RequestContext {
-    parent.child(captured(travelling, lines(came_in)))
+fn child_of(parent: &RequestContext, propagator: &HeaderPropagator, came_in: Lines<'_>) -> RequestContext {
+    parent.child(captured(propagator, lines(came_in)))
 }
 
 #[test]
 fn a_child_takes_what_its_parents_captured() {
-    let travelling = listing(["x-tenant", "x-zone"]);
-    let root = RequestContext::new(captured(&travelling, lines(OUTSIDE)));
+    let propagator = listing(["x-tenant", "x-zone"]);
+    let root = RequestContext::new(captured(&propagator, lines(OUTSIDE)));
     let child = root.child(Store::new()).child(Store::new().with_value(7_u8));
-    assert_eq!(injected(&travelling, &child), lines(OUTSIDE));
+    assert_eq!(injected(&propagator, &child), lines(OUTSIDE));
     let inherited = root.sync_scope(|| RequestContext::inherit(Store::new()));
-    assert_eq!(injected(&travelling, &inherited), lines(OUTSIDE));
+    assert_eq!(injected(&propagator, &inherited), lines(OUTSIDE));
 }
 
 #[test]
 fn of_each_header_the_nearest_that_was_captured_goes() {
-    let travelling = listing(["x-tenant", "x-zone", "x-user"]);
+    let propagator = listing(["x-tenant", "x-zone", "x-user"]);
     let root =
-        RequestContext::new(captured(&travelling, lines(&[("x-tenant", "a"), ("x-zone", "a"), ("x-user", "a")])));
-    let middle = child_of(&root, &travelling, &[("x-tenant", "b"), ("x-tenant", "c"), ("x-zone", "b")]);
-    let leaf = child_of(&middle, &travelling, &[("x-tenant", "d")]);
+        RequestContext::new(captured(&propagator, lines(&[("x-tenant", "a"), ("x-zone", "a"), ("x-user", "a")])));
+    let middle = child_of(&root, &propagator, &[("x-tenant", "b"), ("x-tenant", "c"), ("x-zone", "b")]);
+    let leaf = child_of(&middle, &propagator, &[("x-tenant", "d")]);
     let nearest = [("x-tenant", "d"), ("x-zone", "b"), ("x-user", "a")];
-    assert_eq!(injected(&travelling, &leaf), lines(&nearest));
+    assert_eq!(injected(&propagator, &leaf), lines(&nearest));
     let nearest = [("x-tenant", "b"), ("x-tenant", "c"), ("x-zone", "b"), ("x-user", "a")];
-    assert_eq!(injected(&travelling, &middle), lines(&nearest));
+    assert_eq!(injected(&propagator, &middle), lines(&nearest));
 }
 
 #[test]
 fn a_trace_does_not_go_with_the_state_of_another_context_s_trace() {
-    let trace = HeaderPropagation::trace_context();
+    let trace = HeaderPropagator::trace_context();
     let state = [("traceparent", TRACEPARENT), ("tracestate", "cats=1")];
     let root = RequestContext::new(captured(&trace, lines(&state)));
     let stateless = child_of(&root, &trace, &[("traceparent", OTHER_TRACEPARENT)]);
@@ -102,10 +102,10 @@ fn a_sub_request_with_a_store_of_its_own_has_none_of_the_outer_headers() {
 // F20
 #[test]
 fn a_chain_of_a_hundred_thousand_children_is_read_to_its_root() {
-    let travelling = listing(["x-tenant"]);
-    let mut context = RequestContext::new(captured(&travelling, lines(INSIDE)));
+    let propagator = listing(["x-tenant"]);
+    let mut context = RequestContext::new(captured(&propagator, lines(INSIDE)));
     for _ in 0..100_000 {
         context = context.child(Store::new());
     }
-    assert_eq!(injected(&travelling, &context), lines(INSIDE));
+    assert_eq!(injected(&propagator, &context), lines(INSIDE));
 }

@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tower::{ServiceBuilder, ServiceExt};
-use tower_request_context::{HeaderPropagation, RequestContextLayer};
+use tower_request_context::{HeaderPropagator, RequestContextLayer};
 
 use crate::support::{client, in_time, request, serve};
 
@@ -27,14 +27,14 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Both hops speak this version of HTTP.
-    pub(crate) async fn new(travelling: HeaderPropagation, version: Version) -> Self {
-        Self::with_own(travelling, version, |_| {}).await
+    pub(crate) async fn new(propagator: HeaderPropagator, version: Version) -> Self {
+        Self::with_own(propagator, version, |_| {}).await
     }
 
-    pub(crate) async fn with_own(travelling: HeaderPropagation, version: Version, own: Own) -> Self {
+    pub(crate) async fn with_own(propagator: HeaderPropagator, version: Version, own: Own) -> Self {
         let (report, arrived) = unbounded_channel();
         let backend = Router::new().fallback(async move |headers| drop(report.send(headers)));
-        let gateway = gateway(travelling, serve(backend).await, version, own).await;
+        let gateway = gateway(propagator, serve(backend).await, version, own).await;
         Self { gateway, version, arrived }
     }
 
@@ -62,8 +62,8 @@ impl Relay {
 }
 
 /// A server that calls the address for each request, with an injection between it and a client.
-pub(crate) async fn gateway(travelling: HeaderPropagation, to: SocketAddr, version: Version, own: Own) -> SocketAddr {
-    let out = travelling.clone();
+pub(crate) async fn gateway(propagator: HeaderPropagator, to: SocketAddr, version: Version, own: Own) -> SocketAddr {
+    let out = propagator.clone();
     let client = ServiceBuilder::new()
         .map_request(move |mut request: Request<Body>| {
             own(request.headers_mut());
@@ -72,7 +72,7 @@ pub(crate) async fn gateway(travelling: HeaderPropagation, to: SocketAddr, versi
         })
         .service(client(version));
     let app = Router::new().fallback(async move || client.oneshot(request(to, "/", None)).await.unwrap().status());
-    serve(app.layer(RequestContextLayer::new(move |store, request| travelling.capture(store, request)))).await
+    serve(app.layer(RequestContextLayer::new(move |store, request| propagator.extract(store, request)))).await
 }
 
 /// Sends a request whose header lines, each with its line break, are written by hand.

@@ -95,18 +95,22 @@ fn policies() -> [RequestIdPolicy; 4] {
         RequestIdPolicy::new(),
         RequestIdPolicy::new().accept_inbound(),
         counting(),
-        RequestIdPolicy::new().generate_with(tower_http::request_id::MakeRequestUuid),
+        RequestIdPolicy::new().generate_with_tower_http_07(tower_http::request_id::MakeRequestUuid),
     ]
 }
 
 #[test]
 fn a_policy_prints_its_header_and_its_choices() {
     let printed = |policy: &RequestIdPolicy| format!("{policy:?}");
-    let edge = r#"RequestIdPolicy { header: "x-request-id", accept_inbound: false, echo: true, .. }"#;
+    let edge =
+        r#"RequestIdPolicy { header: "x-request-id", fallback_header: None, accept_inbound: false, echo: true, .. }"#;
     assert_eq!(printed(&RequestIdPolicy::new()), edge);
     assert_eq!(printed(&RequestIdPolicy::default()), edge);
     let other = RequestIdPolicy::new().header(http::HeaderName::from_static("x-id")).accept_inbound().echo(false);
-    assert_eq!(printed(&other), r#"RequestIdPolicy { header: "x-id", accept_inbound: true, echo: false, .. }"#);
-    let keeping = r#"RequestIdPolicy { header: "x-request-id", accept_inbound: false, echo: if_absent, .. }"#;
+    assert_eq!(
+        printed(&other),
+        r#"RequestIdPolicy { header: "x-id", fallback_header: None, accept_inbound: true, echo: false, .. }"#
+    );
+    let keeping = r#"RequestIdPolicy { header: "x-request-id", fallback_header: None, accept_inbound: false, echo: if_absent, .. }"#;
     assert_eq!(printed(&RequestIdPolicy::new().echo_if_absent()), keeping);
 }

@@ -115,7 +115,10 @@ fn an_id_is_converted_from_and_to_text_and_headers_as_it_is() {
             RequestId::try_from(&HeaderValue::from_static(refused)),
         ];
         for id in from {
-            assert!(matches!(id, Err(RequestIdError::Character { position, .. }) if position == bad), "{refused:?}");
+            assert!(
+                matches!(id, Err(RequestIdError::InvalidCharacter { position, .. }) if position == bad),
+                "{refused:?}"
+            );
         }
     }
 }

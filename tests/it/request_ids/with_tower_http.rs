@@ -128,7 +128,7 @@ async fn an_echo_if_absent_keeps_a_response_id_as_their_layer_does() {
 
 #[tokio::test]
 async fn an_existing_generator_counts_on_in_the_clones_of_a_service() {
-    let address = serve(app(RequestIdPolicy::new().generate_with(Counter::default()))).await;
+    let address = serve(app(RequestIdPolicy::new().generate_with_tower_http_07(Counter::default()))).await;
     let clients = [client(Version::HTTP_11), client(Version::HTTP_2)];
     let ask = async |number: usize| {
         let response = clients[number % 2].request(request(address, "/", None)).await.unwrap();
@@ -141,15 +141,15 @@ async fn an_existing_generator_counts_on_in_the_clones_of_a_service() {
 
 #[test]
 fn an_existing_generator_counts_on_in_clones_of_the_policy_if_they_share_what_it_counts() {
-    let shared = RequestIdPolicy::new().generate_with(Counter::default());
+    let shared = RequestIdPolicy::new().generate_with_tower_http_07(Counter::default());
     assert_eq!([made(&shared), made(&shared.clone()), made(&shared)], ["1", "2", "3"]);
-    let forgetful = RequestIdPolicy::new().generate_with(Forgetful(0));
+    let forgetful = RequestIdPolicy::new().generate_with_tower_http_07(Forgetful(0));
     assert_eq!([made(&forgetful), made(&forgetful.clone()), made(&forgetful)], ["1", "1", "1"]);
 }
 
 #[test]
 fn their_uuid_generator_makes_our_ids() {
-    let uuid = RequestIdPolicy::new().generate_with(MakeRequestUuid);
+    let uuid = RequestIdPolicy::new().generate_with_tower_http_07(MakeRequestUuid);
     assert!(is_new(&made(&uuid)));
     assert_ne!(made(&uuid), made(&uuid));
 }
@@ -159,11 +159,11 @@ fn what_a_generator_declines_to_make_or_makes_wrong_is_replaced() {
     let wrong = ["two words", "", "${jndi:ldap://evil}", &"a".repeat(129)].map(HeaderValue::from_str);
     let wrong = wrong.into_iter().map(|line| Some(line.unwrap()));
     for line in wrong.chain([None, Some(HeaderValue::from_bytes(b"caf\xe9").unwrap())]) {
-        let id = made(&RequestIdPolicy::new().generate_with(Fixed(line.clone())));
+        let id = made(&RequestIdPolicy::new().generate_with_tower_http_07(Fixed(line.clone())));
         assert!(is_new(&id), "{id} for {line:?}");
     }
     let right = Fixed(Some(HeaderValue::from_static("right")));
-    assert_eq!(made(&RequestIdPolicy::new().generate_with(right)), "right");
+    assert_eq!(made(&RequestIdPolicy::new().generate_with_tower_http_07(right)), "right");
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_generator_sees_all_but_the_refused_header_and_the_inner_service_loses
         assert_eq!(RequestContext::id().unwrap().as_str(), "seen");
         Ok::<_, Infallible>(Response::new(request.into_body()))
     });
-    let policy = RequestIdPolicy::new().generate_with(seeing.clone());
+    let policy = RequestIdPolicy::new().generate_with_tower_http_07(seeing.clone());
     let service = ServiceBuilder::new().layer(ids(policy)).service(inner);
     let request = Request::put("/cats?page=2").version(Version::HTTP_2).extension(7_u8);
     let request = request.header("cookie", "one").header("x-request-id", "forged").header("cookie", "two");

@@ -84,7 +84,7 @@ async fn an_inner_middleware_sets_values_and_one_outside_of_the_layer_cannot() {
     async fn authenticate(request: Request, next: Next) -> Response {
         let outcome = RequestContext::set(CurrentUser("ann".into()));
         let mut response = next.run(request).await;
-        let outcome = if outcome == Err(ContextError::Inactive) { "inactive" } else { "set" };
+        let outcome = if outcome == Err(ContextError::NoContext) { "inactive" } else { "set" };
         response.headers_mut().insert("x-outcome", HeaderValue::from_static(outcome));
         response
     }

@@ -67,7 +67,7 @@ fn outside_a_context_nothing_is_there_and_set_is_an_error() {
     assert!(!RequestContext::contains::<UserId>());
     assert_eq!(RequestContext::get::<UserId>(), None);
     assert_eq!(RequestContext::id(), None);
-    assert_eq!(RequestContext::set(UserId(42)), Err(ContextError::Inactive));
+    assert_eq!(RequestContext::set(UserId(42)), Err(ContextError::NoContext));
     assert_eq!(RequestContext::get::<UserId>(), None);
 }
 
@@ -106,7 +106,7 @@ async fn a_run_within_a_run_keeps_a_change_deep_inside_a_value() {
 async fn what_overrides_starts_empty_and_leaves_the_parent_unchanged() {
     let parent = Store::new().with_value(Name("parent")).run(async {
         assert_eq!(rename_below(Nesting::Override).await, "nothing, then child");
-        let own = RequestContext::sync_exit(|| Store::new().run(rename()));
+        let own = RequestContext::exit(Store::new().run(rename()));
         assert_eq!(own.await, [Name("nothing"), Name("child")]);
         RequestContext::get()
     });

@@ -137,8 +137,8 @@ async fn without_a_token_the_user_is_stored_as_none_and_the_request_goes_on() {
 async fn outside_a_request_the_getter_gives_nothing_and_a_write_says_that_there_is_no_store() {
     assert_eq!(locals(), None);
     assert_eq!(page::load().await, "posts of no request");
-    assert_eq!(RequestContext::set(Locals { user: None }), Err(ContextError::Inactive));
-    assert!(ContextError::Inactive.to_string().starts_with("no request context is current"));
+    assert_eq!(RequestContext::set(Locals { user: None }), Err(ContextError::NoContext));
+    assert!(ContextError::NoContext.to_string().starts_with("no request context is current"));
 }
 
 fn app(sessions: Arc<Sessions>) -> Router {

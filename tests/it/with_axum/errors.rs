@@ -79,7 +79,7 @@ async fn middleware_finds_the_error_that_was_answered_in_the_response_s_extensio
         for (path, expected) in [
             ("/value", missing()),
             ("/question-mark", missing()),
-            ("/callback", CallbackError::NoRequest.to_string()),
+            ("/callback", CallbackError::NoLifecycle.to_string()),
             // A bare status is all that there was to answer with.
             ("/question-mark-to-status", String::new()),
         ] {
@@ -98,7 +98,7 @@ async fn a_handler_that_takes_a_result_is_given_the_error() {
     let route = Router::new().route("/", get(handler));
     for version in VERSIONS {
         let bare = Site::open(route.clone(), version).await;
-        let inactive = format!("{}; Err(Inactive)", ContextError::Inactive);
+        let inactive = format!("{}; Err(NoContext)", ContextError::NoContext);
         assert_eq!(bare.get("/", Some(User(7))).await, (StatusCode::OK, inactive), "{version:?}");
         let layered = Site::open(route.clone().layer(layer()), version).await;
         let missing = format!("{}; Ok(Some(User(7)))", missing());

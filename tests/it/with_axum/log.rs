@@ -32,15 +32,15 @@ async fn each_error_that_becomes_a_response_is_logged_once() {
     for version in VERSIONS {
         let bare = Site::open(routes(), version).await;
         for path in CONTEXT_ERRORS.iter().chain(&["/context"]) {
-            assert_logged(&bare, path, ContextError::Inactive, &log).await;
+            assert_logged(&bare, path, ContextError::NoContext, &log).await;
         }
         let layered = Site::open(routes().layer(layer()), version).await;
         for path in CONTEXT_ERRORS {
             assert_logged(&layered, path, missing(), &log).await;
         }
         for path in CALLBACK_ERRORS {
-            assert_logged(&bare, path, CallbackError::NoRequest, &log).await;
-            assert_logged(&layered, path, CallbackError::NoRequest, &log).await;
+            assert_logged(&bare, path, CallbackError::NoLifecycle, &log).await;
+            assert_logged(&layered, path, CallbackError::NoLifecycle, &log).await;
         }
     }
 }
@@ -56,9 +56,9 @@ async fn middleware_outside_the_layer_is_logged_with_its_cause() {
     let routes = Router::new().route("/", get(async || User::name()));
     for version in VERSIONS {
         let outside = Site::open(routes.clone().layer(layer()).layer(from_fn(authenticate)), version).await;
-        assert_logged(&outside, "/", ContextError::Inactive, &log).await;
+        assert_logged(&outside, "/", ContextError::NoContext, &log).await;
         let extracted = routes.clone().layer(layer()).layer(from_extractor::<RequestContext>());
-        assert_logged(&Site::open(extracted, version).await, "/", ContextError::Inactive, &log).await;
+        assert_logged(&Site::open(extracted, version).await, "/", ContextError::NoContext, &log).await;
 
         let inside = Site::open(routes.clone().layer(from_fn(authenticate)).layer(layer()), version).await;
         assert_eq!(inside.get("/", None).await, (StatusCode::OK, "user 7".into()), "{version:?}");
@@ -92,13 +92,14 @@ async fn errors_that_the_handler_is_given_are_not_logged() {
 #[test]
 fn every_error_is_logged_where_it_becomes_a_status() {
     let log = Log::capture();
-    for error in [ContextError::Inactive, missing()] {
+    for error in [ContextError::NoContext, missing()] {
         assert_eq!(StatusCode::from(error), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(log.so_far(), [line(&error)]);
         assert_eq!(error.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(log.so_far(), [line(&error)]);
     }
-    for error in [CallbackError::Inactive, CallbackError::ResponseSent, CallbackError::Ended, CallbackError::NoRequest]
+    for error in
+        [CallbackError::NoContext, CallbackError::HeadersSent, CallbackError::Ended, CallbackError::NoLifecycle]
     {
         assert_eq!(StatusCode::from(error), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(log.so_far(), [line(&error)]);

@@ -22,9 +22,9 @@ fn main() {
     tracing::error!("logged by the program itself");
     assert_eq!(EVENTS.load(Ordering::Relaxed), 1, "the subscriber counts");
 
-    assert_eq!(StatusCode::from(ContextError::Inactive), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(StatusCode::from(ContextError::NoContext), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(StatusCode::from(CallbackError::Ended), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(ContextError::Inactive.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(ContextError::NoContext.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(CallbackError::Ended.into_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(rejection::<ContextValue<u8>>(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(rejection::<RequestContext>(), StatusCode::INTERNAL_SERVER_ERROR);

@@ -60,7 +60,7 @@ fn a_callback_is_called_in_the_context_and_sees_what_was_set_before_it_was_regis
         let (sender, told) = mpsc::channel();
         let register = |context: &RequestContext| {
             context.set(2_u8);
-            context.on_end(move |end| sender.send((end == End::Cancelled, RequestContext::get::<u8>())).unwrap())
+            context.sync_scope(|| RequestContext::on_end(move |end| sender.send((end == End::Cancelled, RequestContext::get::<u8>())).unwrap())).is_ok()
         };
         (both(&context, |_| drop(run), register).1, told.try_recv().ok())
     });
@@ -88,7 +88,7 @@ fn whoever_is_refused_sees_what_was_set_before_the_end() {
             context.set(2_u8);
             drop(run);
         };
-        both(&context, end, |context| (!context.on_end(|_| ())).then(|| get(context))).1
+        both(&context, end, |context| (context.sync_scope(|| RequestContext::on_end(|_| ())).is_err()).then(|| get(context))).1
     });
     assert_eq!(seen, [None, Some(Some(2))].into());
 }

@@ -73,10 +73,10 @@ fn whoever_waits_for_a_response_that_does_not_come_is_refused_or_dropped_by_the_
         let register = {
             let (calls, held) = (calls.clone(), Arc::clone(&held));
             move |context: &RequestContext| {
-                context.on_response(move |_| {
+                context.sync_scope(|| RequestContext::on_response(move |_| {
                     calls.add();
                     drop(held);
-                })
+                })).is_ok()
             }
         };
         (both(&context, |_| drop(request), register).1, calls.count(), Arc::strong_count(&held))
@@ -94,7 +94,7 @@ fn whoever_is_refused_sees_what_was_set_before_the_response() {
         };
         let register = |context: &RequestContext| {
             let registered = context.sync_scope(|| RequestContext::on_response(|_| ()));
-            registered.err().map(|error| (error == CallbackError::ResponseSent, get(context)))
+            registered.err().map(|error| (error == CallbackError::HeadersSent, get(context)))
         };
         // While the answer is there, the request is not over.
         let (_answer, refused) = both(&context, respond, register);
@@ -107,10 +107,10 @@ fn whoever_is_refused_sees_what_was_set_before_the_response() {
 fn on_response(calls: &Calls) -> impl FnOnce(&RequestContext) -> bool + use<> {
     let calls = calls.clone();
     move |context| {
-        context.on_response(move |head| {
+        context.sync_scope(|| RequestContext::on_response(move |head| {
             calls.add();
             head.headers.append(WARNING, HeaderValue::from_static("seen"));
-        })
+        })).is_ok()
     }
 }
 

@@ -107,7 +107,7 @@ impl Calls {
 /// Registers a callback that counts itself.
 pub fn on_end(calls: &Calls) -> impl FnOnce(&RequestContext) -> bool + use<> {
     let calls = calls.clone();
-    move |context| context.on_end(move |_| calls.add())
+    move |context| context.sync_scope(|| RequestContext::on_end(move |_| calls.add())).is_ok()
 }
 
 /// A [`Run`](tower_request_context::Run) that is under way, and its context.

@@ -1,0 +1,30 @@
+//! What a library gets that depends on this crate without its features. Cargo builds such a library by itself: together
+//! with these tests, this crate would have all of its features.
+
+use std::process::Command;
+
+const FEATURELESS: &str = "tower-request-context-featureless";
+
+/// Runs cargo, and returns what it printed.
+fn cargo(arguments: &[&str]) -> String {
+    let mut cargo = Command::new(env!("CARGO"));
+    let output = cargo.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_library_without_features_reads_the_id() {
+    cargo(&["check", "--quiet", "--package", FEATURELESS]);
+}
+
+#[test]
+fn without_features_the_crate_needs_only_sync_of_tokio() {
+    let format = ["--edges", "normal", "--prefix", "none", "--format", "{p} [{f}]"];
+    let tree = cargo(&[&["tree", "--quiet", "--package", FEATURELESS][..], &format].concat());
+    let tokio: Vec<_> = tree.lines().filter(|line| line.starts_with("tokio")).collect();
+    assert!(matches!(tokio[..], [tokio] if tokio.ends_with(" [sync]")), "{tree}");
+    for optional in ["axum-core", "futures-core", "tower-http", "tracing", "uuid"] {
+        assert!(!tree.lines().any(|line| line.starts_with(optional)), "{tree}");
+    }
+}
