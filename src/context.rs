@@ -136,6 +136,10 @@ impl RequestContext {
         store.set_parent(parent);
     }
 
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn into_store(self) -> Option<Store> {
         Arc::into_inner(self.0)
     }

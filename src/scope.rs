@@ -32,7 +32,7 @@ use futures_core::Stream;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{RequestContext, sync::thread_local};
+use crate::{RequestContext, store::Guards, sync::thread_local};
 
 thread_local! {
     static CURRENT: Carrier = const {
@@ -40,6 +40,7 @@ thread_local! {
             base: RefCell::new(ManuallyDrop::new(None)),
             overlay: RefCell::new(ManuallyDrop::new(None)),
             overlays: Cell::new(0),
+            in_hooks: Cell::new(false),
         }
     };
 }
@@ -54,6 +55,8 @@ struct Carrier {
     overlay: Slot,
     /// How many scopes have been entered there, one inside the other. None, unless the base is lent.
     overlays: Cell<usize>,
+    /// Whether a closure of `on_enter` is running, or a guard that one returned is being dropped.
+    in_hooks: Cell<bool>,
 }
 
 /// Calls `f` with this thread's carrier. `try_with` is inlined where `LocalKey::with` is not: a call the less for each read.
@@ -75,10 +78,30 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
 }
 
 /// Makes `context` the current one, or none, until the guard is dropped; meanwhile `context` holds the outer one.
+///
+/// Runs the closures that were registered with [`Store::on_enter`](crate::Store::on_enter). A panic in one of them goes on,
+/// after the context was left.
 #[inline]
 pub(crate) fn enter(context: &mut Option<RequestContext>) -> Entered<'_> {
+    enter_with(context, false)
+}
+
+/// As [`enter`], but contains a panic in a closure of `on_enter`: for destructors, which must not panic, and whose context
+/// has to be current all the same.
+#[inline]
+pub(crate) fn enter_in_drop(context: &mut Option<RequestContext>) -> Entered<'_> {
+    enter_with(context, true)
+}
+
+#[inline]
+fn enter_with(context: &mut Option<RequestContext>, contains_panics: bool) -> Entered<'_> {
+    let has_hooks = context.as_ref().is_some_and(|context| context.enter_hooks().is_some());
     carrier(|carrier| carrier.swap_in(context));
-    Entered { context, not_send: PhantomData }
+    let mut entered = Entered { context, guards: Guards::default(), not_send: PhantomData };
+    if has_hooks {
+        entered.run_hooks(contains_panics);
+    }
+    entered
 }
 
 /// Calls `f` in a context, or in none.
@@ -92,7 +115,44 @@ pub(crate) fn sync_scope<R>(mut context: Option<RequestContext>, f: impl FnOnce(
 /// lives on the stack of one call.
 pub(crate) struct Entered<'a> {
     context: &'a mut Option<RequestContext>,
+    guards: Guards,
     not_send: PhantomData<*const ()>,
+}
+
+/// Notes that closures of `on_enter` are running. Contexts that they enter run none: they would enter them again and again.
+struct InHooks;
+
+impl InHooks {
+    fn start() -> Option<Self> {
+        let was_in_hooks = carrier(|carrier| carrier.in_hooks.replace(true));
+        (!was_in_hooks).then(|| Self) // not `then_some`, which would drop one
+    }
+}
+
+impl Drop for InHooks {
+    fn drop(&mut self) {
+        carrier(|carrier| carrier.in_hooks.set(false));
+    }
+}
+
+impl Entered<'_> {
+    #[cold]
+    fn drop_guards(&mut self) {
+        let _in_hooks = InHooks::start();
+        self.guards.drop_all();
+    }
+
+    /// Runs the closures of the context that was entered, unless it was current before.
+    #[cold]
+    fn run_hooks(&mut self, contains_panics: bool) {
+        let Some(_in_hooks) = InHooks::start() else { return };
+        if let Some(context) = RequestContext::current() {
+            let is_new = self.context.as_ref().is_none_or(|outer| !outer.is_same(&context));
+            if let (true, Some(hooks)) = (is_new, context.enter_hooks()) {
+                self.guards = hooks.enter_all(contains_panics);
+            }
+        }
+    }
 }
 
 impl Carrier {
@@ -140,6 +200,9 @@ impl Carrier {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
+        if !self.guards.is_empty() {
+            self.drop_guards();
+        }
         carrier(|carrier| carrier.swap_out(self.context));
     }
 }
@@ -220,8 +283,13 @@ impl<T> Scoped<T> {
     // Out of line: a drop is most often that of a `Scoped` that is empty, and then costs a comparison.
     #[inline(never)]
     fn drop_inner(self: Pin<&mut Self>) {
-        let (mut inner, _entered) = self.enter();
+        let (mut inner, _entered) = self.enter_in_drop();
         inner.set(None);
+    }
+
+    pub(crate) fn enter_in_drop(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>) {
+        let this = self.project();
+        (this.inner, enter_in_drop(this.context))
     }
 
     /// Takes the context from a future that is ready, for what comes after it.

@@ -3,6 +3,7 @@
 mod callbacks;
 mod late;
 mod names;
+mod on_enter;
 mod once;
 mod rare;
 mod read;
@@ -19,12 +20,13 @@ use std::{
     sync::Arc,
 };
 
-pub(crate) use self::names::fmt_types;
 use self::{
     late::{Lookup, Written},
+    on_enter::EnterHooks,
     rare::Rare,
     seeds::Seeds,
 };
+pub(crate) use self::{names::fmt_types, on_enter::Guards};
 use crate::{
     RequestContext,
     end::{Callbacks, Phase, Role},
@@ -90,6 +92,7 @@ pub struct Store {
     // The drop of a store takes apart what it holds in an order of its own; then nothing is left to be dropped, which
     // `ManuallyDrop` says to the compiler, here as in the parts.
     parent: ManuallyDrop<Option<RequestContext>>,
+    on_enter: ManuallyDrop<EnterHooks>,
 }
 
 // Values are never left half written: a seed is written by its only owner, a late value by a move under a lock
@@ -117,6 +120,7 @@ impl Store {
                 needs_drop: false,
                 id_header: IdHeader::Unset,
                 parent: ManuallyDrop::new(None),
+                on_enter: ManuallyDrop::new(None),
             }
         }
     }
@@ -175,6 +179,9 @@ impl Store {
 
     #[inline]
     pub(crate) fn set_parent(&mut self, parent: Option<RequestContext>) {
+        if let Some(parent) = &parent {
+            self.inherit_enter_hooks(parent);
+        }
         self.parent = ManuallyDrop::new(parent);
     }
 
@@ -195,7 +202,7 @@ impl Store {
 impl Drop for Store {
     #[inline]
     fn drop(&mut self) {
-        if self.needs_drop || self.rare.get().is_some() || self.phase.is_awaited() {
+        if self.needs_drop || self.rare.get().is_some() || self.phase.is_awaited() || self.on_enter.is_some() {
             self.drop_values();
         } else {
             self.seeds.free();
@@ -213,6 +220,7 @@ impl Store {
         // destructors run in none. Late values may lean on seeds.
         scope::sync_scope(None, || {
             self.callbacks.forget();
+            self.drop_enter_hooks();
             let more = self.rare.take().map(|rare| {
                 drop_each(rare.late.take());
                 rare.seeds

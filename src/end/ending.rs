@@ -71,8 +71,10 @@ impl<T> Ending<T> {
     #[inline]
     pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, Entered<'_>, Unwinding<'_>) {
         let this = self.project();
+        // Made first, since to enter may panic: closures of `on_enter` run.
+        let unwinding = Unwinding { panicked: this.panicked.get_mut(), owed: this.owed, is_end: false };
         let (inner, entered) = this.scoped.enter();
-        (inner, entered, Unwinding { panicked: this.panicked.get_mut(), owed: this.owed, is_end: false })
+        (inner, entered, unwinding)
     }
 
     /// Ends the request, if it is said how. The inner `T` is done then, and dropped, and its context left.
@@ -146,7 +148,7 @@ impl<T> Ending<T> {
             Some(inner) => contained(|| (this.at_drop)(inner)).unwrap_or(End::Panicked),
             None => End::Cancelled,
         };
-        let (mut inner, _entered) = this.scoped.enter();
+        let (mut inner, _entered) = this.scoped.enter_in_drop();
         let mut tell = Tell(Some(End::Panicked));
         inner.set(None);
         tell.0 = Some(how);
@@ -195,7 +197,10 @@ pub(crate) struct Making<'a> {
 impl<'a> Making<'a> {
     #[inline]
     pub(crate) fn enter(context: &'a mut Option<RequestContext>, owed: bool) -> Self {
+        let mut on_panic =
+            EndOnPanic(context.as_ref().filter(|context| owed && context.enter_hooks().is_some()).cloned());
         let entered = scope::enter(context);
+        on_panic.0 = None;
         Self { unwinding: Tell(owed.then_some(End::Panicked)), entered }
     }
 
@@ -203,6 +208,17 @@ impl<'a> Making<'a> {
     pub(crate) fn leave(self) {
         mem::forget(self.unwinding);
         drop(self.entered);
+    }
+}
+
+/// Ends the request of a context that could not be entered, since a closure of `on_enter` panicked.
+struct EndOnPanic(Option<RequestContext>);
+
+impl Drop for EndOnPanic {
+    fn drop(&mut self) {
+        if let Some(context) = &self.0 {
+            context.end(End::Panicked);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use http::{Response, response::Parts};
 
 use super::Store;
-use crate::{CallbackError, End, RequestContext, Run, end::Role};
+use crate::{CallbackError, End, RequestContext, Run, end::Role, scope};
 
 impl Store {
     /// Registers a callback that is called with the status and headers of the response, before they are sent.
@@ -130,6 +130,8 @@ impl RequestContext {
 
     #[inline(never)]
     fn tell(&self, how: End) {
-        self.sync_scope(|| self.callbacks.end(how));
+        let mut context = Some(self.clone());
+        let _entered = scope::enter_in_drop(&mut context);
+        self.callbacks.end(how);
     }
 }

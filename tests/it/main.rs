@@ -22,6 +22,7 @@ mod memoisation;
 mod memory;
 mod model;
 mod nesting;
+mod on_enter;
 mod propagation;
 mod quickstart;
 mod reach;
