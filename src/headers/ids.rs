@@ -11,6 +11,7 @@ use crate::{RequestId, Store};
 ///
 /// The id itself is the store's [`RequestId`], read when it is needed: what is propagated is what [`Store::id`] returns.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "request-id"), expect(dead_code, reason = "only a policy records a header"))]
 pub(crate) enum IdHeader {
     /// No policy was applied to the store.
     #[default]

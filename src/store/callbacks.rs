@@ -30,7 +30,7 @@ impl Store {
     /// ```
     pub fn on_response(&mut self, f: impl FnOnce(&mut Parts) + Send + 'static) {
         let registered = self.callbacks.on_response(&self.phase, f);
-        registered.expect("a store that is not shared has sent no headers");
+        debug_assert!(registered.is_ok(), "a store that is not shared has sent no headers");
     }
 
     /// Registers a callback that is called once when the request ends, with how it ended.
@@ -53,7 +53,7 @@ impl Store {
     /// ```
     pub fn on_end(&mut self, f: impl FnOnce(End) + Send + 'static) {
         let registered = self.callbacks.on_end(&self.phase, f);
-        registered.expect("a store that is not shared has not ended");
+        debug_assert!(registered.is_ok(), "a store that is not shared has not ended");
     }
 
     /// Tells whether the request, or the [`Run`], that this store belongs to is over; never where there is no end.
