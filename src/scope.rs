@@ -21,9 +21,11 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     future::Future,
+    iter,
     marker::PhantomData,
     mem::{self, ManuallyDrop},
     pin::Pin,
+    ptr,
     task::{Context, Poll},
 };
 
@@ -32,7 +34,12 @@ use futures_core::Stream;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{RequestContext, store::Guards, sync::thread_local};
+use crate::{
+    RequestContext,
+    store::{Guard, has_hooks},
+    sync::thread_local,
+    unwind::drop_each,
+};
 
 thread_local! {
     static CURRENT: Carrier = const {
@@ -40,6 +47,7 @@ thread_local! {
             base: RefCell::new(ManuallyDrop::new(None)),
             overlay: RefCell::new(ManuallyDrop::new(None)),
             overlays: Cell::new(0),
+            guards: Cell::new(ManuallyDrop::new(None)),
             in_hooks: Cell::new(false),
         }
     };
@@ -55,6 +63,8 @@ struct Carrier {
     overlay: Slot,
     /// How many scopes have been entered there, one inside the other. None, unless the base is lent.
     overlays: Cell<usize>,
+    /// The guards that closures of `on_enter` returned, latest first.
+    guards: Cell<ManuallyDrop<Option<Box<dyn Guard>>>>,
     /// Whether a closure of `on_enter` is running, or a guard that one returned is being dropped.
     in_hooks: Cell<bool>,
 }
@@ -95,10 +105,9 @@ pub(crate) fn enter_in_drop(context: &mut Option<RequestContext>) -> Entered<'_>
 
 #[inline]
 fn enter_with(context: &mut Option<RequestContext>, contains_panics: bool) -> Entered<'_> {
-    let has_hooks = context.as_ref().is_some_and(|context| context.enter_hooks().is_some());
     carrier(|carrier| carrier.swap_in(context));
-    let mut entered = Entered { context, guards: Guards::default(), not_send: PhantomData };
-    if has_hooks {
+    let entered = Entered { context, not_send: PhantomData };
+    if has_hooks() {
         entered.run_hooks(contains_panics);
     }
     entered
@@ -115,8 +124,47 @@ pub(crate) fn sync_scope<R>(mut context: Option<RequestContext>, f: impl FnOnce(
 /// lives on the stack of one call.
 pub(crate) struct Entered<'a> {
     context: &'a mut Option<RequestContext>,
-    guards: Guards,
     not_send: PhantomData<*const ()>,
+}
+
+impl Entered<'_> {
+    /// Runs the closures of the context that was entered, unless it was current before.
+    #[cold]
+    #[inline(never)]
+    fn run_hooks(&self, contains_panics: bool) {
+        let Some(context) = RequestContext::current() else { return };
+        let is_new = self.context.as_ref().is_none_or(|outer| !outer.is_same(&context));
+        let (true, Some(hooks)) = (is_new, context.enter_hooks()) else { return };
+        let Some(_in_hooks) = InHooks::start() else { return };
+        hooks.enter_all(contains_panics, |mut guard| {
+            carrier(|carrier| {
+                guard.set_outer(self.id(), ManuallyDrop::into_inner(carrier.guards.take()));
+                carrier.guards.set(ManuallyDrop::new(Some(guard)));
+            });
+        });
+    }
+
+    /// Drops the guards that [`run_hooks`](Self::run_hooks) got, latest first. A panic in one goes no further.
+    #[cold]
+    #[inline(never)]
+    fn drop_guards(&self) {
+        let guards = iter::from_fn(|| {
+            carrier(|carrier| {
+                let mut guards = ManuallyDrop::into_inner(carrier.guards.take());
+                let mut own = guards.take_if(|guard| guard.entry() == self.id());
+                let rest = own.as_mut().map_or(guards, |own| own.take_outer());
+                carrier.guards.set(ManuallyDrop::new(rest));
+                own
+            })
+        });
+        let _in_hooks = InHooks::start();
+        drop_each(guards);
+    }
+
+    /// Identifies this entry among those of the thread: the reference is exclusive.
+    fn id(&self) -> usize {
+        ptr::from_ref(&*self.context).addr()
+    }
 }
 
 /// Notes that closures of `on_enter` are running. Contexts that they enter run none: they would enter them again and again.
@@ -132,26 +180,6 @@ impl InHooks {
 impl Drop for InHooks {
     fn drop(&mut self) {
         carrier(|carrier| carrier.in_hooks.set(false));
-    }
-}
-
-impl Entered<'_> {
-    #[cold]
-    fn drop_guards(&mut self) {
-        let _in_hooks = InHooks::start();
-        self.guards.drop_all();
-    }
-
-    /// Runs the closures of the context that was entered, unless it was current before.
-    #[cold]
-    fn run_hooks(&mut self, contains_panics: bool) {
-        let Some(_in_hooks) = InHooks::start() else { return };
-        if let Some(context) = RequestContext::current() {
-            let is_new = self.context.as_ref().is_none_or(|outer| !outer.is_same(&context));
-            if let (true, Some(hooks)) = (is_new, context.enter_hooks()) {
-                self.guards = hooks.enter_all(contains_panics);
-            }
-        }
     }
 }
 
@@ -200,7 +228,7 @@ impl Carrier {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        if !self.guards.is_empty() {
+        if has_hooks() {
             self.drop_guards();
         }
         carrier(|carrier| carrier.swap_out(self.context));

@@ -26,7 +26,10 @@ use self::{
     rare::Rare,
     seeds::Seeds,
 };
-pub(crate) use self::{names::fmt_types, on_enter::Guards};
+pub(crate) use self::{
+    names::fmt_types,
+    on_enter::{Guard, has_hooks},
+};
 use crate::{
     RequestContext,
     end::{Callbacks, Phase, Role},

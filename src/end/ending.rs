@@ -14,6 +14,7 @@ use super::End;
 use crate::{
     RequestContext, Scoped,
     scope::{self, Entered},
+    store::has_hooks,
     unwind::contained,
 };
 
@@ -197,10 +198,7 @@ pub(crate) struct Making<'a> {
 impl<'a> Making<'a> {
     #[inline]
     pub(crate) fn enter(context: &'a mut Option<RequestContext>, owed: bool) -> Self {
-        let mut on_panic =
-            EndOnPanic(context.as_ref().filter(|context| owed && context.enter_hooks().is_some()).cloned());
-        let entered = scope::enter(context);
-        on_panic.0 = None;
+        let entered = if has_hooks() { enter_or_end(context, owed) } else { scope::enter(context) };
         Self { unwinding: Tell(owed.then_some(End::Panicked)), entered }
     }
 
@@ -211,15 +209,23 @@ impl<'a> Making<'a> {
     }
 }
 
-/// Ends the request of a context that could not be entered, since a closure of `on_enter` panicked.
-struct EndOnPanic(Option<RequestContext>);
+/// Enters a context. If a closure of `on_enter` panics, the request has ended.
+#[cold]
+fn enter_or_end(context: &mut Option<RequestContext>, owed: bool) -> Entered<'_> {
+    struct EndOnPanic(Option<RequestContext>);
 
-impl Drop for EndOnPanic {
-    fn drop(&mut self) {
-        if let Some(context) = &self.0 {
-            context.end(End::Panicked);
+    impl Drop for EndOnPanic {
+        fn drop(&mut self) {
+            if let Some(context) = &self.0 {
+                context.end(End::Panicked);
+            }
         }
     }
+
+    let mut on_panic = EndOnPanic(context.clone().filter(|_| owed));
+    let entered = scope::enter(context);
+    on_panic.0 = None;
+    entered
 }
 
 /// Tells the end when it is dropped. Lives in the context.

@@ -21,6 +21,9 @@ pub(super) struct Written(AtomicU64);
 #[derive(Default)]
 pub(super) struct Late(Mutex<Entries>);
 
+/// How many types there is room for at first.
+const ROOM: usize = 4;
+
 /// One for each type ever written, sorted by type: shorter to search than a map is to hash while they are few, and they
 /// can be no more than a program has types.
 #[derive(Default)]
@@ -53,13 +56,17 @@ impl Written {
         }
     }
 
-    /// Comes before the write. Whoever learned of a write from its writer also sees its bit, be it set by him or before,
-    /// since none is ever taken back; whoever races with it may see either.
+    /// Sets the bit of a type. Returns whether it was set before: if not, the type was never written.
+    ///
+    /// This comes before the write. A thread that learned of a write from its writer also sees the bit, since no bit is ever
+    /// cleared. A thread that races with the write may see either.
     #[inline]
-    pub(super) fn add<T: 'static>(&self) {
-        if !self.has::<T>() {
+    pub(super) fn add<T: 'static>(&self) -> bool {
+        let was_set = self.has::<T>();
+        if !was_set {
             self.0.fetch_or(TypeKey::of::<T>().bit(), Ordering::Release);
         }
+        was_set
     }
 
     #[inline]
@@ -69,12 +76,19 @@ impl Written {
 }
 
 impl Late {
+    /// An empty one with room for the first few types.
+    pub(super) fn with_room() -> Self {
+        Self(Mutex::new(Entries(Vec::with_capacity(ROOM))))
+    }
+
     pub(super) fn get<T: Send + Sync + 'static>(&self) -> Lookup<T> {
         self.lock().get()
     }
 
-    pub(super) fn set<T: Send + Sync + 'static>(&self, value: T) -> Leftover<T> {
-        let value = match self.lock().replace_unshared(value) {
+    /// Sets a value. `is_written` is false if no value of the type can stand here.
+    pub(super) fn set<T: Send + Sync + 'static>(&self, value: T, is_written: bool) -> Leftover<T> {
+        let replaced = if is_written { self.lock().replace_unshared(value) } else { Err(value) };
+        let value = match replaced {
             Ok(former) => return (Some(former), [None, None]),
             Err(value) => value,
         };
@@ -174,7 +188,7 @@ impl Late {
                 Ok(index) => return f(&mut entries.0[index].value, false),
                 Err(index) if entries.has_room(&mut room) => return f(entries.insert::<T>(index), true),
                 Err(_) => {
-                    let capacity = (2 * entries.0.len()).max(4);
+                    let capacity = (2 * entries.0.len()).max(ROOM);
                     drop(entries);
                     room = Vec::with_capacity(capacity);
                 }

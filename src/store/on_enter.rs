@@ -1,9 +1,27 @@
 //! Closures that run each time a context becomes current, and the guards that they return.
 
-use std::{iter, marker::PhantomData, sync::Arc};
+use std::{
+    iter,
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::Store;
-use crate::unwind::{contained, drop_each};
+use crate::unwind::contained;
+
+/// Whether any closure was ever registered in this process. Programs that register none pay for this look alone.
+///
+/// It is set before the store is shared. What shares the store with another thread makes that visible there too, so no
+/// stronger ordering is needed.
+static HAS_HOOKS: AtomicBool = AtomicBool::new(false);
+
+#[inline]
+pub(crate) fn has_hooks() -> bool {
+    HAS_HOOKS.load(Ordering::Relaxed)
+}
 
 /// A list of closures, latest first. The closures of a store are followed by those of its parent, which it shares.
 pub(crate) type EnterHooks = Option<Arc<EnterHook>>;
@@ -25,79 +43,53 @@ where
     G: 'static,
 {
     fn enter(&self) -> Box<dyn Guard> {
-        Box::new(Held { outer: None, _guard: (self.0)() })
+        Box::new(Held { entry: 0, outer: None, _guard: (self.0)() })
     }
 }
 
-/// The guards of one entry. They are dropped one by one, the latest first; none of them can panic further than that.
-#[derive(Default)]
-pub(crate) struct Guards(Option<Box<dyn Guard>>);
-
+/// What a closure returned, in the list of all that are held on a thread.
 pub(crate) trait Guard {
-    /// The guard that was entered before this one.
-    fn outer(&mut self) -> &mut Option<Box<dyn Guard>>;
+    /// Links it before the guard that was entered before it, and notes which entry of a context it belongs to.
+    fn set_outer(&mut self, entry: usize, outer: Option<Box<dyn Guard>>);
+
+    fn take_outer(&mut self) -> Option<Box<dyn Guard>>;
+
+    fn entry(&self) -> usize;
 }
 
 struct Held<G> {
+    entry: usize,
     outer: Option<Box<dyn Guard>>,
     _guard: G,
 }
 
 impl<G> Guard for Held<G> {
-    fn outer(&mut self) -> &mut Option<Box<dyn Guard>> {
-        &mut self.outer
-    }
-}
-
-impl Guards {
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
+    fn set_outer(&mut self, entry: usize, outer: Option<Box<dyn Guard>>) {
+        (self.entry, self.outer) = (entry, outer);
     }
 
-    fn push(&mut self, mut guard: Box<dyn Guard>) {
-        *guard.outer() = self.0.take();
-        self.0 = Some(guard);
+    fn take_outer(&mut self) -> Option<Box<dyn Guard>> {
+        self.outer.take()
     }
 
-    #[cold]
-    pub(crate) fn drop_all(&mut self) {
-        drop_each(iter::from_fn(|| {
-            let mut guard = self.0.take()?;
-            self.0 = guard.outer().take();
-            Some(guard)
-        }));
-    }
-}
-
-impl Drop for Guards {
-    #[inline]
-    fn drop(&mut self) {
-        if !self.is_empty() {
-            self.drop_all();
-        }
+    fn entry(&self) -> usize {
+        self.entry
     }
 }
 
 impl EnterHook {
-    /// Runs the closures in the order of their registration, those of parents first.
+    /// Runs the closures in the order of their registration, those of parents first, and hands each guard to `hold`.
     ///
-    /// A panic in one goes on, after the guards of those before it were dropped. With `contains_panics` it does not, and
-    /// the closures after it run too.
-    #[cold]
-    pub(crate) fn enter_all(&self, contains_panics: bool) -> Guards {
+    /// A panic in a closure goes on. With `contains_panics` it does not, and the closures after it run too.
+    pub(crate) fn enter_all(&self, contains_panics: bool, hold: impl Fn(Box<dyn Guard>)) {
         let latest_first: Vec<_> = iter::successors(Some(self), |hook| hook.before.as_deref()).collect();
-        let mut guards = Guards::default();
         for hook in latest_first.into_iter().rev() {
             if contains_panics {
-                if let Some(guard) = contained(|| hook.enter.enter()) {
-                    guards.push(guard);
-                }
+                contained(|| hook.enter.enter()).into_iter().for_each(&hold);
             } else {
-                guards.push(hook.enter.enter());
+                hold(hook.enter.enter());
             }
         }
-        guards
     }
 }
 
@@ -153,6 +145,7 @@ impl Store {
     /// request this is [`End::Panicked`](crate::End::Panicked). When the context is entered for a drop or for `on_end`
     /// callbacks, the panic hook reports it and it goes no further, and so it is with a panic in the drop of a guard.
     pub fn on_enter<G: 'static>(&mut self, enter: impl Fn() -> G + Send + Sync + 'static) {
+        HAS_HOOKS.store(true, Ordering::Relaxed);
         let before = self.on_enter.take();
         *self.on_enter = Some(Arc::new(EnterHook { before, enter: Closure(enter, PhantomData) }));
     }

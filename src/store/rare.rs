@@ -30,13 +30,19 @@ impl Rare {
 
     #[inline]
     pub(super) fn make(&self) -> &RareParts {
-        self.get().unwrap_or_else(|| self.allocate())
+        self.get().unwrap_or_else(|| self.allocate(RareParts::default))
+    }
+
+    /// As [`make`](Self::make), with room for the values that are about to be set.
+    #[inline]
+    pub(super) fn make_for_writes(&self) -> &RareParts {
+        self.get().unwrap_or_else(|| self.allocate(|| RareParts { late: Late::with_room(), ..RareParts::default() }))
     }
 
     // Allocated before it is stored: an allocator may read this store meanwhile.
     #[cold]
-    fn allocate(&self) -> &RareParts {
-        let mut parts = Some(Box::default());
+    fn allocate(&self, parts: fn() -> RareParts) -> &RareParts {
+        let mut parts = Some(Box::new(parts()));
         self.0.get_or_init(|| parts.take().unwrap_or_default())
     }
 

@@ -23,7 +23,8 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        self.late_to_write::<T>().set(value);
+        let is_written = self.written.add::<T>();
+        self.rare.make_for_writes().late.set(value, is_written);
     }
 
     /// Sets a value unless there is one, here or in a parent; says whether it did.
@@ -119,6 +120,6 @@ impl Store {
     #[inline]
     fn late_to_write<T: 'static>(&self) -> &Late {
         self.written.add::<T>();
-        &self.rare.make().late
+        &self.rare.make_for_writes().late
     }
 }
