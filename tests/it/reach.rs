@@ -1,11 +1,13 @@
 //! It reaches everywhere: each place in a request, whatever happens there, inside each outer context.
 //!
 //! A cell of [`TABLE`] runs a request, by hand, through a layer around a [`Probe`](probe::Probe). In the cell's place the
-//! probe must have seen the inner user, at each visit; after each step of the way the outer one must be current again.
+//! probe must have seen the inner user, at each visit; after each step of the way the outer one must be current again. Each
+//! context has two guards of `Store::on_enter`, which must be entered in order wherever it is current, and nowhere else.
 
 mod broken;
 mod carried;
 mod drive;
+mod entered;
 mod guest;
 mod log;
 mod probe;
@@ -105,6 +107,7 @@ fn cells() -> Vec<(Cell, Visits)> {
 fn layer() -> RequestContextLayer<Setup> {
     RequestContextLayer::new(|store, _| {
         store.insert(INNER);
+        entered::register(store, INNER);
     })
 }
 

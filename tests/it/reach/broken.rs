@@ -4,6 +4,7 @@
 mod carriers;
 mod flawed;
 mod found_out;
+mod guards;
 
 use std::{
     pin::Pin,
@@ -18,6 +19,7 @@ use tower::{Service, service_fn};
 use self::carriers::{Global, Own};
 use super::{
     Cell, INNER, Manner, OUTER, Place,
+    entered::EnterPanics,
     probe::{Failure, Probe, ProbeBody},
     report::{Carrier, Real, Report},
 };
@@ -180,7 +182,7 @@ impl<C: Carrier, P: Fn(Moment) -> bool> Enters<C, P> {
         match (self.at)(now) {
             true if now.is_last() => self.carrier.last_scope(INNER, f),
             true => self.carrier.scope(INNER, f),
-            false => f(),
+            false => self.carrier.omitted_scope(INNER, f),
         }
     }
 }
@@ -240,6 +242,7 @@ impl<B: Body, C: Carrier, P: Fn(Moment) -> bool> Body for Faulty<B, C, P> {
 impl<T, C: Carrier, P: Fn(Moment) -> bool> Drop for Faulty<T, C, P> {
     fn drop(&mut self) {
         let inner = self.inner.take();
+        let _no_panics = EnterPanics::set(false);
         self.enters.scope(self.drop, || drop(inner));
     }
 }

@@ -10,12 +10,12 @@ use std::{
 use http::{Request, Response};
 use hyper::body::Body;
 use tower::{Layer, Service, service_fn};
-use tower_request_context::{RequestContext, RequestContextLayer, Store};
+use tower_request_context::{RequestContext, RequestContextLayer};
 
 use super::{
     INNER, MANNERS, Manner, OUTER, Place, TABLE,
     drive::drive,
-    layer,
+    entered, layer,
     log::Log,
     probe::{Failure, Probe, ProbeBody, Script},
     report::{Carrier, Real, Report},
@@ -38,7 +38,8 @@ fn a_refusal_reaches_all_of_its_body_and_the_inner_service_is_not_called() {
 
 #[test]
 fn a_refusal_that_is_never_polled_is_dropped_in_its_context() {
-    let script = Script { place: Place::Poll, manner: Manner::NeverPolled, panics_in_drop: false };
+    let script =
+        Script { place: Place::Poll, manner: Manner::NeverPolled, panics_in_drop: false, panics_in_enter: false };
     let log = served(script, refusing);
     assert_eq!(log.inside(), [(Place::DropOfBody, Some(INNER))]);
     assert_eq!(log.outside(), [(Place::Call, Some(OUTER)), (Place::DropOfFuture, Some(OUTER))]);
@@ -46,7 +47,8 @@ fn a_refusal_that_is_never_polled_is_dropped_in_its_context() {
 
 #[test]
 fn a_response_is_dropped_in_its_context_when_the_destructor_of_its_future_panics() {
-    let script = Script { place: Place::DropOfFuture, manner: Manner::Ready, panics_in_drop: true };
+    let script =
+        Script { place: Place::DropOfFuture, manner: Manner::Ready, panics_in_drop: true, panics_in_enter: false };
     let log = served(script, |probe| layer().layer(probe));
     let places = [Place::Call, Place::Poll, Place::DropOfFuture, Place::DropOfBody];
     assert_eq!(log.inside(), places.map(|place| (place, Some(INNER))));
@@ -55,7 +57,8 @@ fn a_response_is_dropped_in_its_context_when_the_destructor_of_its_future_panics
 
 #[test]
 fn a_future_is_dropped_as_soon_as_it_is_ready() {
-    let (log, mut probe) = probe(Script { place: Place::Poll, manner: Manner::Ready, panics_in_drop: false });
+    let (log, mut probe) =
+        probe(Script { place: Place::Poll, manner: Manner::Ready, panics_in_drop: false, panics_in_enter: false });
     let mut future = pin!(context().scope(probe.call(Request::new(()))));
     let response = poll(future.as_mut());
     assert!(response.is_ready());
@@ -66,7 +69,7 @@ fn a_future_is_dropped_as_soon_as_it_is_ready() {
 fn what_exits_sees_no_context_in_any_cell() {
     for (place, _) in TABLE {
         for manner in MANNERS {
-            let log = served(Script { place, manner, panics_in_drop: false }, exiting);
+            let log = served(Script { place, manner, panics_in_drop: false, panics_in_enter: false }, exiting);
             assert!(!log.inside().is_empty());
             assert!(log.inside().iter().all(|(_, user)| user.is_none()), "{:?}", log.inside());
             assert!(log.outside().iter().all(|(_, user)| *user == Some(OUTER)), "{:?}", log.outside());
@@ -76,7 +79,7 @@ fn what_exits_sees_no_context_in_any_cell() {
 
 #[test]
 fn what_is_polled_after_completion_panics_and_leaves_the_outer_context_current() {
-    let ready = Script { place: Place::Poll, manner: Manner::Ready, panics_in_drop: false };
+    let ready = Script { place: Place::Poll, manner: Manner::Ready, panics_in_drop: false, panics_in_enter: false };
     assert_panics_when_polled_again(layer().layer(probe(ready).1).call(Request::new(())));
     assert_panics_when_polled_again(refusing(probe(ready).1).call(Request::new(())));
     assert_panics_when_polled_again(context().scope(async {}));
@@ -98,7 +101,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 fn context() -> RequestContext {
-    RequestContext::new(Store::new().with_value(INNER))
+    RequestContext::new(entered::store(INNER))
 }
 
 fn probe(script: Script) -> (Arc<Log>, Probe) {
@@ -127,6 +130,7 @@ fn refusing(
     let refuser = probe.clone();
     let layer = RequestContextLayer::new(move |store, _| {
         store.insert(INNER);
+        entered::register(store, INNER);
         Refusal::Err(Response::new(Box::new(refuser.body())))
     });
     layer.layer(probe)

@@ -23,11 +23,11 @@ where
 {
     let cx = &mut Context::from_waker(Waker::noop());
     assert!(service.poll_ready(cx).is_ready());
-    let Ok(future) = log.step(Place::Call, || service.call(Request::new(()))) else { return };
+    let Ok(future) = log.step(Place::Call, script, || service.call(Request::new(()))) else { return };
 
     let mut future = Box::pin(future);
     let polled = log.poll(Place::Poll, script, || future.as_mut().poll(cx));
-    let Some(Ok(response)) = log.drop(Place::DropOfFuture, future, polled) else { return };
+    let Some(Ok(response)) = log.drop(Place::DropOfFuture, script, future, polled) else { return };
 
     let mut body = Box::pin(response.into_body());
     let mut polled = log.poll(Place::Frame, script, || body.as_mut().poll_frame(cx));
@@ -39,14 +39,14 @@ where
         let is_trailers = matches!(last, Some(Ok(frame)) if frame.is_trailers());
         assert!(is_trailers || matches!(last, Some(Err(Failure))));
     }
-    log.drop(Place::DropOfBody, body, polled);
+    log.drop(Place::DropOfBody, script, body, polled);
 }
 
 impl Log {
     /// Polls as often as the script wants it; `None` where that is not until it is ready.
     fn poll<R>(&self, place: Place, script: Script, mut poll: impl FnMut() -> Poll<R>) -> Result<Option<R>, Payload> {
         for _ in 0..script.manner_in(place).polls() {
-            if let Poll::Ready(result) = self.step(place, &mut poll)? {
+            if let Poll::Ready(result) = self.step(place, script, &mut poll)? {
                 return Ok(Some(result));
             }
         }
@@ -54,8 +54,8 @@ impl Log {
     }
 
     /// Drops what was polled; if that panicked, while the panic unwinds.
-    fn drop<T, R>(&self, place: Place, polled: T, result: Result<Option<R>, Payload>) -> Option<R> {
-        let dropped = self.step(place, || {
+    fn drop<T, R>(&self, place: Place, script: Script, polled: T, result: Result<Option<R>, Payload>) -> Option<R> {
+        let dropped = self.step(place, script, || {
             let _polled = polled;
             result.unwrap_or_else(|payload| resume_unwind(payload))
         });

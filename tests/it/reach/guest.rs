@@ -9,7 +9,7 @@ use http::{request, response::Parts};
 use tower_request_context::{End, RequestContextLayer, Store};
 
 use super::{
-    NAMELESS,
+    NAMELESS, entered,
     log::{Log, What},
 };
 use crate::support::User;
@@ -41,7 +41,10 @@ pub(super) struct Held(Trace);
 
 /// The crate's layer, with the setup of that guest.
 pub(super) fn promised(guest: Guest) -> RequestContextLayer<impl Fn(&mut Store, &mut request::Parts) + Clone> {
-    RequestContextLayer::new(move |store, _| guest.sets_up(store))
+    RequestContextLayer::new(move |store, _| {
+        guest.registers(store);
+        guest.sets_up(store);
+    })
 }
 
 impl Guest {
@@ -59,9 +62,18 @@ impl Guest {
         Arc::strong_count(&self.alive)
     }
 
+    /// Registers the guards of the present user.
+    pub(super) fn registers(&self, store: &mut Store) {
+        entered::register(store, self.user());
+    }
+
+    fn user(&self) -> User {
+        User(self.user.load(Ordering::Relaxed))
+    }
+
     pub(super) fn sets_up(&self, opened: &mut impl Opened) {
         self.log.tell(What::SetUp);
-        match User(self.user.load(Ordering::Relaxed)) {
+        match self.user() {
             NAMELESS => {}
             user => opened.hold(user),
         }

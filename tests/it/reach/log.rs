@@ -10,7 +10,11 @@ use std::{
 
 use tower_request_context::End;
 
-use super::Place;
+use super::{
+    Place,
+    entered::{EnterPanics, Entry, both, entered},
+    probe::Script,
+};
 use crate::support::User;
 
 pub(super) struct Log {
@@ -19,10 +23,11 @@ pub(super) struct Log {
     events: Mutex<Vec<Event>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Event {
     pub(super) what: What,
     pub(super) current: Option<User>,
+    pub(super) entered: Vec<Entry>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +69,7 @@ impl Log {
     }
 
     pub(super) fn tell(&self, what: What) {
-        self.write(what, (self.current)());
+        self.write(what, (self.current)(), entered());
     }
 
     pub(super) fn visit(self: &Arc<Self>, place: Place) -> Visit {
@@ -72,8 +77,10 @@ impl Log {
     }
 
     /// Does a step and then looks around. A panic that no script asked for goes on.
-    pub(super) fn step<R>(&self, place: Place, f: impl FnOnce() -> R) -> Result<R, Payload> {
+    pub(super) fn step<R>(&self, place: Place, script: Script, f: impl FnOnce() -> R) -> Result<R, Payload> {
+        let enter_panics = EnterPanics::set(script.panics_in_enter && script.place == place);
         let result = catch_unwind(AssertUnwindSafe(f));
+        drop(enter_panics);
         self.tell(What::Step(place));
         result.or_else(|payload| if payload.is::<ScriptedPanic>() { Err(payload) } else { resume_unwind(payload) })
     }
@@ -93,6 +100,13 @@ impl Log {
         self.sights(|what| if let What::Step(place) = what { Some(place) } else { None })
     }
 
+    /// Returns the first event, in this place or outside, whose guards are not those of the current context.
+    pub(super) fn misplaced_guards(&self, place: Place) -> Option<Event> {
+        let events = self.events.lock().unwrap();
+        let is_judged = |event: &&Event| if let What::Visit(visited) = event.what { visited == place } else { true };
+        events.iter().filter(is_judged).find(|event| !event.has_its_guards()).cloned()
+    }
+
     /// All that happened since the last time.
     pub(super) fn take(&self) -> Vec<Event> {
         mem::take(&mut *self.events.lock().unwrap())
@@ -103,8 +117,25 @@ impl Log {
         events.iter().filter_map(|event| Some((place(event.what)?, event.current))).collect()
     }
 
-    fn write(&self, what: What, current: Option<User>) {
-        self.events.lock().unwrap().push(Event { what, current });
+    fn write(&self, what: What, current: Option<User>, entered: Vec<Entry>) {
+        self.events.lock().unwrap().push(Event { what, current, entered });
+    }
+}
+
+impl Event {
+    /// Whether this user was current, with the guards of that context.
+    pub(super) fn is_in(&self, user: Option<User>) -> bool {
+        self.current == user && self.has_its_guards()
+    }
+
+    /// Whether the guards of the current context were innermost and in order. Outside of a request there are no others.
+    fn has_its_guards(&self) -> bool {
+        let own = self.current.map(both);
+        let own = own.as_ref().map_or(&[][..], |own| own);
+        match self.what {
+            What::Step(_) | What::Elsewhere(_) => self.entered == own,
+            _ => self.entered.ends_with(own),
+        }
     }
 }
 
@@ -113,8 +144,9 @@ impl Drop for Visit {
         let Self(log, place) = self;
         log.tell(What::Visit(*place));
         if log.looks_elsewhere {
-            let elsewhere = thread::scope(|scope| scope.spawn(log.current).join());
-            log.write(What::Elsewhere(*place), elsewhere.expect("it only looks around"));
+            let elsewhere = thread::scope(|scope| scope.spawn(|| ((log.current)(), entered())).join());
+            let (current, entered) = elsewhere.expect("it only looks around");
+            log.write(What::Elsewhere(*place), current, entered);
         }
     }
 }

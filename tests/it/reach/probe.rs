@@ -25,6 +25,8 @@ pub(super) struct Script {
     pub(super) manner: Manner,
     /// Whether the destructor itself panics, where the place is one.
     pub(super) panics_in_drop: bool,
+    /// Whether a closure of `on_enter` panics when the context is entered in the place.
+    pub(super) panics_in_enter: bool,
 }
 
 /// What a probe fails with.
@@ -136,6 +138,11 @@ impl Script {
         if place == polled { self.manner } else { Manner::Ready }
     }
 
+    /// Whether the place is never reached, because entering the context panics. A drop contains that panic.
+    pub(super) fn is_not_entered(self) -> bool {
+        self.panics_in_enter && !matches!(self.place, Place::DropOfFuture | Place::DropOfBody)
+    }
+
     fn polls_in(self, place: Place) -> Polls {
         Polls { manner: self.manner_in(place), done: 0 }
     }
@@ -172,6 +179,6 @@ impl Polls {
 }
 
 /// A panic, but for its line on stderr: hundreds of them would bury what a failed test has to say.
-fn unwind() -> ! {
+pub(super) fn unwind() -> ! {
     resume_unwind(Box::new(ScriptedPanic))
 }

@@ -22,9 +22,9 @@ use crate::support::User;
 pub(super) enum Promise {
     /// The setup runs once for each request.
     OneSetup,
-    /// Who asks is current: not who asked before, nor who asks around it.
+    /// Who asks is current: not who asked before, nor who asks around it. So are the guards of its context.
     OwnStore,
-    /// Who was current before a step is so after it.
+    /// Who was current before a step is so after it, and no guards are left.
     OuterRestored,
     /// What `on_response` was given is called if there is a head.
     HeadShown,
@@ -39,7 +39,7 @@ pub(super) enum Promise {
     EndToldLast,
     RightEnd,
     EndsInOrder,
-    /// Callbacks are called in the context.
+    /// Callbacks are called in the context, with its guards entered.
     CalledInContext,
     /// The values live until the end has been told.
     ValuesKept,
@@ -122,9 +122,9 @@ impl Seen {
         let due = if self.way.has_head() { CALLBACKS } else { 0 };
         match promise {
             Promise::OneSetup => self.count(|what| what == What::SetUp) == 1,
-            Promise::OwnStore => self.all(visits, |event| event.current == Some(self.user)),
+            Promise::OwnStore => self.all(visits, |event| event.is_in(Some(self.user))),
             Promise::OuterRestored => {
-                self.all(|what| matches!(what, What::Step(_)), |event| event.current == self.way.outer)
+                self.all(|what| matches!(what, What::Step(_)), |event| event.is_in(self.way.outer))
             }
             Promise::HeadShown => (0..due).all(|n| self.heads().contains(&n)),
             Promise::HeadShownOnce => (0..CALLBACKS).all(|n| self.heads().iter().filter(|it| **it == n).count() <= 1),
@@ -141,7 +141,7 @@ impl Seen {
             }
             Promise::RightEnd => self.ends().iter().all(|(_, end)| *end == self.way.end()),
             Promise::EndsInOrder => self.ends().is_sorted_by_key(|(n, _)| *n),
-            Promise::CalledInContext => self.all(calls, |event| event.current == Some(self.user)),
+            Promise::CalledInContext => self.all(calls, |event| event.is_in(Some(self.user))),
             Promise::ValuesKept => {
                 let needed = self.last(|what| visits(what) || calls(what));
                 self.first(|what| what == What::Value).is_none_or(|dropped| needed < Some(dropped))

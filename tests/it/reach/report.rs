@@ -5,11 +5,12 @@ use std::{fmt, panic::resume_unwind, thread};
 use http::{Request, Response};
 use hyper::body::Body;
 use tower::Service;
-use tower_request_context::{RequestContext, Store};
+use tower_request_context::RequestContext;
 
 use super::{
     Cell, INNER, Manner, NAMELESS, Place, Visits, cells,
     drive::drive,
+    entered,
     log::Log,
     probe::{Failure, Probe, Script},
 };
@@ -20,6 +21,11 @@ pub(super) trait Carrier: Copy + Sync {
     fn current() -> Option<User>;
 
     fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R;
+
+    /// The scope that a broken layer enters where it omits the right one.
+    fn omitted_scope<R>(self, _: User, f: impl FnOnce() -> R) -> R {
+        f()
+    }
 
     /// The scope of what comes last in a request.
     fn last_scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
@@ -38,7 +44,7 @@ impl Carrier for Real {
     }
 
     fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
-        RequestContext::new(Store::new().with_value(user)).sync_scope(f)
+        RequestContext::new(entered::store(user)).sync_scope(f)
     }
 }
 
@@ -82,13 +88,20 @@ impl Report {
 }
 
 impl Cell {
-    /// A drop meets a panic in two ways: it is part of the unwinding, or the destructor is what panics.
+    /// A drop meets a panic in two ways: it is part of the unwinding, or the destructor is what panics. And in each place a
+    /// panic may come from a closure of `on_enter`.
     pub(super) fn scripts(self) -> Vec<Script> {
         let Self { place, manner, .. } = self;
-        let mut scripts = vec![Script { place, manner, panics_in_drop: false }];
-        if let (Place::DropOfFuture | Place::DropOfBody, Manner::Panic) = (place, manner) {
-            let before = [Manner::Ready, Manner::Cancelled];
-            scripts.extend(before.map(|manner| Script { place, manner, panics_in_drop: true }));
+        let script = Script { place, manner, panics_in_drop: false, panics_in_enter: false };
+        let mut scripts = vec![script];
+        if manner == Manner::Panic {
+            let is_drop = matches!(place, Place::DropOfFuture | Place::DropOfBody);
+            if is_drop {
+                let before = [Manner::Ready, Manner::Cancelled];
+                scripts.extend(before.map(|manner| Script { manner, panics_in_drop: true, ..script }));
+            }
+            let manner = if is_drop { Manner::Cancelled } else { Manner::Ready };
+            scripts.push(Script { manner, panics_in_enter: true, ..script });
         }
         scripts
     }
@@ -99,6 +112,7 @@ impl Cell {
         S: Service<Request<()>, Response = Response<B>, Error = Failure>,
         B: Body<Error = Failure>,
     {
+        let times = if script.is_not_entered() { 0 } else { times };
         let log = Log::of_all_threads(C::current);
         let service = serving(Probe::new(script, &log));
         match self.outer {
@@ -117,8 +131,11 @@ impl Cell {
         if let Some((_, user)) = log.elsewhere().iter().find(|(_, user)| user.is_some()) {
             return Err(format!("another thread saw {user:?}, in {script:?}"));
         }
-        match log.outside().iter().find(|(_, user)| *user != self.outer) {
-            Some((place, user)) => Err(format!("{user:?} was current after {place:?}, in {script:?}")),
+        if let Some((place, user)) = log.outside().iter().find(|(_, user)| *user != self.outer) {
+            return Err(format!("{user:?} was current after {place:?}, in {script:?}"));
+        }
+        match log.misplaced_guards(self.place) {
+            Some(event) => Err(format!("misplaced guards: {event:?}, in {script:?}")),
             None => Ok(()),
         }
     }

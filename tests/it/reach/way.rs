@@ -26,7 +26,7 @@ pub(super) fn ways() -> impl Iterator<Item = Way> {
 impl Way {
     pub(super) fn end(&self) -> End {
         match self.script.manner {
-            _ if self.script.panics_in_drop => End::Panicked,
+            _ if self.script.panics_in_drop || self.script.is_not_entered() => End::Panicked,
             Manner::Fails => End::Failed,
             Manner::Panic => End::Panicked,
             Manner::Cancelled | Manner::NeverPolled => End::Cancelled,
@@ -42,7 +42,8 @@ impl Way {
     /// Whether it stops in that place.
     pub(super) fn is_cut_in(&self, place: Place) -> bool {
         let manner = self.script.manner_in(place);
-        matches!(manner, Manner::Fails | Manner::Panic | Manner::Cancelled | Manner::NeverPolled)
+        self.is_not_entered_in(place)
+            || matches!(manner, Manner::Fails | Manner::Panic | Manner::Cancelled | Manner::NeverPolled)
     }
 
     /// Whether a response comes.
@@ -51,12 +52,17 @@ impl Way {
     }
 
     pub(super) fn panics_in_the_call(&self) -> bool {
-        self.script.manner_in(Place::Call) == Manner::Panic
+        self.script.manner_in(Place::Call) == Manner::Panic || self.is_not_entered_in(Place::Call)
+    }
+
+    /// Whether entering the context panics there.
+    pub(super) fn is_not_entered_in(&self, place: Place) -> bool {
+        self.script.is_not_entered() && self.script.place == place
     }
 
     /// Whether the future is ready and no response comes of it: it fails, or panics in its drop.
     pub(super) fn is_ready_in_vain(&self) -> bool {
-        let Script { place, manner, panics_in_drop } = self.script;
+        let Script { place, manner, panics_in_drop, .. } = self.script;
         let panics = panics_in_drop && place == Place::DropOfFuture && manner == Manner::Ready;
         panics || self.script.manner_in(Place::Poll) == Manner::Fails
     }

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::super::report::Carrier;
+use super::super::{entered::enter_by_hand, report::Carrier};
 use crate::support::User;
 
 thread_local! {
@@ -29,6 +29,7 @@ impl Carrier for Own {
     }
 
     fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
+        let f = || enter_by_hand(user, f);
         let outer = OWN.replace(Some(user));
         match self {
             Self::Restores => {
@@ -81,7 +82,7 @@ impl Carrier for Global {
     fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
         let outer = Self::replace(Some(user));
         let _leave = Leave(|outer| _ = Self::replace(outer), outer);
-        f()
+        enter_by_hand(user, f)
     }
 }
 

@@ -14,6 +14,7 @@ use tower::Service;
 use tower_request_context::{End, RequestContext, Store};
 
 use super::super::{
+    entered::EnterPanics,
     guest::{Guest, Held, Opened},
     probe::{Failure, Probe, ProbeBody, ProbeFuture},
 };
@@ -71,12 +72,13 @@ impl Flawed {
     }
 
     fn open(&mut self) -> Duty {
-        let fresh = || RequestContext::new(Store::new());
+        let mut store = Store::new();
+        self.guest.registers(&mut store);
         let context = match self.fault {
-            Fault::SharesOneStore => self.kept.first().cloned().unwrap_or_else(fresh),
-            Fault::UsesTheOuterStore => RequestContext::current().unwrap_or_else(fresh),
-            Fault::Inherits => RequestContext::inherit(Store::new()),
-            _ => fresh(),
+            Fault::SharesOneStore => self.kept.first().cloned().unwrap_or_else(|| RequestContext::new(store)),
+            Fault::UsesTheOuterStore => RequestContext::current().unwrap_or_else(|| RequestContext::new(store)),
+            Fault::Inherits => RequestContext::inherit(store),
+            _ => RequestContext::new(store),
         };
         if matches!(self.fault, Fault::SharesOneStore | Fault::KeepsAHandle) {
             self.kept.push(context.clone());
@@ -180,6 +182,7 @@ impl Duty {
 
 impl Drop for Duty {
     fn drop(&mut self) {
+        let _no_panics = EnterPanics::set(false);
         match self.fault {
             Fault::NeverEnds => self.told.clear(),
             Fault::LosesTheEndOfAPanic if self.how == End::Panicked => self.told.clear(),
@@ -260,6 +263,7 @@ impl Body for Carried<ProbeBody> {
 impl<T> Drop for Carried<T> {
     fn drop(&mut self) {
         let Some(mut duty) = self.duty.take() else { return };
+        let _no_panics = EnterPanics::set(false);
         let inner = self.inner.take();
         let is_cancelled = duty.how == End::Cancelled;
         match duty.fault {

@@ -38,12 +38,14 @@ breaks! {
     // The setup and its store. A request that is served in the store of another drops what that one has put there.
     a_layer_that_sets_up_twice: SetsUpTwice => { OneSetup: always, ValuesKept: always };
     a_layer_that_shares_one_store_among_its_requests:
-        SharesOneStore => { OwnStore: always, CalledInContext: always, ValuesKept: always, NothingLeft: always };
+        SharesOneStore => { OwnStore: is_called, CalledInContext: always, ValuesKept: always, NothingLeft: always };
     a_layer_that_uses_the_store_of_the_outer_context: UsesTheOuterStore => {
         OwnStore: is_inside, CalledInContext: is_inside, OuterRestored: is_inside, ValuesKept: is_inside,
-        NothingLeft: is_inside
+        NothingLeft: is_inside,
+        // The outer context is current, so that its closures do not run again and do not panic.
+        RightEnd: is_inside_and_not_entered, HeadShownInTime: |way| is_inside_and_not_entered(way) && !way.has_head()
     };
-    a_layer_that_inherits_unasked: Inherits => { OwnStore: is_inside, CalledInContext: is_inside };
+    a_layer_that_inherits_unasked: Inherits => { OwnStore: |way| is_inside(way) && is_called(way), CalledInContext: is_inside };
 
     // How long things live.
     a_layer_that_keeps_a_handle_after_the_request: KeepsAHandle => { NothingLeft: always };
@@ -98,6 +100,15 @@ fn always(_: &Way) -> bool {
 
 fn is_inside(way: &Way) -> bool {
     way.outer == Some(OUTER)
+}
+
+/// Whether the inner service is called.
+fn is_called(way: &Way) -> bool {
+    !way.is_not_entered_in(Place::Call)
+}
+
+fn is_inside_and_not_entered(way: &Way) -> bool {
+    is_inside(way) && way.script.is_not_entered()
 }
 
 /// Whether somebody stops asking, be it that the destructor panics then.
