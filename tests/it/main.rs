@@ -23,6 +23,7 @@ mod memory;
 mod model;
 mod nesting;
 mod on_enter;
+mod partners;
 mod propagation;
 mod quickstart;
 mod reach;
