@@ -44,7 +44,12 @@ impl Example<'_> {
     }
 
     pub(crate) async fn run(&self, port: &str, arguments: &[&str]) -> Output {
-        guarded(self.command(port).args(arguments).output()).await.unwrap()
+        self.with(port, arguments, &[]).await
+    }
+
+    /// Runs it with variables of the environment.
+    pub(crate) async fn with(&self, port: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        guarded(self.command(port).args(arguments).envs(variables.iter().copied()).output()).await.unwrap()
     }
 
     /// Starts it on any free port.

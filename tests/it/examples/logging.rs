@@ -1,10 +1,16 @@
-//! Lines of JSON, each of which says whose request it is of.
+//! Lines of JSON that each have the fields of their own request, from a span and from the context.
 
 #[allow(dead_code, reason = "`main` is for those who run it")]
-#[path = "../../../examples/logging.rs"]
+#[path = "../../../examples/logging/main.rs"]
 mod example;
 
-use std::{collections::HashMap, convert::Infallible, io, sync::Arc};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    io,
+    pin::pin,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -15,134 +21,277 @@ use axum::{
     response::Response,
     routing::get,
 };
-use futures_util::{StreamExt, future::join_all, stream};
+use futures_util::{
+    StreamExt,
+    future::{Either, join_all, select},
+    poll, stream,
+};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::{
     Barrier,
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
 };
+use tower_request_context::RequestContext;
 use tracing::{Instrument, info, info_span};
 
-use self::example::{UserId, logged, routes, subscriber};
+use self::example::{Source, UserId, logged, routes, subscriber};
 use crate::{
     capture::Subscribed,
+    example::{Example, refusal, stderr, stdout},
     support::{Connection, VERSIONS, client, in_time, request, serve, text},
 };
 
-const AT_ONCE: u64 = 200;
+const SOURCES: [Source; 3] = [Source::Span, Source::JsonSubscriber, Source::FormatEvent];
+
+const AT_ONCE: usize = 200;
 
 #[tokio::test]
-async fn each_line_of_200_requests_at_once_says_its_id_its_route_and_its_user() {
-    let mut log = Log::capture();
-    for version in VERSIONS {
-        let all = Arc::new(Barrier::new(AT_ONCE.try_into().unwrap()));
-        let client = client(version);
-        let app = routes().layer(from_fn_with_state(all, meet));
-        let address = serve(logged(app, sessions())).await;
-        let ask = async |n| {
-            let path = format!("/cats/tom-{n}");
-            let response = client.request(with_token(request(address, &path, None), n)).await.unwrap();
-            let id = id_of(&response);
-            assert_eq!(text(response).await, diary(n), "{version:?}");
-            id
-        };
-        let ids = in_time(join_all((0..AT_ONCE).map(ask))).await;
+async fn each_line_of_200_overlapping_requests_has_its_fields() {
+    for source in SOURCES {
+        for version in VERSIONS {
+            let mut log = Log::capture(source);
+            let stages = Arc::new(Stages::default());
+            let client = client(version);
+            let app = routes().layer(from_fn_with_state(Arc::clone(&stages), meet));
+            let address = serve(logged(source, app, sessions())).await;
+            let ask = async |n| {
+                let response = client.request(with_token(request(address, &path(n), None), n));
+                if leaves(n) {
+                    let left = matches!(select(pin!(response), pin!(stages.handled.wait())).await, Either::Right(_));
+                    assert!(left, "{source:?} {version:?}");
+                    return None;
+                }
+                let response = response.await.unwrap();
+                let id = id_of(&response);
+                assert_eq!(text(response).await, diary(n), "{source:?} {version:?}");
+                Some(id)
+            };
+            let echoed = in_time(join_all((0..AT_ONCE).map(ask))).await;
 
-        let mut lines = log.by_request(7 * ids.len()).await;
-        for (n, id) in (0..).zip(ids) {
-            let mut of_this = lines.remove(&id).unwrap_or_default();
-            of_this.sort_by_key(Value::to_string);
-            let spans = json!([{ "name": "request", "id": id, "route": "/cats/{name}", "user": user(n) }]);
-            let about = |message| json!({ "message": message, "cat": format!("tom-{n}"), "spans": spans });
-            let mut expected = ["asked", "selected", "streamed", "streamed"].map(about).to_vec();
-            let food = if user(n) == "nobody" { "kibble" } else { "tuna" };
-            expected.push(json!({ "message": "fed", "cat": format!("tom-{n}"), "food": food, "spans": spans }));
-            expected.push(json!({ "message": "finished processing request", "status": 200, "spans": spans }));
-            expected.push(json!({ "message": "over", "end": "Completed", "spans": spans }));
-            expected.sort_by_key(Value::to_string);
-            assert_eq!(of_this, expected, "{version:?}");
+            let count = (0..AT_ONCE).map(|n| events(n).len()).sum();
+            let mut lines = log.by_request(count).await;
+            for (n, echoed) in echoed.into_iter().enumerate() {
+                let id = stages.ids.lock().unwrap().remove(&path(n)).unwrap();
+                assert!(echoed.is_none_or(|echoed| echoed == id), "{source:?} {version:?}");
+                let route = if leaves(n) { "/cats/{name}/call" } else { "/cats/{name}" };
+                let fields = json!({ "request_id": id, "route": route, "user": user(n) });
+                let mut expected: Vec<_> = events(n).into_iter().map(|event| line(source, event, &fields)).collect();
+                expected.sort_by_key(Value::to_string);
+                let mut of_this = lines.remove(&id).unwrap_or_default();
+                of_this.sort_by_key(Value::to_string);
+                assert_eq!(of_this, expected, "{source:?} {version:?}");
+            }
+            assert_eq!(lines, HashMap::new(), "lines of no request, {source:?} {version:?}");
         }
-        assert_eq!(lines, HashMap::new(), "lines of no request, {version:?}");
+    }
+}
+
+/// What is logged for a request, in any order.
+fn events(n: usize) -> Vec<Value> {
+    let cat = format!("tom-{n}");
+    if leaves(n) {
+        return vec![
+            json!({ "message": "called", "cat": cat }),
+            json!({ "message": "dropped", "cat": cat, "place": "handler" }),
+            json!({ "message": "ended", "end": "Cancelled" }),
+        ];
+    }
+    let food = if user(n) == "anonymous" { "kibble" } else { "tuna" };
+    vec![
+        json!({ "message": "asked", "cat": cat }),
+        json!({ "message": "selected", "cat": cat }),
+        json!({ "message": "fed", "cat": cat, "food": food }),
+        json!({ "message": "streamed", "cat": cat }),
+        json!({ "message": "streamed", "cat": cat }),
+        json!({ "message": "dropped", "cat": cat, "place": "body" }),
+        json!({ "message": "finished processing request", "status": 200 }),
+        json!({ "message": "ended", "end": "Completed" }),
+    ]
+}
+
+#[tokio::test]
+async fn a_request_that_panics_or_is_cancelled_is_logged_with_its_end() {
+    for source in SOURCES {
+        let mut log = Log::capture(source);
+        let first = async || Ok::<_, Infallible>("…");
+        let endless = async move || Body::from_stream(stream::once(first()).chain(stream::pending()));
+        let panics = async || -> () { panic!("a panic in the handler") };
+        let app = Router::new().route("/endless", get(endless)).route("/panics", get(panics));
+        let address = serve(logged(source, app, sessions())).await;
+        for version in VERSIONS {
+            let mut connection = Connection::open(address, version).await;
+            let request_of = |path, n| with_token(request(address, path, None), n);
+            let mut response = connection.send(request_of("/endless", 7)).await.unwrap();
+            let fields = json!({ "request_id": id_of(&response), "route": "/endless", "user": "7" });
+            in_time(response.frame()).await.unwrap().unwrap();
+            drop(response);
+            let answered = json!({ "message": "finished processing request", "status": 200 });
+            assert_eq!(log.next().await, line(source, answered, &fields), "{version:?}");
+            let cancelled = json!({ "message": "ended", "end": "Cancelled" });
+            assert_eq!(log.next().await, line(source, cancelled, &fields), "{version:?}");
+
+            let mut connection = Connection::open(address, version).await;
+            assert!(connection.send(request_of("/panics", 9)).await.is_err(), "{version:?}");
+            let logged = log.next().await;
+            let fields = json!({ "request_id": request_id(&logged), "route": "/panics", "user": "9" });
+            let panicked = json!({ "message": "ended", "end": "Panicked" });
+            assert_eq!(logged, line(source, panicked, &fields), "{version:?}");
+        }
     }
 }
 
 #[tokio::test]
-async fn a_request_that_panics_or_is_left_by_its_client_is_logged_with_its_end() {
-    let mut log = Log::capture();
-    let endless = async || Body::from_stream(stream::once(async { Ok::<_, Infallible>("…") }).chain(stream::pending()));
-    let panics = async || -> () { panic!("a panic in the handler") };
-    let app = Router::new().route("/endless", get(endless)).route("/panics", get(panics));
-    let address = serve(logged(app, sessions())).await;
-    for version in VERSIONS {
-        let mut connection = Connection::open(address, version).await;
-        let request_of = |path, n| with_token(request(address, path, None), n);
-        let mut response = connection.send(request_of("/endless", 7)).await.unwrap();
-        let id = id_of(&response);
-        in_time(response.frame()).await.unwrap().unwrap();
-        drop(response);
-        let spans = json!([{ "name": "request", "id": id, "route": "/endless", "user": "7" }]);
-        let answered = json!({ "message": "finished processing request", "status": 200, "spans": spans });
-        assert_eq!(log.next().await, answered, "{version:?}");
-        assert_eq!(log.next().await, json!({ "message": "over", "end": "Cancelled", "spans": spans }), "{version:?}");
-
-        let mut connection = Connection::open(address, version).await;
-        assert!(connection.send(request_of("/panics", 9)).await.is_err(), "{version:?}");
-        let line = log.next().await;
-        assert_eq!([&line["message"], &line["end"]], ["over", "Panicked"], "{version:?}");
-        assert_eq!([&line["spans"][0]["route"], &line["spans"][0]["user"]], ["/panics", "9"], "{version:?}");
+async fn requests_without_a_route_or_a_known_token_are_logged() {
+    for source in SOURCES {
+        let mut log = Log::capture(source);
+        let address = serve(logged(source, routes(), sessions())).await;
+        let mut connection = Connection::open(address, VERSIONS[0]).await;
+        let response = connection.send(with_token(request(address, "/dogs", None), AT_ONCE)).await.unwrap();
+        let fields = json!({ "request_id": id_of(&response), "route": "none", "user": "anonymous" });
+        let answered = json!({ "message": "finished processing request", "status": 404 });
+        assert_eq!(log.next().await, line(source, answered, &fields));
+        assert_eq!(log.next().await, line(source, json!({ "message": "ended", "end": "Completed" }), &fields));
     }
 }
 
 #[tokio::test]
-async fn a_request_for_no_route_or_with_a_strange_token_says_so() {
-    let mut log = Log::capture();
-    let address = serve(logged(routes(), sessions())).await;
-    let mut connection = Connection::open(address, VERSIONS[0]).await;
-    let response = connection.send(with_token(request(address, "/dogs", None), AT_ONCE)).await.unwrap();
-    let spans = json!([{ "name": "request", "id": id_of(&response), "route": "none", "user": "nobody" }]);
-    let answered = json!({ "message": "finished processing request", "status": 404, "spans": spans });
-    assert_eq!(log.next().await, answered);
-    assert_eq!(log.next().await, json!({ "message": "over", "end": "Completed", "spans": spans }));
+async fn a_request_with_several_tokens_is_logged_as_anonymous() {
+    for source in SOURCES {
+        let mut log = Log::capture(source);
+        let address = serve(logged(source, routes(), sessions())).await;
+        let mut request = with_token(request(address, "/dogs", None), 7);
+        request.headers_mut().append(AUTHORIZATION, "Bearer token-9".parse().unwrap());
+        let mut connection = Connection::open(address, VERSIONS[0]).await;
+        let response = connection.send(request).await.unwrap();
+        let fields = json!({ "request_id": id_of(&response), "route": "none", "user": "anonymous" });
+        let answered = json!({ "message": "finished processing request", "status": 404 });
+        assert_eq!(log.next().await, line(source, answered, &fields));
+    }
 }
 
 #[tokio::test]
-async fn a_request_with_several_tokens_is_logged_as_one_of_nobody() {
-    let mut log = Log::capture();
-    let address = serve(logged(routes(), sessions())).await;
-    let mut request = with_token(request(address, "/dogs", None), 7);
-    request.headers_mut().append(AUTHORIZATION, "Bearer token-9".parse().unwrap());
-    let mut connection = Connection::open(address, VERSIONS[0]).await;
-    connection.send(request).await.unwrap();
-    assert_eq!(log.next().await["spans"][0]["user"], "nobody");
+async fn an_inner_span_keeps_the_fields_of_the_request() {
+    for source in SOURCES {
+        let mut log = Log::capture(source);
+        let handler = async || async { info!("inside") }.instrument(info_span!("query", table = "cats")).await;
+        let address = serve(logged(source, Router::new().route("/", get(handler)), sessions())).await;
+        let mut connection = Connection::open(address, VERSIONS[0]).await;
+        let response = connection.send(with_token(request(address, "/", None), 7)).await.unwrap();
+        let mut expected = line(
+            source,
+            json!({ "message": "inside" }),
+            &json!({ "request_id": id_of(&response), "route": "/", "user": "7" }),
+        );
+        if let Some(spans) = expected.get_mut("spans") {
+            spans.as_array_mut().unwrap().push(json!({ "name": "query", "table": "cats" }));
+        }
+        assert_eq!(log.next().await, expected);
+    }
 }
 
 #[tokio::test]
-async fn a_span_inside_of_the_request_s_hides_none_of_its_fields() {
-    let mut log = Log::capture();
-    let handler = async || async { info!("inside") }.instrument(info_span!("query", table = "cats")).await;
-    let address = serve(logged(Router::new().route("/", get(handler)), sessions())).await;
-    let mut connection = Connection::open(address, VERSIONS[0]).await;
-    let response = connection.send(with_token(request(address, "/", None), 7)).await.unwrap();
-    let request = json!({ "name": "request", "id": id_of(&response), "route": "/", "user": "7" });
-    let spans = json!([request, { "name": "query", "table": "cats" }]);
-    assert_eq!(log.next().await, json!({ "message": "inside", "spans": spans }));
+async fn a_value_that_is_set_later_is_on_the_next_line() {
+    for source in [Source::JsonSubscriber, Source::FormatEvent] {
+        let mut log = Log::capture(source);
+        let handler = async || {
+            info!("before");
+            RequestContext::set(UserId(7)).unwrap();
+            info!("after");
+        };
+        let address = serve(logged(source, Router::new().route("/", get(handler)), sessions())).await;
+        let mut connection = Connection::open(address, VERSIONS[0]).await;
+        let response = connection.send(request(address, "/", None)).await.unwrap();
+        for (message, user) in [("before", "anonymous"), ("after", "7")] {
+            let fields = json!({ "request_id": id_of(&response), "route": "/", "user": user });
+            assert_eq!(log.next().await, line(source, json!({ "message": message }), &fields));
+        }
+    }
 }
 
-/// Every fourth is nobody.
-fn user(n: u64) -> String {
-    if n % 4 == 0 { String::from("nobody") } else { n.to_string() }
+#[tokio::test]
+async fn a_line_outside_of_any_request_has_none_of_the_fields() {
+    for source in SOURCES {
+        let mut log = Log::capture(source);
+        let handler = async || drop(tokio::spawn(async { info!(port = 3000, "outside") }).await);
+        let address = serve(logged(source, Router::new().route("/", get(handler)), sessions())).await;
+        let mut connection = Connection::open(address, VERSIONS[0]).await;
+        connection.send(request(address, "/", None)).await.unwrap();
+        assert_eq!(log.next().await, json!({ "message": "outside", "port": 3000 }), "{source:?}");
+    }
 }
 
-fn diary(n: u64) -> String {
+#[tokio::test]
+async fn special_characters_are_escaped() {
+    for source in SOURCES {
+        let mut log = Log::capture(source);
+        let route = r#"/"tom"\"#;
+        let handler = async || info!("{{\"quoted\"}}");
+        let address = serve(logged(source, Router::new().route(route, get(handler)), sessions())).await;
+        let mut connection = Connection::open(address, VERSIONS[0]).await;
+        let response = connection.send(request(address, route, None)).await.unwrap();
+        let fields = json!({ "request_id": id_of(&response), "route": route, "user": "anonymous" });
+        assert_eq!(log.next().await, line(source, json!({ "message": r#"{"quoted"}"# }), &fields));
+    }
+}
+
+#[tokio::test]
+async fn the_environment_chooses_the_source_of_the_fields() {
+    for (logs, has_spans) in [("span", true), ("json-subscriber", false), ("format-event", false)] {
+        let output = Example("logging").with("0", &["--once"], &[("LOGS", logs)]).await;
+        assert_eq!(output.status.code(), Some(0), "{logs}");
+        assert!(stdout(&output).contains("404 Not Found"), "{logs}");
+        let log = stderr(&output);
+        let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(lines.iter().all(|line| line.get("spans").is_some() == has_spans), "{logs}: {log}");
+        assert!(!lines.is_empty(), "{logs}");
+    }
+    let sentence = refusal(&Example("logging").with("0", &["--once"], &[("LOGS", "xml")]).await);
+    assert_eq!(sentence, r#"LOGS must be span, json-subscriber or format-event, not "xml""#);
+}
+
+/// A line, without what no test can know.
+fn line(source: Source, mut event: Value, fields: &Value) -> Value {
+    let mut fields = fields.as_object().unwrap().clone();
+    let line = event.as_object_mut().unwrap();
+    if source == Source::Span {
+        fields.insert("name".into(), "request".into());
+        line.insert("spans".into(), json!([fields]));
+    } else {
+        line.append(&mut fields);
+    }
+    event
+}
+
+/// The id on a line of whichever source.
+fn request_id(line: &Value) -> &str {
+    line.get("request_id").unwrap_or(&line["spans"][0]["request_id"]).as_str().unwrap_or_default()
+}
+
+/// Every fourth is anonymous.
+fn user(n: usize) -> String {
+    if n % 4 == 0 { String::from("anonymous") } else { n.to_string() }
+}
+
+/// The clients that call a cat leave before it comes.
+fn leaves(n: usize) -> bool {
+    n % 5 == 0
+}
+
+fn path(n: usize) -> String {
+    format!("/cats/tom-{n}{}", if leaves(n) { "/call" } else { "" })
+}
+
+fn diary(n: usize) -> String {
     format!("tom-{n} slept\ntom-{n} {}\n", if n % 4 == 0 { "slept on" } else { "dreamt" })
 }
 
 fn sessions() -> example::Sessions {
-    Arc::new((0..AT_ONCE).filter(|n| n % 4 != 0).map(|n| (format!("token-{n}"), UserId(n))).collect())
+    let user = |n: usize| (format!("token-{n}"), UserId(n.try_into().unwrap()));
+    Arc::new((0..AT_ONCE).filter(|n| n % 4 != 0).map(user).collect())
 }
 
-fn with_token(mut request: Request, n: u64) -> Request {
+fn with_token(mut request: Request, n: usize) -> Request {
     request.headers_mut().insert(AUTHORIZATION, format!("Bearer token-{n}").parse().unwrap());
     request
 }
@@ -151,16 +300,47 @@ fn id_of<B>(response: &Response<B>) -> String {
     response.headers()["x-request-id"].to_str().unwrap().to_owned()
 }
 
-/// Lets no request go on before all have authenticated, all handlers have answered, and all have streamed a frame.
-async fn meet(State(all): State<Arc<Barrier>>, request: Request, next: Next) -> Response {
-    all.wait().await;
-    let response = next.run(request).await;
-    all.wait().await;
+/// Where the requests wait for each other.
+struct Stages {
+    authenticated: Barrier,
+    /// Every handler has returned or waits, and the clients that leave are about to.
+    handled: Barrier,
+    streamed: Barrier,
+    /// The ids of the requests, by their paths.
+    ids: Mutex<HashMap<String, String>>,
+}
+
+impl Default for Stages {
+    fn default() -> Self {
+        let leaving = (0..AT_ONCE).filter(|n| leaves(*n)).count();
+        Self {
+            authenticated: Barrier::new(AT_ONCE),
+            handled: Barrier::new(AT_ONCE + leaving),
+            streamed: Barrier::new(AT_ONCE - leaving),
+            ids: Mutex::default(),
+        }
+    }
+}
+
+/// Lets no request go on before all others have reached the same stage.
+async fn meet(State(stages): State<Arc<Stages>>, request: Request, next: Next) -> Response {
+    let id = RequestContext::id().unwrap().to_string();
+    stages.ids.lock().unwrap().insert(request.uri().path().to_owned(), id);
+    stages.authenticated.wait().await;
+    let waits = request.uri().path().ends_with("/call");
+    let mut response = pin!(next.run(request));
+    if waits {
+        assert!(poll!(&mut response).is_pending());
+        stages.handled.wait().await;
+        return response.await;
+    }
+    let response = response.await;
+    stages.handled.wait().await;
     response.map(|body| {
         Body::from_stream(body.into_data_stream().then(move |frame| {
-            let all = Arc::clone(&all);
+            let stages = Arc::clone(&stages);
             async move {
-                all.wait().await;
+                stages.streamed.wait().await;
                 frame
             }
         }))
@@ -174,9 +354,9 @@ struct Log {
 }
 
 impl Log {
-    fn capture() -> Self {
+    fn capture(source: Source) -> Self {
         let (sender, lines) = unbounded_channel();
-        let subscribed = Subscribed::new(subscriber(move || Sent(sender.clone())));
+        let subscribed = Subscribed::new(subscriber(source, move || Sent(sender.clone())));
         Self { lines, _subscribed: subscribed }
     }
 
@@ -195,7 +375,7 @@ impl Log {
         let mut lines: HashMap<_, Vec<_>> = HashMap::new();
         for _ in 0..count {
             let line = self.next().await;
-            lines.entry(line["spans"][0]["id"].as_str().unwrap_or_default().to_owned()).or_default().push(line);
+            lines.entry(request_id(&line).to_owned()).or_default().push(line);
         }
         assert!(self.lines.is_empty());
         lines
