@@ -113,6 +113,12 @@
 //! [`RequestContext::id`] returns it. [`HeaderPropagator`] carries it on to the services that are called, with the trace and
 //! whatever other headers you name.
 //!
+//! # Logging
+//!
+//! Every line that is logged for a request can have its id, its route and its user, also in spawned tasks, bodies and
+//! drops. Either a `tracing` span is current wherever the context is, with [`Store::on_enter`], or the formatter reads the
+//! context for each event. [`recipes::logging`] has both, the crate `log`, OpenTelemetry and Sentry.
+//!
 //! # Identity and trust
 //!
 //! The context holds what your setup puts there, and hands it to everyone below. A header is whatever a client sent: take an
