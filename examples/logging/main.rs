@@ -128,7 +128,7 @@ async fn feed(cat: String) {
 async fn call(Path(cat): Path<String>) {
     info!(cat, "called");
     let _held = LogOnDrop { cat, place: "handler" };
-    pending().await
+    pending::<()>().await;
 }
 
 struct LogOnDrop {
