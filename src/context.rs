@@ -1,23 +1,32 @@
-//! A shared pointer to a store, and the one that is current.
+//! A shared handle to a store, and the current one.
+
+// rustdoc lists methods in the order of these modules.
+mod read;
+
+mod write;
+
+mod handles;
 
 mod carry;
-mod current;
+
+mod callbacks;
+
 mod missing;
 mod weak;
 
 use std::{fmt, ops::Deref, sync::Arc};
 
 pub use self::weak::WeakRequestContext;
-use crate::{ContextError, Store, end::Role, scope, store::fmt_types};
+use crate::{Store, store::fmt_types};
 
-/// A shared pointer to the [`Store`] of a request, and the way to the one that is current.
+/// A handle to the [`Store`] of a request, and access to the current one.
 ///
-/// What works on *this* context is a method, most of them [`Store`]'s: `context.get::<UserId>()`. What works on the
-/// *current* context is an associated function: `RequestContext::get::<UserId>()`.
+/// Associated functions work on the *current* context: `RequestContext::get::<UserId>()`. Methods work on *this* context,
+/// and most of them are those of [`Store`]: `context.get::<UserId>()`.
 ///
-/// Cloning it is one atomic increment. A handle that outlives its request still reads, since it owns the values; what
-/// should not keep them alive (a cache, a timer, an extension, a value of the store itself) holds a
-/// [`WeakRequestContext`]: a handle that is stored in its own context is never freed.
+/// A clone takes one atomic increment. A handle keeps the values alive, and can read them after the request has ended.
+/// Use a [`WeakRequestContext`] in a cache, a timer, an extension, and in a value of the store itself: a handle that is
+/// stored in its own context is never freed.
 ///
 /// ```
 /// use tower_request_context::{RequestContext, Store};
@@ -33,98 +42,7 @@ use crate::{ContextError, Store, end::Role, scope, store::fmt_types};
 #[derive(Clone)]
 pub struct RequestContext(Arc<Store>);
 
-/// # Handles
 impl RequestContext {
-    /// Makes a context that inherits from none.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, Store};
-    /// let context = RequestContext::new(Store::new().with_value(7_u8));
-    /// assert_eq!(context.get::<u8>(), Some(7));
-    /// ```
-    #[must_use]
-    pub fn new(store: Store) -> Self {
-        store.into_context(Role::Scoped, None)
-    }
-
-    /// Makes a child of the current context, or a context that inherits from none where none is current.
-    ///
-    /// The child reads what the current context holds, at the time of each read. What it writes stays in it.
-    ///
-    /// Below a `tower::buffer` no context is current in `Service::call`, since the buffer's worker makes that call on its
-    /// own task. A context that is made there has no parent. Where it is entered, it hides the request's context, also in
-    /// the future and in the body. Instead, call `inherit` in the future, or make a [`child`](Self::child) of the context
-    /// in the request's extensions, as this [recipe](crate::recipes::middleware#in-a-library) shows. A layer with
-    /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks there itself.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, Store};
-    /// let outer = RequestContext::new(Store::new().with_value(7_u8));
-    /// let inner = outer.sync_scope(|| RequestContext::inherit(Store::new().with_value("inner")));
-    /// assert_eq!((inner.get::<u8>(), inner.get::<&str>()), (Some(7), Some("inner")));
-    /// assert_eq!(outer.get::<&str>(), None);
-    /// ```
-    #[must_use]
-    pub fn inherit(store: Store) -> Self {
-        store.into_context(Role::Scoped, Self::current())
-    }
-
-    /// Makes a child of this context.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, Store};
-    /// let parent = RequestContext::new(Store::new().with_value(1_u8));
-    /// let child = parent.child(Store::new());
-    /// child.set(2_u8);
-    /// assert_eq!((parent.get::<u8>(), child.get::<u8>()), (Some(1), Some(2)));
-    /// ```
-    #[must_use]
-    pub fn child(&self, store: Store) -> Self {
-        store.into_context(Role::Scoped, Some(self.clone()))
-    }
-
-    /// Returns the current context.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, Store};
-    /// let context = RequestContext::new(Store::new().with_value(7_u8));
-    /// let current = context.sync_scope(RequestContext::current);
-    /// assert_eq!(current.unwrap().get::<u8>(), Some(7));
-    /// assert!(RequestContext::current().is_none());
-    /// ```
-    #[must_use]
-    pub fn current() -> Option<Self> {
-        scope::with_current(|context| Some(context?.clone()))
-    }
-
-    /// Returns the current context, or an error that says why there may be none.
-    ///
-    /// ```
-    /// # use tower_request_context::{ContextError, RequestContext};
-    /// assert_eq!(RequestContext::try_current().unwrap_err(), ContextError::NoContext);
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`ContextError::NoContext`] where no context is current.
-    pub fn try_current() -> Result<Self, ContextError> {
-        Self::current().ok_or(ContextError::NoContext)
-    }
-
-    /// Returns a handle that does not keep the values alive.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, Store};
-    /// let context = RequestContext::new(Store::new());
-    /// let weak = context.downgrade();
-    /// drop(context);
-    /// assert!(weak.upgrade().is_none());
-    /// ```
-    #[must_use]
-    pub fn downgrade(&self) -> WeakRequestContext {
-        WeakRequestContext(Arc::downgrade(&self.0))
-    }
-
     #[inline]
     pub(crate) fn share(store: Store) -> Self {
         Self(Arc::new(store))

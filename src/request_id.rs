@@ -1,4 +1,4 @@
-//! The id of a request, which its logs, its answer and the calls it makes have in common.
+//! The id of a request, which its logs, its response and its outgoing requests share.
 
 #[cfg(feature = "request-id")]
 mod policy;
@@ -12,7 +12,6 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 #[cfg(feature = "request-id")]
 pub use self::policy::RequestIdPolicy;
-use crate::{RequestContext, Store};
 
 /// So many bytes has an id at most.
 const LIMIT: usize = 128;
@@ -34,9 +33,9 @@ static IS_ALLOWED: [bool; 256] = {
 
 /// The id of a request: 1 to 128 bytes of ASCII letters, digits and `-._~+/=:;`.
 ///
-/// That is what UUIDs, ULIDs, base64, and the ids of Heroku and of AWS load balancers are made of, and nothing that means
-/// something to a shell, a query, a log viewer or a template: no quotes, braces, `$`, spaces or commas. So an id may be
-/// printed as it is, and it is the one value of this crate whose `Debug` shows it.
+/// UUIDs, ULIDs, base64, and the ids of Heroku and of AWS load balancers consist of these bytes. None of them is special to a
+/// shell, a query, a log viewer or a template: there are no quotes, braces, `$`, spaces or commas. So an id can be printed
+/// as it is, and its `Debug` shows it.
 ///
 /// ```
 /// use tower_request_context::RequestId;
@@ -47,8 +46,8 @@ static IS_ALLOWED: [bool; 256] = {
 /// # Ok::<_, tower_request_context::RequestIdError>(())
 /// ```
 ///
-/// A [`RequestIdPolicy`] gives each request one; [`RequestContext::id`] returns it. Work without HTTP is given one by
-/// hand: `Store::new().with_value(RequestId::new_v4()).run(job)`.
+/// A [`RequestIdPolicy`] gives each request an id, which [`RequestContext::id`](crate::RequestContext::id) returns. Insert
+/// one for a background job: `Store::new().with_value(RequestId::new_v4()).run(job)`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(HeaderValue);
 
@@ -148,39 +147,6 @@ impl RequestId {
     }
 }
 
-impl Store {
-    /// Returns the id of the request: the [`RequestId`] that this store or a parent holds.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestId, Store};
-    /// let id = RequestId::new_v7();
-    /// assert_eq!(Store::new().with_value(id.clone()).id(), Some(id));
-    /// ```
-    #[must_use]
-    pub fn id(&self) -> Option<RequestId> {
-        self.get()
-    }
-}
-
-/// # The id
-impl RequestContext {
-    /// Returns the id of the current request; `None` if it has none or no context is current.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, RequestId, Store};
-    /// let job = Store::new().with_value(RequestId::try_from("job-7")?).run(async { RequestContext::id() });
-    /// # tokio_test::block_on(async {
-    /// assert_eq!(job.await.unwrap().as_str(), "job-7");
-    /// # });
-    /// assert_eq!(RequestContext::id(), None);
-    /// # Ok::<_, tower_request_context::RequestIdError>(())
-    /// ```
-    #[must_use]
-    pub fn id() -> Option<RequestId> {
-        Self::get()
-    }
-}
-
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_str().fmt(f)
@@ -225,7 +191,7 @@ impl From<RequestId> for HeaderValue {
     }
 }
 
-/// Says why something is no [`RequestId`], without showing it: what is refused may be made to do harm in a log.
+/// The error of an invalid [`RequestId`]. It does not show the invalid id, which may be made to do harm in a log.
 ///
 /// ```
 /// use tower_request_context::{RequestId, RequestIdError};
@@ -236,20 +202,20 @@ impl From<RequestId> for HeaderValue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RequestIdError {
-    /// There is nothing.
+    /// The id is empty.
     Empty,
     /// The header has more than one line.
     Repeated,
-    /// There are more than 128 bytes.
+    /// The id is longer than 128 bytes.
     #[non_exhaustive]
     TooLong {
-        /// How many bytes there are.
+        /// The length of the id in bytes.
         length: usize,
     },
-    /// One of the bytes is not allowed.
+    /// A byte of the id is not allowed.
     #[non_exhaustive]
     InvalidCharacter {
-        /// Where the first such byte is, counted from 0.
+        /// The position of the first such byte, counted from 0.
         position: usize,
     },
 }

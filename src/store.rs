@@ -1,31 +1,35 @@
 //! The values of one request, by type.
 
+// rustdoc lists methods in the order of these modules.
+mod insert;
+
+mod read;
+
+mod write;
+
+mod once;
+
 mod callbacks;
+
+mod on_enter;
+
+mod run;
+
 mod late;
 mod names;
-mod on_enter;
-mod once;
 mod rare;
-mod read;
 mod seeds;
 mod single_flight;
 mod type_key;
-mod write;
 
 use std::{
     iter,
-    mem::{ManuallyDrop, needs_drop},
+    mem::ManuallyDrop,
     panic::{RefUnwindSafe, UnwindSafe},
     ptr,
-    sync::Arc,
 };
 
-use self::{
-    late::{Lookup, Written},
-    on_enter::EnterHooks,
-    rare::Rare,
-    seeds::Seeds,
-};
+use self::{late::Written, on_enter::EnterHooks, rare::Rare, seeds::Seeds};
 pub(crate) use self::{
     names::fmt_types,
     on_enter::{Guard, has_hooks},
@@ -35,7 +39,6 @@ use crate::{
     end::{Callbacks, Phase, Role},
     headers::IdHeader,
     scope,
-    sync::const_fn,
     unwind::drop_each,
 };
 
@@ -104,74 +107,6 @@ impl UnwindSafe for Store {}
 impl RefUnwindSafe for Store {}
 
 impl Store {
-    const_fn! {
-        /// Makes an empty store.
-        ///
-        /// ```
-        /// # use tower_request_context::Store;
-        /// assert!(!Store::new().contains::<u8>());
-        /// ```
-        #[must_use]
-        pub const fn new() -> Self {
-            Self {
-                seeds: Seeds::new(),
-                written: Written::new(),
-                rare: Rare::new(),
-                callbacks: Callbacks::new(),
-                phase: Phase::new(),
-                role: Role::Loose,
-                needs_drop: false,
-                id_header: IdHeader::Unset,
-                parent: ManuallyDrop::new(None),
-                on_enter: ManuallyDrop::new(None),
-            }
-        }
-    }
-
-    /// Seeds a value and returns the one of that type that this store held, whether seeded or set late.
-    ///
-    /// ```
-    /// # use tower_request_context::Store;
-    /// let mut store = Store::new();
-    /// assert_eq!(store.insert(1_u8), None);
-    /// assert_eq!(store.insert(2_u8), Some(1));
-    /// ```
-    pub fn insert<T>(&mut self, value: T) -> Option<T>
-    where
-        T: Send + Sync + 'static,
-    {
-        self.needs_drop |= needs_drop::<T>();
-        let seeded = match self.seeds.insert(value) {
-            Ok(seeded) => seeded,
-            Err(value) => self.rare.make_mut().seeds.insert(value),
-        };
-        if !self.written.has::<T>() {
-            return seeded;
-        }
-        match self.rare.get_mut().map_or(Lookup::Unwritten, |rare| rare.late.forget()) {
-            Lookup::Unwritten => seeded,
-            Lookup::Removed => None,
-            // An earlier writer's `Arc` is shared only while an `update` runs, which `&mut self` rules out.
-            Lookup::Value(late) => Arc::into_inner(late),
-        }
-    }
-
-    /// Seeds a value, as [`insert`](Self::insert) does, in the style of a builder.
-    ///
-    /// ```
-    /// # use tower_request_context::Store;
-    /// let store = Store::new().with_value(7_u8).with_value("seven");
-    /// assert_eq!((store.get::<u8>(), store.get::<&str>()), (Some(7), Some("seven")));
-    /// ```
-    #[must_use]
-    pub fn with_value<T>(mut self, value: T) -> Self
-    where
-        T: Send + Sync + 'static,
-    {
-        self.insert(value);
-        self
-    }
-
     /// Shares the store. From now on it has a role, and perhaps a parent; both stay as they are.
     #[inline]
     pub(crate) fn into_context(mut self, role: Role, parent: Option<RequestContext>) -> RequestContext {

@@ -1,47 +1,69 @@
-//! Into a context and out of it: closures, futures, bodies, tasks and threads.
+//! Entering and leaving contexts: futures, bodies, closures, tasks and threads.
 
 #[cfg(feature = "rt")]
 use tokio::task::JoinHandle;
 
 use crate::{RequestContext, Scoped, scope};
 
-/// # Carrying it along
+/// # Spawned tasks, threads and scopes
 impl RequestContext {
-    /// Puts a future, a stream or a body into this context: it is polled and dropped there.
+    /// Spawns a future on tokio's runtime, in the context that is current now: `tokio::spawn(carry(future))`.
+    ///
+    /// A bare `tokio::spawn` does not propagate the context.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let context = RequestContext::new(Store::new().with_value(7_u8));
-    /// let task = tokio::spawn(context.scope(async { RequestContext::get::<u8>() }));
+    /// let task = context.sync_scope(|| RequestContext::spawn(async { RequestContext::get::<u8>() }));
     /// assert_eq!(task.await.unwrap(), Some(7));
     /// # }
     /// ```
-    pub fn scope<T>(&self, inner: T) -> Scoped<T> {
-        Scoped::new(Some(self.clone()), inner)
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, as [`tokio::spawn`] does.
+    #[cfg(feature = "rt")]
+    #[track_caller]
+    pub fn spawn<T>(future: T) -> JoinHandle<T::Output>
+    where
+        T: Future + Send + 'static,
+        T::Output: Send + 'static,
+    {
+        tokio::spawn(Self::carry(future))
     }
 
-    /// Calls `f` in this context and returns what it returned.
+    /// Runs a closure on tokio's blocking thread pool, in the context that is current now:
+    /// `tokio::task::spawn_blocking(bind(f))`.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let context = RequestContext::new(Store::new().with_value(7_u8));
-    /// assert_eq!(context.sync_scope(RequestContext::get::<u8>), Some(7));
+    /// let task = context.sync_scope(|| RequestContext::spawn_blocking(RequestContext::get::<u8>));
+    /// assert_eq!(task.await.unwrap(), Some(7));
+    /// # }
     /// ```
     ///
-    /// `f` should not wait for a thread pool that it runs on. While a thread of a rayon pool waits (in `join`, `scope`,
-    /// `install`, `yield_now` or a parallel iterator), it runs other jobs of the pool, and a job of another request then
-    /// runs in this context. See the [recipe](crate::recipes::tasks#tasks-and-threads).
-    pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        scope::sync_scope(Some(self.clone()), f)
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, as [`tokio::task::spawn_blocking`] does.
+    #[cfg(feature = "rt")]
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        tokio::task::spawn_blocking(Self::bind(f))
     }
 
-    /// Puts a future, a stream or a body into the context that is current now, wherever it will be polled and dropped.
+    /// Wraps a future, a stream or a body so that it is polled and dropped in the context that is current now.
     ///
-    /// This is for what [`spawn`](Self::spawn) does not spawn: a `JoinSet`, a `TaskTracker`, `spawn_local`. Call it where
-    /// the context is: a callback that some library runs in a task of its own, as axum does with that of a WebSocket, has
-    /// nothing to carry, so give it a handle from [`current`](Self::current) to [`scope`](Self::scope) with. Where no
-    /// context is current now, none will be inside, as with [`exit`](Self::exit).
+    /// Use it where [`spawn`](Self::spawn) does not fit: with a `JoinSet`, a `TaskTracker` or `spawn_local`. Call it where
+    /// the context is current. In a callback that a library runs on a task of its own, such as axum's for a WebSocket, no
+    /// context is current: pass it a handle from [`current`](Self::current) and use [`scope`](Self::scope). Where no context
+    /// is current now, none is current inside, as with [`exit`](Self::exit).
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -77,10 +99,39 @@ impl RequestContext {
         || carried.call()
     }
 
-    /// Puts a future, a stream or a body outside of any context.
+    /// Wraps a future, a stream or a body so that it is polled and dropped in this context.
     ///
-    /// What several requests share should run so: a cache that is being filled, a pooled connection, a `Shared` future.
-    /// Otherwise it runs as whichever request happens to poll it.
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let task = tokio::spawn(context.scope(async { RequestContext::get::<u8>() }));
+    /// assert_eq!(task.await.unwrap(), Some(7));
+    /// # }
+    /// ```
+    pub fn scope<T>(&self, inner: T) -> Scoped<T> {
+        Scoped::new(Some(self.clone()), inner)
+    }
+
+    /// Calls `f` in this context and returns what it returned.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// assert_eq!(context.sync_scope(RequestContext::get::<u8>), Some(7));
+    /// ```
+    ///
+    /// `f` should not wait for a thread pool that it runs on. While a thread of a rayon pool waits (in `join`, `scope`,
+    /// `install`, `yield_now` or a parallel iterator), it runs other jobs of the pool, and a job of another request then
+    /// runs in this context. See the [recipe](crate::recipes::tasks#tasks-and-threads).
+    pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        scope::sync_scope(Some(self.clone()), f)
+    }
+
+    /// Wraps a future, a stream or a body so that no context is current while it is polled and dropped.
+    ///
+    /// Use it for work that several requests share: filling a cache, opening a pooled connection, a `Shared` future.
+    /// Otherwise it runs in the context of the request that polls it.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -94,7 +145,7 @@ impl RequestContext {
         Scoped::new(None, inner)
     }
 
-    /// Calls `f` outside of any context and returns what it returned.
+    /// Calls `f` while no context is current, and returns what it returned.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -103,55 +154,5 @@ impl RequestContext {
     /// ```
     pub fn sync_exit<R>(f: impl FnOnce() -> R) -> R {
         scope::sync_scope(None, f)
-    }
-
-    /// Spawns a future on tokio's runtime, in the context that is current now: `tokio::spawn(carry(future))`.
-    ///
-    /// A bare `tokio::spawn` carries nothing.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, Store};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let context = RequestContext::new(Store::new().with_value(7_u8));
-    /// let task = context.sync_scope(|| RequestContext::spawn(async { RequestContext::get::<u8>() }));
-    /// assert_eq!(task.await.unwrap(), Some(7));
-    /// # }
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime, as [`tokio::spawn`] does.
-    #[cfg(feature = "rt")]
-    #[track_caller]
-    pub fn spawn<T>(future: T) -> JoinHandle<T::Output>
-    where
-        T: Future + Send + 'static,
-        T::Output: Send + 'static,
-    {
-        tokio::spawn(Self::carry(future))
-    }
-
-    /// Runs a closure on a thread of tokio's that may block, in the context that is current now.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, Store};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let context = RequestContext::new(Store::new().with_value(7_u8));
-    /// let task = context.sync_scope(|| RequestContext::spawn_blocking(RequestContext::get::<u8>));
-    /// assert_eq!(task.await.unwrap(), Some(7));
-    /// # }
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime, as [`tokio::task::spawn_blocking`] does.
-    #[cfg(feature = "rt")]
-    #[track_caller]
-    pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
-    where
-        F: FnOnce() -> R + Send + 'static,
-        R: Send + 'static,
-    {
-        tokio::task::spawn_blocking(Self::bind(f))
     }
 }

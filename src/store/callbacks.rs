@@ -3,8 +3,9 @@
 use http::{Response, response::Parts};
 
 use super::Store;
-use crate::{CallbackError, End, RequestContext, Run, end::Role, scope};
+use crate::{CallbackError, End, RequestContext, end::Role, scope};
 
+/// # Callbacks and completion
 impl Store {
     /// Registers a callback that is called with the status and headers of the response, before they are sent.
     ///
@@ -56,7 +57,8 @@ impl Store {
         debug_assert!(registered.is_ok(), "a store that is not shared has not ended");
     }
 
-    /// Tells whether the request, or the [`Run`], that this store belongs to is over; never where there is no end.
+    /// Returns whether the request, or the [`Run`](crate::Run), that this store belongs to has ended. `false` for a context
+    /// that has no end, such as one that is only [scoped](RequestContext::scope).
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -68,29 +70,6 @@ impl Store {
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.nearest(Role::has_end).is_some_and(|store| store.phase.is_ended())
-    }
-
-    /// Runs a future as a unit of work that is no HTTP request: a job, a message of a queue, a test.
-    ///
-    /// This store becomes the future's context. It ends with the future: `Completed` when that is ready, whatever its
-    /// output, else `Cancelled` or `Panicked`. The completion of a request around it is not affected.
-    ///
-    /// The context inherits from the one that is current when the returned future is *first polled*. So a job that is
-    /// awaited in a request inherits from the request, and one that is handed to `tokio::spawn`, or wrapped in
-    /// [`RequestContext::exit`], inherits nothing. One that is dropped before it is polled inherits nothing either.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, Store};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let job = Store::new().with_value(7_u8).run(async { RequestContext::get::<u8>() });
-    /// assert_eq!(job.await, Some(7));
-    /// # }
-    /// ```
-    pub fn run<T>(self, future: T) -> Run<T>
-    where
-        T: Future,
-    {
-        Run::new(self, future)
     }
 
     pub(crate) fn try_on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {

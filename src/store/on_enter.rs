@@ -93,6 +93,7 @@ impl EnterHook {
     }
 }
 
+/// # Tracing spans and other ambient contexts
 impl Store {
     /// Runs `enter` each time the context becomes current on a thread, and drops what it returns when the context stops
     /// being current there.

@@ -1,15 +1,16 @@
-//! Values that are made once.
+//! Values that are initialised once.
 
 use std::convert::Infallible;
 
 use super::Store;
 
+/// # Lazy values
 impl Store {
-    /// Returns a clone of the value of a type, which is made by `f` if there is none, and made once.
+    /// Returns a clone of the value of a type. If there is none, awaits `f` and sets the value that it returns.
     ///
-    /// Callers that come while it is being made wait for it. If `f` is cancelled or panics, one of them makes the value
-    /// with its own. A value that is [`set`](Self::set) meanwhile wins. The value goes into this store; one that a parent
-    /// holds is returned as it is.
+    /// Only one caller runs its `f` at a time, and the others wait for the value. If that `f` is cancelled or panics, one of
+    /// the others runs its own. A value that is [`set`](Self::set) meanwhile wins. The value is set in this store. A value
+    /// that a parent holds is returned, and `f` does not run.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -37,7 +38,8 @@ impl Store {
         made.unwrap_or_else(|never| match never {})
     }
 
-    /// As [`get_or_init`](Self::get_or_init), with an `f` that may fail; after an error another caller tries.
+    /// Does the same as [`get_or_init`](Self::get_or_init) with an `f` that may fail. After an error another caller runs its
+    /// own `f`.
     ///
     /// ```
     /// # use tower_request_context::Store;

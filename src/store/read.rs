@@ -3,8 +3,9 @@
 use std::iter;
 
 use super::{Store, late::Lookup};
-use crate::ContextError;
+use crate::{ContextError, RequestId};
 
+/// # Reading values
 impl Store {
     /// Returns a clone of the value of a type.
     ///
@@ -63,7 +64,7 @@ impl Store {
         self.search(f)
     }
 
-    /// Tells whether there is a value of a type.
+    /// Returns whether there is a value of a type.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -77,6 +78,18 @@ impl Store {
         T: Send + Sync + 'static,
     {
         self.with(|_: &T| ()).is_some()
+    }
+
+    /// Returns the id of the request: the [`RequestId`] that this store or a parent holds.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestId, Store};
+    /// let id = RequestId::new_v7();
+    /// assert_eq!(Store::new().with_value(id.clone()).id(), Some(id));
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> Option<RequestId> {
+        self.get()
     }
 
     #[inline(never)]

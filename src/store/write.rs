@@ -1,4 +1,4 @@
-//! Writing late: through `&self`, from anywhere.
+//! Writing to a store that may be shared.
 
 use std::sync::Arc;
 
@@ -7,11 +7,12 @@ use super::{
     late::{Late, Lookup},
 };
 
+/// # Values set after sharing
 impl Store {
-    /// Sets a value at any time and from anywhere, in place of what this store or its parents hold.
+    /// Sets a value. It replaces the value of that type in this store and hides those of its parents.
     ///
-    /// The value replaced is dropped before this returns, unless it is being read or updated just then.
-    /// A seed that is replaced stays in memory, unseen, until the store is dropped.
+    /// The replaced value is dropped before this returns, unless another thread is reading or updating it.
+    /// A replaced [initial value](Self::insert) stays in memory until the store is dropped.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -27,7 +28,7 @@ impl Store {
         self.rare.make_for_writes().late.set(value, is_written);
     }
 
-    /// Sets a value unless there is one, here or in a parent; says whether it did.
+    /// Sets a value unless this store or a parent holds one. Returns whether it was set.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -43,11 +44,11 @@ impl Store {
         !self.contains::<T>() && self.late_to_write::<T>().set_if_absent(Arc::new(value)).is_ok()
     }
 
-    /// Changes a value in one atomic step and returns what `f` returned; `None` if there is no such value.
+    /// Changes a value in one atomic step and returns what `f` returned, or `None` if there is no such value.
     ///
-    /// `f` works on a clone and without a lock. If another writer of the type was quicker, `f` runs again on a fresh
-    /// clone: it should do nothing but change the value. An inherited value is copied into this store; the parent's
-    /// stays as it is.
+    /// `f` works on a clone, and no lock is held. If another thread writes the value meanwhile, `f` runs again on a new
+    /// clone, so it should have no other effects. A value of a parent is copied into this store and does not change in the
+    /// parent.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -75,9 +76,10 @@ impl Store {
         }
     }
 
-    /// Removes a value and says whether there was one; an inherited one is hidden here and stays in the parent.
+    /// Removes a value. Returns whether there was one.
     ///
-    /// A seed that is removed stays in memory, unseen, until the store is dropped.
+    /// A value that a parent holds is hidden in this store and stays in the parent. A removed
+    /// [initial value](Self::insert) stays in memory until the store is dropped.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -93,9 +95,9 @@ impl Store {
         self.contains::<T>() && !matches!(self.late_to_write::<T>().remove::<T>(), Lookup::Removed)
     }
 
-    /// Returns a clone of the value of a type, which is made by `f` if there is none.
+    /// Returns a clone of the value of a type. If there is none, sets the one that `f` returns.
     ///
-    /// Of several callers at once each may run its `f`; the first to insert wins, and all return its value.
+    /// Of several concurrent callers each may run its `f`. The first to set its value wins, and all return that value.
     ///
     /// ```
     /// # use tower_request_context::Store;

@@ -1,0 +1,75 @@
+//! The response and the completion of the current request.
+
+use http::response::Parts;
+
+use crate::{CallbackError, End, RequestContext, scope};
+
+/// # Callbacks and completion
+impl RequestContext {
+    /// Registers a callback that is called with the status and headers of the current request's response, before they are
+    /// sent. It may change them. See [`Store::on_response`](crate::Store::on_response).
+    ///
+    /// In a [child](Self::child) this is the response of the nearest parent that has one.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContext;
+    /// fn deep_inside() -> Result<(), tower_request_context::CallbackError> {
+    ///     RequestContext::on_response(|parts| {
+    ///         parts.headers.insert("x-cache", http::HeaderValue::from_static("hit"));
+    ///     })
+    /// }
+    /// # use {http::{Request, Response}, tower::{Layer, ServiceExt, service_fn}, std::convert::Infallible};
+    /// # let service = service_fn(async |_: Request<()>| { deep_inside().unwrap(); Ok::<_, Infallible>(Response::new(String::new())) });
+    /// # let service = tower_request_context::RequestContextLayer::default().layer(service);
+    /// # assert_eq!(tokio_test::block_on(service.oneshot(Request::new(()))).unwrap().headers()["x-cache"], "hit");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`CallbackError`] that says why `f` will not be called: no context is current, it has no response, or the headers
+    /// were sent. `f` is dropped then.
+    pub fn on_response(f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
+        scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.try_on_response(f))
+    }
+
+    /// Registers a callback that is called once when the current request, or the current [`Run`](crate::Run), ends. See
+    /// [`Store::on_end`](crate::Store::on_end).
+    ///
+    /// In a [child](Self::child) this is the end of the nearest parent that has one. To register with a context that is not
+    /// current, enter it: `context.sync_scope(|| RequestContext::on_end(f))`.
+    ///
+    /// ```
+    /// # use tower_request_context::{CallbackError, End, RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// let job = Store::new().run(async { RequestContext::on_end(move |end| sender.send(end).unwrap()) });
+    /// assert_eq!(job.await, Ok(()));
+    /// assert_eq!(receiver.recv(), Ok(End::Completed));
+    /// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::NoContext));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A [`CallbackError`] that says why `f` will not be called: no context is current, it has no end, or it has ended. `f`
+    /// is dropped then.
+    pub fn on_end(f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
+        scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.try_on_end(f))
+    }
+
+    /// Returns whether the current request, or the current [`Run`](crate::Run), has ended. `false` where no context is
+    /// current. See [`Store::is_ended`](crate::Store::is_ended).
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = Store::new().run(async { RequestContext::current().unwrap() }).await;
+    /// assert!(context.sync_scope(RequestContext::is_ended));
+    /// assert!(!RequestContext::is_ended());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn is_ended() -> bool {
+        scope::with_current(|context| context.is_some_and(|context| context.0.is_ended()))
+    }
+}

@@ -1,0 +1,111 @@
+//! The current context, new contexts and children.
+
+use std::sync::Arc;
+
+use super::{RequestContext, WeakRequestContext};
+use crate::{ContextError, Store, end::Role, scope};
+
+/// # The current context, and handles
+impl RequestContext {
+    /// Returns the current context.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let current = context.sync_scope(RequestContext::current);
+    /// assert_eq!(current.unwrap().get::<u8>(), Some(7));
+    /// assert!(RequestContext::current().is_none());
+    /// ```
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        scope::with_current(|context| Some(context?.clone()))
+    }
+
+    /// Returns the current context, or an error that names the likely cause.
+    ///
+    /// ```
+    /// # use tower_request_context::{ContextError, RequestContext};
+    /// assert_eq!(RequestContext::try_current().unwrap_err(), ContextError::NoContext);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::NoContext`] where no context is current.
+    pub fn try_current() -> Result<Self, ContextError> {
+        Self::current().ok_or(ContextError::NoContext)
+    }
+
+    /// Returns whether a context is current.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// assert!(!RequestContext::is_active());
+    /// assert!(RequestContext::new(Store::new()).sync_scope(RequestContext::is_active));
+    /// ```
+    #[must_use]
+    pub fn is_active() -> bool {
+        scope::with_current(|context| context.is_some())
+    }
+
+    /// Creates a context without a parent.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// assert_eq!(context.get::<u8>(), Some(7));
+    /// ```
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        store.into_context(Role::Scoped, None)
+    }
+
+    /// Creates a child of this context.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let parent = RequestContext::new(Store::new().with_value(1_u8));
+    /// let child = parent.child(Store::new());
+    /// child.set(2_u8);
+    /// assert_eq!((parent.get::<u8>(), child.get::<u8>()), (Some(1), Some(2)));
+    /// ```
+    #[must_use]
+    pub fn child(&self, store: Store) -> Self {
+        store.into_context(Role::Scoped, Some(self.clone()))
+    }
+
+    /// Creates a child of the current context, or a context without a parent where none is current.
+    ///
+    /// The child reads the current values of its parent at each read. Values that are set in the child stay in the child.
+    ///
+    /// Below a `tower::buffer` no context is current in `Service::call`, since the buffer's worker makes that call on its
+    /// own task. A context that is made there has no parent. Where it is entered, it hides the request's context, also in
+    /// the future and in the body. Instead, call `inherit` in the future, or create a [`child`](Self::child) of the context
+    /// in the request's extensions, as this [recipe](crate::recipes::middleware#in-a-library) shows. A layer with
+    /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks there itself.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let outer = RequestContext::new(Store::new().with_value(7_u8));
+    /// let inner = outer.sync_scope(|| RequestContext::inherit(Store::new().with_value("inner")));
+    /// assert_eq!((inner.get::<u8>(), inner.get::<&str>()), (Some(7), Some("inner")));
+    /// assert_eq!(outer.get::<&str>(), None);
+    /// ```
+    #[must_use]
+    pub fn inherit(store: Store) -> Self {
+        store.into_context(Role::Scoped, Self::current())
+    }
+
+    /// Returns a weak handle, which does not keep the values alive.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new());
+    /// let weak = context.downgrade();
+    /// drop(context);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
+    #[must_use]
+    pub fn downgrade(&self) -> WeakRequestContext {
+        WeakRequestContext(Arc::downgrade(&self.0))
+    }
+}

@@ -1,0 +1,121 @@
+//! Reading values of the current context.
+
+use std::any::type_name;
+
+use super::missing;
+use crate::{ContextError, RequestContext, RequestId, scope};
+
+/// # Reading values
+///
+/// Each function here is the method of [`Store`](crate::Store) with the same name, called on the current context.
+impl RequestContext {
+    /// Returns a clone of the value of a type, or `None` if there is no such value or no context is current.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// context.sync_scope(|| assert_eq!(RequestContext::get::<u8>(), Some(7)));
+    /// assert_eq!(RequestContext::get::<u8>(), None);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn get<T>() -> Option<T>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        Self::with(T::clone)
+    }
+
+    /// Returns a clone of the value of a type, or an error that names the likely cause.
+    ///
+    /// ```
+    /// # use tower_request_context::{ContextError, RequestContext, Store};
+    /// assert_eq!(RequestContext::try_get::<u8>(), Err(ContextError::NoContext));
+    /// let missing = RequestContext::new(Store::new()).sync_scope(RequestContext::try_get::<u8>);
+    /// assert!(matches!(missing, Err(ContextError::Missing { .. })));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError::NoContext`] where no context is current, [`ContextError::Missing`] if it has no such value.
+    #[inline]
+    pub fn try_get<T>() -> Result<T, ContextError>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        scope::with_current(|context| context.ok_or(ContextError::NoContext)?.try_get())
+    }
+
+    /// Returns a clone of the value of a type, and panics if there is none.
+    ///
+    /// ```should_panic
+    /// # use tower_request_context::RequestContext;
+    /// RequestContext::expect::<u8>(); // cannot read `u8`: no request context is current: …
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If no context is current, or it holds no value of the type. The message names the type, the likely causes and their
+    /// fixes. It lists the names of the types that the context does hold, at most 16, and points out those that are nearly
+    /// the one that is missing, such as an `Option` or `Arc` of it. It shows no value.
+    #[must_use]
+    #[track_caller]
+    pub fn expect<T>() -> T
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        match Self::try_get() {
+            Ok(value) => value,
+            Err(error) => missing::panic(error, type_name::<T>()),
+        }
+    }
+
+    /// Calls `f` with a reference to the value of a type, which need not be `Clone`. Returns `None` if there is no such
+    /// value or no context is current.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(String::from("a long text")));
+    /// let length = context.sync_scope(|| RequestContext::with(|text: &String| text.len()));
+    /// assert_eq!(length, Some(11));
+    /// ```
+    #[inline]
+    pub fn with<T, R>(f: impl FnOnce(&T) -> R) -> Option<R>
+    where
+        T: Send + Sync + 'static,
+    {
+        scope::with_current(|context| context?.0.with(f))
+    }
+
+    /// Returns whether a context is current and has a value of a type.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(false));
+    /// assert!(context.sync_scope(RequestContext::contains::<bool>));
+    /// assert!(!RequestContext::contains::<bool>());
+    /// ```
+    #[must_use]
+    pub fn contains<T>() -> bool
+    where
+        T: Send + Sync + 'static,
+    {
+        Self::with(|_: &T| ()).is_some()
+    }
+
+    /// Returns the id of the current request, or `None` if it has none or no context is current.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, RequestId, Store};
+    /// let job = Store::new().with_value(RequestId::try_from("job-7")?).run(async { RequestContext::id() });
+    /// # tokio_test::block_on(async {
+    /// assert_eq!(job.await.unwrap().as_str(), "job-7");
+    /// # });
+    /// assert_eq!(RequestContext::id(), None);
+    /// # Ok::<_, tower_request_context::RequestIdError>(())
+    /// ```
+    #[must_use]
+    pub fn id() -> Option<RequestId> {
+        Self::get()
+    }
+}

@@ -1,0 +1,89 @@
+//! Inserting the initial values of a store that is not shared yet.
+
+use std::{
+    mem::{ManuallyDrop, needs_drop},
+    sync::Arc,
+};
+
+use super::{
+    Store,
+    late::{Lookup, Written},
+    rare::Rare,
+    seeds::Seeds,
+};
+use crate::{
+    end::{Callbacks, Phase, Role},
+    headers::IdHeader,
+    sync::const_fn,
+};
+
+/// # Initial values
+impl Store {
+    const_fn! {
+        /// Creates an empty store.
+        ///
+        /// ```
+        /// # use tower_request_context::Store;
+        /// assert!(!Store::new().contains::<u8>());
+        /// ```
+        #[must_use]
+        pub const fn new() -> Self {
+            Self {
+                seeds: Seeds::new(),
+                written: Written::new(),
+                rare: Rare::new(),
+                callbacks: Callbacks::new(),
+                phase: Phase::new(),
+                role: Role::Loose,
+                needs_drop: false,
+                id_header: IdHeader::Unset,
+                parent: ManuallyDrop::new(None),
+                on_enter: ManuallyDrop::new(None),
+            }
+        }
+    }
+
+    /// Inserts a value and returns the previous value of that type in this store.
+    ///
+    /// ```
+    /// # use tower_request_context::Store;
+    /// let mut store = Store::new();
+    /// assert_eq!(store.insert(1_u8), None);
+    /// assert_eq!(store.insert(2_u8), Some(1));
+    /// ```
+    pub fn insert<T>(&mut self, value: T) -> Option<T>
+    where
+        T: Send + Sync + 'static,
+    {
+        self.needs_drop |= needs_drop::<T>();
+        let seeded = match self.seeds.insert(value) {
+            Ok(seeded) => seeded,
+            Err(value) => self.rare.make_mut().seeds.insert(value),
+        };
+        if !self.written.has::<T>() {
+            return seeded;
+        }
+        match self.rare.get_mut().map_or(Lookup::Unwritten, |rare| rare.late.forget()) {
+            Lookup::Unwritten => seeded,
+            Lookup::Removed => None,
+            // An earlier writer's `Arc` is shared only while an `update` runs, which `&mut self` rules out.
+            Lookup::Value(late) => Arc::into_inner(late),
+        }
+    }
+
+    /// Inserts a value, as [`insert`](Self::insert) does, and returns the store.
+    ///
+    /// ```
+    /// # use tower_request_context::Store;
+    /// let store = Store::new().with_value(7_u8).with_value("seven");
+    /// assert_eq!((store.get::<u8>(), store.get::<&str>()), (Some(7), Some("seven")));
+    /// ```
+    #[must_use]
+    pub fn with_value<T>(mut self, value: T) -> Self
+    where
+        T: Send + Sync + 'static,
+    {
+        self.insert(value);
+        self
+    }
+}
