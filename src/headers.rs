@@ -1,4 +1,4 @@
-//! What request ids and propagation have in common: whose headers are believed, and which are left alone.
+//! Header names and trust, for request ids and for propagation.
 
 mod ids;
 
@@ -13,7 +13,7 @@ pub(crate) use self::ids::{IdHeader, carries_id, ids_under};
 /// The header of a request's id, unless a policy names another.
 pub(crate) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Decides by the head of a request, to which servers add what they know of the peer.
+/// Decides by the parts of a request, whose extensions hold what the server knows about the peer.
 pub(crate) type Trusted = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
 /// Headers that frame a message or belong to one connection (RFC 9110, sections 6.6, 7.2, 7.6.1 and 8.6).
@@ -46,7 +46,7 @@ pub(crate) fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
     options.any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
-/// Reads the name of a header from text, or panics.
+/// Converts to a header name, and panics with a message that shows an invalid one.
 #[track_caller]
 pub(crate) fn header_name<N>(name: N) -> HeaderName
 where
@@ -55,6 +55,9 @@ where
     let text = format!("{name:?}");
     match name.try_into() {
         Ok(name) => name,
-        Err(error) => panic!("{text} is not the name of a header: {error:?}"),
+        Err(error) => panic!(
+            "{text} is not a valid header name ({error:?}): a name consists of ASCII letters, digits and `-`, such as \
+             \"x-request-id\"",
+        ),
     }
 }

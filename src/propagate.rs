@@ -1,4 +1,4 @@
-//! The headers of a request that go along on the calls it makes.
+//! Propagation of a request's headers to its outgoing requests.
 
 mod rules;
 
@@ -16,11 +16,12 @@ use crate::{
     scope,
 };
 
-/// Carries some headers of a request over to the calls that are made for it, so that the next service knows it too.
+/// Propagates some headers of a request to its outgoing requests.
 ///
-/// It is a list of names, and there is no way to say "all". [`capture`](Self::extract) takes those headers from a request,
-/// in the setup of a layer; [`inject`](Self::inject) puts them on a call, wherever a client lets headers be changed:
-/// `tower::util::MapRequestLayer` around hyper-util's client or tonic's `Channel`, an interceptor, a middleware.
+/// It lists the names of the headers. There is no way to list all. [`extract`](Self::extract) copies those headers from a
+/// request, in the setup closure. [`inject`](Self::inject) adds them to an outgoing request, wherever a client lets you
+/// change headers: in `tower::util::MapRequestLayer` around hyper-util's client or tonic's `Channel`, in an interceptor, or
+/// in a middleware. [`extract_trusted`](Self::extract_trusted) restores them from a message of a queue.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderName};
@@ -40,36 +41,36 @@ use crate::{
 ///
 /// # Request ids
 ///
-/// A request id is not captured: [`inject`](Self::inject) writes the id that
+/// A request id is not extracted: [`inject`](Self::inject) writes the id that
 /// [`RequestContext::id`](crate::RequestContext::id) returns, under the header of the
-/// [`RequestIdPolicy`](crate::RequestIdPolicy) that was applied. This does not depend on the order of `apply` and `capture`,
-/// nor on [`trust_if`](Self::trust_if), since the id is this server's. It needs no `capture` either.
+/// [`RequestIdPolicy`](crate::RequestIdPolicy) that was applied. This does not depend on the order of `apply` and `extract`,
+/// nor on [`trust_if`](Self::trust_if), since the id is this server's. It does not need `extract` either.
 ///
 /// * An id that the application sets later, or in a child, is written under the same header.
 /// * If several policies were applied, each of their headers has the id that its own policy gave. The id set later is under
 ///   the header of the last one, or of the inner layer.
 /// * An id that no policy gave, such as that of a job, is written under `x-request-id`.
-/// * Without any id in the context, `x-request-id` is captured and injected as other headers are.
+/// * Without any id in the context, `x-request-id` is extracted and injected as other headers are.
 ///
 /// # Limits
 ///
-/// A header counts with all its lines, as if they were joined by commas ([RFC 9110]). One that is longer than the limit for
-/// each is left out, and of what together exceeds the limit for all, the longest are, until the rest fits: no header is cut,
-/// and none is left out for another that is longer. Both are checked before anything is copied, at each capture and again
-/// at each injection. `baggage`, which is in no preset, is also left out above the 8192 bytes and 64 members of its
-/// specification. A request id counts as any other header, at injection; what a client sent in
-/// its place counts in a capture that runs before `apply`.
+/// A header counts with all its lines, as if they were joined by commas ([RFC 9110]). A header that is longer than
+/// [`max_header_bytes`](Self::max_header_bytes) is left out. If the others together exceed
+/// [`max_total_bytes`](Self::max_total_bytes), the longest are left out until the rest fits. No header is truncated. Both
+/// limits are checked before anything is copied, at each `extract` and again at each `inject`. `baggage`, which is in no
+/// preset, is also left out above the 8192 bytes and 64 members of its specification. A request id counts as any other
+/// header, at `inject`. The value that a client sent in its place counts in an `extract` that runs before `apply`.
 ///
 /// An outgoing [`HeaderMap`] that is full, at about 24,000 names, takes a header with all its lines or not at all.
 ///
-/// # What travels
+/// # Values
 ///
-/// Values travel byte for byte; nothing is parsed, and so nothing is vouched for. A `tracestate` goes with its own
-/// `traceparent` or not at all, since alone it means nothing. A `traceparent` of several lines is invalid, and is not
-/// captured; neither is its `tracestate`. [W3C's test suite] asks that of all readers.
+/// Values are propagated byte for byte, and are not parsed or validated. A `tracestate` is propagated with its own
+/// `traceparent` or not at all, since it means nothing alone. A `traceparent` of several lines is invalid, and is not
+/// extracted; neither is its `tracestate`. [W3C's test suite] requires that of all readers.
 ///
-/// A header that the request's `Connection` header nominates is meant for one connection, and is not captured
-/// ([RFC 9110, 7.6.1]). A client can thus keep any captured header from being propagated, but not a request id.
+/// A header that the request's `Connection` header nominates is meant for one connection, and is not extracted
+/// ([RFC 9110, 7.6.1]). A client can thus keep any extracted header from being propagated, but not a request id.
 ///
 /// All but `traceparent`, `tracestate`, `x-request-id` and the request id are marked
 /// [sensitive](HeaderValue::set_sensitive), which keeps them out of `Debug` and of the compression tables of HTTP/2.
@@ -79,15 +80,18 @@ use crate::{
 /// [RFC 9110, 7.6.1]: https://www.rfc-editor.org/rfc/rfc9110#name-connection
 /// [W3C's test suite]: https://github.com/w3c/trace-context/blob/main/test/test.py
 #[derive(Clone)]
-#[must_use = "propagation does nothing until it captures and injects"]
+#[must_use = "a propagator does nothing until it extracts and injects"]
 pub struct HeaderPropagator(Arc<Rules>);
 
-/// What was captured in one store: the lines of each header, in their order.
+/// The headers that were extracted into one store: the lines of each, in their order.
 #[derive(Default)]
 struct Captured(Vec<(HeaderName, HeaderValue)>);
 
 impl HeaderPropagator {
     /// Creates a propagator of these headers.
+    ///
+    /// A name is a `&str`, a `String`, a [`HeaderName`], or another type that converts to one. Upper and lower case make no
+    /// difference.
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagator;
@@ -97,8 +101,9 @@ impl HeaderPropagator {
     ///
     /// # Panics
     ///
-    /// If a name is not that of a header ([`HeaderName`] says what it may consist of), or if the header frames a message or belongs to one connection: `Connection`, `Content-Length`, `Host`,
-    /// `Keep-Alive`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and `Upgrade`.
+    /// If a name is not a valid [`HeaderName`], or if the header frames a message or belongs to one connection:
+    /// `Connection`, `Content-Length`, `Host`, `Keep-Alive`, `Proxy-Connection`, `TE`, `Trailer`, `Transfer-Encoding` and
+    /// `Upgrade`. The message shows the name.
     #[track_caller]
     pub fn new<N>(names: impl IntoIterator<Item = N>) -> Self
     where
@@ -111,7 +116,8 @@ impl HeaderPropagator {
         Self(Arc::new(rules))
     }
 
-    /// Creates a propagator of the headers of a trace: `traceparent` and `tracestate`, of [W3C Trace Context](https://www.w3.org/TR/trace-context/).
+    /// Creates a propagator of the headers of a trace: `traceparent` and `tracestate`, of
+    /// [W3C Trace Context](https://www.w3.org/TR/trace-context/).
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagator;
@@ -131,7 +137,7 @@ impl HeaderPropagator {
     ///
     /// # Panics
     ///
-    /// As [`new`](Self::new) does.
+    /// For the same names as [`new`](Self::new).
     #[track_caller]
     pub fn header<N>(mut self, name: N) -> Self
     where
@@ -151,9 +157,10 @@ impl HeaderPropagator {
         self.0.names.iter()
     }
 
-    /// Captures nothing from a request unless `trusted` says that it may: by what its extensions say of the peer.
+    /// Sets a predicate for [`extract`](Self::extract), which extracts nothing from a request for which it returns `false`.
+    /// Decide by the request's extensions, which hold what the server knows about the peer.
     ///
-    /// The [request id](Self#request-ids) is propagated all the same: it is not taken from the request.
+    /// The [request id](Self#request-ids) is propagated also for other requests, since it is not taken from the request.
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagator;
@@ -193,11 +200,11 @@ impl HeaderPropagator {
         self
     }
 
-    /// Copies the listed headers of a request into its store. Called in the setup of a layer, before or after
+    /// Copies the listed headers of a request into its store. Call it in the setup closure, before or after
     /// [`RequestIdPolicy::apply`](crate::RequestIdPolicy::apply).
     ///
-    /// A second capture adds to the first, and has the last word on a header that both found; the `tracestate` of another
-    /// `traceparent` goes with it. The store holds copies: it does not keep the head of the request alive.
+    /// A second call adds headers, and replaces those that both calls found. A replaced `traceparent` is removed together with
+    /// its `tracestate`. The store holds copies, which do not keep the request's buffers alive.
     ///
     /// ```
     /// # use tower_request_context::{HeaderPropagator, RequestContextLayer};
@@ -213,12 +220,15 @@ impl HeaderPropagator {
         }
     }
 
-    /// Copies the listed headers of a message into the store of a job, for sources that you own: a queue that only your
-    /// services can write to.
+    /// Copies the listed headers of a message into the store of a job, and restores its request id. Use it for sources that
+    /// you own, such as a queue that only your services can write to.
     ///
-    /// This is [`extract`](Self::extract) for what is no HTTP request. [`trust_if`](Self::trust_if) is not asked, and the
-    /// limits are the same. An id under `x-request-id`, if it is listed, is the only line of that header and is valid,
-    /// becomes the [id](Store::id) of the store, unless it has one.
+    /// This is [`extract`](Self::extract) for headers without an HTTP request. The [limits](Self#limits) are the same, and
+    /// headers that the message's `Connection` header nominates are left out. [`trust_if`](Self::trust_if) does not apply.
+    ///
+    /// If `x-request-id` is listed, its value becomes the [id](Store::id) of the store, unless the store has one. A value
+    /// that is not a valid id, or that is repeated, is ignored: it is not propagated as another header would be. An id under
+    /// another header is copied as a header, and does not become the id of the store.
     ///
     /// ```
     /// # use http::HeaderMap;
@@ -235,17 +245,16 @@ impl HeaderPropagator {
     /// # Ok::<_, tower_request_context::RequestIdError>(())
     /// ```
     pub fn extract_trusted(&self, store: &mut Store, headers: &HeaderMap) {
-        if self.0.names.contains(&REQUEST_ID) && store.id().is_none() {
+        if self.0.names.contains(&REQUEST_ID) && store.id().is_none() && !is_hop_by_hop(headers, &REQUEST_ID) {
             if let Ok(Some(id)) = RequestId::from_headers(headers, &REQUEST_ID) {
                 store.insert(id);
             }
         }
-        self.extract_if(store, headers, |store, name| {
-            !carries_id(store, name) && (*name != REQUEST_ID || store.id().is_none())
-        });
+        // A copy of a valid id could differ from the store's, and an invalid one may be made to do harm in a log.
+        self.extract_if(store, headers, |store, name| *name != REQUEST_ID && !carries_id(store, name));
     }
 
-    /// Copies those of the listed headers that are wanted and end-to-end.
+    /// Copies those of the listed headers that are wanted and not hop-by-hop.
     fn extract_if(&self, store: &mut Store, headers: &HeaderMap, is_wanted: impl Fn(&Store, &HeaderName) -> bool) {
         let is_taken = |name| is_wanted(store, name) && !is_hop_by_hop(headers, name);
         let names = self.0.admit(|name| is_taken(name).then(|| headers.get_all(name)).into_iter().flatten());
@@ -262,12 +271,12 @@ impl HeaderPropagator {
         store.insert(captured);
     }
 
-    /// Puts what the current context captured on the headers of a call, as far as this list names it, and its
-    /// [request id](Self#request-ids).
+    /// Adds the listed headers that the current context holds, and its [request id](Self#request-ids), to the headers of an
+    /// outgoing request or message.
     ///
-    /// A header that is there already is left as it is, and so are all where no context is current. What a
-    /// [child](crate::RequestContext::child), or a layer that inherits, has not captured itself, it finds in its parents, the
-    /// nearest first.
+    /// Headers that are already present are left as they are. Where no context is current, nothing is added. A header that
+    /// was not extracted into a [child](crate::RequestContext::child), or into the context of a layer that inherits, is taken
+    /// from the nearest parent that holds it.
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagator;

@@ -63,7 +63,7 @@ enum Echo {
 }
 
 impl RequestIdPolicy {
-    /// Makes the policy for an edge: `x-request-id`, always a new [`RequestId::new_v4`], echoed on the response.
+    /// Creates the policy for an edge: `x-request-id`, always a new [`RequestId::new_v4`], echoed on the response.
     ///
     /// ```
     /// # use tower_request_context::RequestIdPolicy;
@@ -90,8 +90,7 @@ impl RequestIdPolicy {
     ///
     /// # Panics
     ///
-    /// If the name is not that of a header, or is that of a header that HTTP itself needs, as
-    /// [`HeaderPropagator::new`](crate::HeaderPropagator::new) does.
+    /// For the same names as [`HeaderPropagator::new`](crate::HeaderPropagator::new).
     #[track_caller]
     pub fn header<N>(mut self, name: N) -> Self
     where
@@ -101,10 +100,11 @@ impl RequestIdPolicy {
         self
     }
 
-    /// Adds a second header from which an inbound id is adopted, if the first has no valid one.
+    /// Sets a second header from which an inbound id is adopted, if [the first](Self::header) has no valid one.
     ///
-    /// It is asked only where [`accept_inbound`](Self::accept_inbound) or [`accept_inbound_if`](Self::accept_inbound_if)
-    /// trusts the request. The request keeps this header. The id is written to the first header, as any other id.
+    /// It is read only where [`accept_inbound`](Self::accept_inbound) or [`accept_inbound_if`](Self::accept_inbound_if)
+    /// trusts the request, and the predicate is called once for both headers. The id is written to the first header, on the
+    /// request and on the response. The second header stays on the request as it is.
     ///
     /// ```
     /// # use tower_request_context::{RequestIdPolicy, Store};
@@ -116,7 +116,7 @@ impl RequestIdPolicy {
     ///
     /// # Panics
     ///
-    /// As [`header`](Self::header) does.
+    /// For the same names as [`header`](Self::header).
     #[track_caller]
     pub fn fallback_header<N>(mut self, name: N) -> Self
     where
@@ -137,7 +137,7 @@ impl RequestIdPolicy {
         &self.header
     }
 
-    /// Says how an id is made. The closure sees the request, without the header that was refused.
+    /// Sets the closure that creates ids. The request that it gets lacks the header that was rejected.
     ///
     /// ```
     /// # use tower_request_context::{RequestId, RequestIdPolicy, Store};
@@ -151,11 +151,11 @@ impl RequestIdPolicy {
         self
     }
 
-    /// Makes ids with a generator written for the `SetRequestIdLayer` of tower-http 0.6.
+    /// Creates ids with a generator written for the `SetRequestIdLayer` of tower-http 0.6.
     ///
-    /// The generator is cloned for each request, as that layer does it, so what it counts has to be shared between its
-    /// clones: an `Arc` of an atomic. It is called with the request, without the header that was rejected and with an empty
-    /// body. An id that it declines to make, or makes invalid, is replaced by a [`RequestId::new_v4`].
+    /// The generator is cloned for each request, as that layer does it. A counter has to be shared between its clones, as an
+    /// `Arc` of an atomic. The request that it gets lacks the header that was rejected, and has an empty body. If it returns
+    /// no id or an invalid one, the id is a [`RequestId::new_v4`].
     ///
     /// ```
     /// use tower_http_06::request_id::MakeRequestUuid;
@@ -177,11 +177,11 @@ impl RequestIdPolicy {
         self
     }
 
-    /// Makes ids with a generator written for the `SetRequestIdLayer` of tower-http 0.7.
+    /// Creates ids with a generator written for the `SetRequestIdLayer` of tower-http 0.7.
     ///
-    /// The generator is cloned for each request, as that layer does it, so what it counts has to be shared between its
-    /// clones: an `Arc` of an atomic. It is called with the request, without the header that was rejected and with an empty
-    /// body. An id that it declines to make, or makes invalid, is replaced by a [`RequestId::new_v4`].
+    /// The generator is cloned for each request, as that layer does it. A counter has to be shared between its clones, as an
+    /// `Arc` of an atomic. The request that it gets lacks the header that was rejected, and has an empty body. If it returns
+    /// no id or an invalid one, the id is a [`RequestId::new_v4`].
     ///
     /// ```
     /// use tower_http::request_id::MakeRequestUuid;
@@ -325,10 +325,11 @@ impl RequestIdPolicy {
         id
     }
 
-    /// Returns the id that [`apply`](Self::apply) would adopt from a request. `None` if there is none, or if the request is
+    /// Returns the id that [`apply`](Self::apply) would adopt from a request, or `None` if there is none or the request is
     /// not trusted.
     ///
-    /// [`apply`](Self::apply) replaces an invalid id. Call this first to reject the request instead.
+    /// [`apply`](Self::apply) replaces an invalid id. Call this first to reject the request instead. It does not look at the
+    /// id of an outer layer, which [`apply`](Self::apply) keeps.
     ///
     /// ```
     /// # use axum::response::IntoResponse;
@@ -350,8 +351,8 @@ impl RequestIdPolicy {
     ///
     /// # Errors
     ///
-    /// A [`RequestIdError`] that says why the id of a trusted request is not valid. With a
-    /// [`fallback_header`](Self::fallback_header) this is an error only if that header has no valid id either.
+    /// A [`RequestIdError`] if a trusted request has an invalid id. With a [`fallback_header`](Self::fallback_header) this is
+    /// an error only if neither header has a valid id. If both are invalid, it is the error of the first.
     pub fn inbound_id(&self, request: &Parts) -> Result<Option<RequestId>, RequestIdError> {
         if self.trusted.as_ref().is_none_or(|trusted| !trusted(request)) {
             return Ok(None);
@@ -383,7 +384,7 @@ impl RequestIdPolicy {
     }
 }
 
-/// A header that may carry an id, or a panic.
+/// Converts to the name of a header that may carry an id, and panics on others.
 #[track_caller]
 fn free_header<N>(name: N) -> HeaderName
 where
@@ -394,7 +395,7 @@ where
     name
 }
 
-/// Lends the parts of a request to `f` as a request.
+/// Calls `f` with the parts of a request as a request.
 #[cfg(any(feature = "tower-http-06", feature = "tower-http-07"))]
 fn with_request<R>(parts: &mut Parts, f: impl FnOnce(&http::Request<()>) -> R) -> R {
     let (empty, ()) = http::Request::new(()).into_parts();

@@ -5,6 +5,7 @@ mod in_vain;
 mod once;
 mod owners;
 mod panics;
+mod setup;
 
 use std::{
     collections::VecDeque,

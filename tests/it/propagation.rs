@@ -9,6 +9,7 @@ mod opentelemetry;
 mod parents;
 pub(crate) mod relay;
 mod rules;
+mod trusted;
 mod wire;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};

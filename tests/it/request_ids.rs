@@ -1,10 +1,13 @@
 //! Request ids: where they come from, where they are put, and what is refused.
 
 mod accepted;
+mod fallback;
 mod generators;
+mod inbound;
 mod nested;
 mod places;
 pub(crate) mod refused;
+mod tower_http_versions;
 mod values;
 mod with_tower_http;
 

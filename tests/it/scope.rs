@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use tokio_test::{assert_pending, assert_ready_eq, task};
 use tower_request_context::{ContextError, RequestContext, Scoped, Store, WeakRequestContext};
 
-use crate::support::User;
+use crate::support::{User, panic_file};
 
 fn context(id: u32) -> RequestContext {
     RequestContext::new(Store::new().with_value(User(id)))
@@ -268,25 +268,11 @@ fn expect_panics_with_the_error() {
     assert_eq!(context(1).sync_scope(RequestContext::expect::<User>), User(1));
 }
 
-/// The panic hook belongs to the whole process, so this one listens to its own thread only.
 #[test]
 fn what_panics_for_its_caller_names_the_place_of_the_call() {
-    thread_local! {
-        static FILE: RefCell<Option<String>> = const { RefCell::new(None) };
-    }
-
-    let earlier = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        FILE.set(panic.location().map(|location| location.file().to_owned()));
-        earlier(panic);
-    }));
-    let blamed = |call: fn()| {
-        assert!(catch_unwind(call).is_err());
-        FILE.take().unwrap()
-    };
-    assert_eq!(blamed(|| _ = RequestContext::expect::<u8>()), file!());
-    assert_eq!(blamed(|| drop(RequestContext::spawn(async {}))), file!());
-    assert_eq!(blamed(|| drop(RequestContext::spawn_blocking(|| ()))), file!());
+    assert_eq!(panic_file(|| _ = RequestContext::expect::<u8>()), file!());
+    assert_eq!(panic_file(|| drop(RequestContext::spawn(async {}))), file!());
+    assert_eq!(panic_file(|| drop(RequestContext::spawn_blocking(|| ()))), file!());
 }
 
 #[test]

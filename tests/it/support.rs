@@ -2,12 +2,14 @@
 
 use std::{
     any::Any,
+    cell::RefCell,
     env,
     fmt::Debug,
     iter,
     net::{self, Shutdown, SocketAddr},
-    panic::{UnwindSafe, catch_unwind},
+    panic::{self, UnwindSafe, catch_unwind},
     str::FromStr,
+    sync::Once,
     time::Duration,
 };
 
@@ -191,6 +193,25 @@ pub(crate) fn map_with_room_for(room: usize) -> HeaderMap {
 pub(crate) fn panic_text<T>(work: impl FnOnce() -> T + UnwindSafe) -> String {
     let panic: Box<dyn Any + Send> = catch_unwind(|| drop(work())).expect_err("it did not panic");
     *panic.downcast().expect("a text")
+}
+
+/// The file in which `work` panics, as the panic hook reports it: its caller's, if that is `#[track_caller]`.
+pub(crate) fn panic_file<T>(work: impl FnOnce() -> T + UnwindSafe) -> String {
+    thread_local! {
+        static FILE: RefCell<Option<String>> = const { RefCell::new(None) };
+    }
+    // The hook belongs to the whole process. Installing it twice at the same time could lose one.
+    static INSTALL: Once = Once::new();
+
+    INSTALL.call_once(|| {
+        let earlier = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            FILE.set(panic.location().map(|location| location.file().to_owned()));
+            earlier(panic);
+        }));
+    });
+    assert!(catch_unwind(|| drop(work())).is_err(), "it did not panic");
+    FILE.take().expect("the hook has run on this thread")
 }
 
 /// The names of headers that HTTP itself needs.

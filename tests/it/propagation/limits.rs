@@ -178,3 +178,35 @@ fn no_member_of_baggage_is_ever_cut() {
     // 64 of the two short ones and of 127 bytes, 63 of 128, 40 of 200.
     assert_eq!(passed.len(), 64 + 64 + 64 + 63 + 40);
 }
+
+#[test]
+fn each_limit_is_set_alone() {
+    let (header, total) = (listing(NAMES).max_header_bytes(8), listing(NAMES).max_total_bytes(12));
+    assert_eq!(that_go(&header, [8, 9, 7]), ["x-a", "x-c"]);
+    assert_eq!(that_go(&total, [3, 4, 5]), NAMES);
+    assert_eq!(that_go(&total, [3, 4, 6]), ["x-a", "x-b"]);
+    // The other limit keeps its default.
+    assert_eq!(that_go(&listing(NAMES).max_header_bytes(usize::MAX), [16_384, 0, 0]), NAMES);
+    assert_eq!(that_go(&listing(NAMES).max_header_bytes(usize::MAX), [16_384, 0, 1]), ["x-b", "x-c"]);
+    assert_eq!(that_go(&listing(NAMES).max_total_bytes(usize::MAX), [8192, 8193, 8192]), ["x-a", "x-c"]);
+}
+
+#[test]
+fn the_limits_do_not_depend_on_their_order() {
+    for (header, total, lengths, expected) in [
+        (8, 12, [8, 9, 4], &["x-a", "x-c"][..]),
+        (8, 12, [5, 8, 4], &["x-a", "x-c"]),
+        (12, 8, [9, 4, 4], &["x-b", "x-c"]),
+    ] {
+        let one = listing(NAMES).max_header_bytes(header).max_total_bytes(total);
+        let other = listing(NAMES).max_total_bytes(total).max_header_bytes(header);
+        assert_eq!(that_go(&one, lengths), expected);
+        assert_eq!(that_go(&other, lengths), expected);
+        assert_eq!(format!("{one:?}"), format!("{other:?}"));
+    }
+}
+
+#[test]
+fn the_last_call_sets_a_limit() {
+    assert_eq!(that_go(&limited(1, 1).max_header_bytes(8).max_total_bytes(12), [8, 9, 4]), ["x-a", "x-c"]);
+}
