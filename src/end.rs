@@ -22,7 +22,7 @@ pub(crate) use self::{
 /// # use tower_request_context::{End, Store};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
 /// let (sender, ended) = tokio::sync::oneshot::channel();
-/// let store = Store::new();
+/// let mut store = Store::new();
 /// store.on_end(|end| sender.send(end).unwrap());
 /// store.run(async { "the work" }).await;
 /// assert_eq!(ended.await, Ok(End::Completed));

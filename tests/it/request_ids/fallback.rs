@@ -23,13 +23,14 @@ const FIRST: &str = "x-request-id";
 const SECOND: &str = "x-correlation-id";
 
 type Inbound = Result<Option<RequestId>, RequestIdError>;
+type Lines = Vec<(&'static str, &'static [u8])>;
 
 fn accepting() -> RequestIdPolicy {
     RequestIdPolicy::new().accept_inbound().fallback_header(SECOND)
 }
 
 /// Each state of one header: its lines, whether `Connection` nominates it, and what it says by itself.
-fn states(name: &'static str, valid: &'static str) -> Vec<(Vec<(&'static str, &'static [u8])>, Inbound)> {
+fn states(name: &'static str, valid: &'static str) -> Vec<(Lines, Inbound)> {
     vec![
         (vec![(name, valid.as_bytes())], Ok(Some(valid.parse().unwrap()))),
         (vec![], Ok(None)),
@@ -59,7 +60,7 @@ fn pairs() -> Vec<(Parts, Inbound)> {
 }
 
 #[test]
-fn a_valid_first_header_is_preferred_to_a_valid_second_one() {
+fn each_pair_of_headers_gives_one_id() {
     for (request, expected) in pairs() {
         let case = format!("{:?}", request.headers);
         assert_eq!(inbound(&accepting(), request), expected, "{case}");
