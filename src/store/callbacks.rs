@@ -29,7 +29,6 @@ impl Store {
     /// # let response = tokio_test::block_on(layer.layer(service).oneshot(Request::new(()))).unwrap();
     /// # assert_eq!(response.headers()["x-served-by"], "this server");
     /// ```
-    #[expect(clippy::missing_panics_doc, reason = "a store in the caller's hands is not shared")]
     pub fn on_response(&mut self, f: impl FnOnce(&mut Parts) + Send + 'static) {
         let registered = self.callbacks.on_response(&self.phase, f);
         debug_assert!(registered.is_ok(), "a store that is not shared has sent no headers");
@@ -53,7 +52,6 @@ impl Store {
     /// drop(store.run(std::future::pending::<()>()));
     /// assert_eq!(receiver.recv(), Ok(End::Cancelled));
     /// ```
-    #[expect(clippy::missing_panics_doc, reason = "a store in the caller's hands is not shared")]
     pub fn on_end(&mut self, f: impl FnOnce(End) + Send + 'static) {
         let registered = self.callbacks.on_end(&self.phase, f);
         debug_assert!(registered.is_ok(), "a store that is not shared has not ended");

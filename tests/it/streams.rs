@@ -144,7 +144,7 @@ async fn messages_of_a_tonic_client_are_made_in_the_context_of_their_call() {
     });
     for call in in_time(futures_util::future::join_all(calls)).await {
         let (id, echoed, dropped) = call.unwrap();
-        let echoes = vec![format!("user {id}: nobody, called by nobody"); 3].join("\n");
-        assert_eq!((echoed, dropped), (echoes, vec![format!("dropped: user {id}")]));
+        let expected = vec![format!("user {id}: nobody, called by nobody"); 3].join("\n");
+        assert_eq!((echoed, dropped), (expected, vec![format!("dropped: user {id}")]));
     }
 }

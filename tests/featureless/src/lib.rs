@@ -22,7 +22,6 @@ pub fn job(id: &str) -> Result<RequestContext, RequestIdError> {
 }
 
 /// The headers that this library sends with its own requests.
-#[must_use]
 pub fn propagator() -> HeaderPropagator {
     HeaderPropagator::new(["x-request-id"])
 }

@@ -206,7 +206,9 @@ fn a_body_whose_drop_panicked_at_its_end_and_that_is_polled_again_is_panicked() 
 /// What response callbacks that panic leave behind: the first panic, and reports.
 const HEADS: [&str; 4] = ["first head: user 1", "payload dropped: user 1", "last head: user 1", "body dropped: user 1"];
 
-fn panicking_heads(witness: &Witness) -> [Box<dyn FnOnce(&mut Parts) + Send>; 4] {
+type ResponseCallback = Box<dyn FnOnce(&mut Parts) + Send>;
+
+fn panicking_heads(witness: &Witness) -> [ResponseCallback; 4] {
     let second = PanicsInDrop::new(witness, "payload dropped");
     [
         Box::new(witness.head_of("first")),
