@@ -85,7 +85,7 @@ pub struct HeaderPropagator(Arc<Rules>);
 
 /// The headers that were extracted into one store: the lines of each, in their order.
 #[derive(Default)]
-struct Captured(Vec<(HeaderName, HeaderValue)>);
+struct Extracted(Vec<(HeaderName, HeaderValue)>);
 
 impl HeaderPropagator {
     /// Creates a propagator of these headers.
@@ -261,14 +261,14 @@ impl HeaderPropagator {
         if names.is_empty() {
             return;
         }
-        let mut captured = store.insert(Captured::default()).unwrap_or_default();
+        let mut extracted = store.insert(Extracted::default()).unwrap_or_default();
         // The state of one trace says nothing of another.
-        let is_other = names.contains(&&TRACE) && captured.lines_of(&TRACE).ne(headers.get_all(&TRACE));
-        captured.0.retain(|(name, _)| !(names.contains(&name) || is_other && *name == STATE));
+        let is_other = names.contains(&&TRACE) && extracted.lines_of(&TRACE).ne(headers.get_all(&TRACE));
+        extracted.0.retain(|(name, _)| !(names.contains(&name) || is_other && *name == STATE));
         for name in names {
-            captured.0.extend(headers.get_all(name).iter().map(|line| (name.clone(), copy(name, line))));
+            extracted.0.extend(headers.get_all(name).iter().map(|line| (name.clone(), copy(name, line))));
         }
-        store.insert(captured);
+        store.insert(extracted);
     }
 
     /// Adds the listed headers that the current context holds, and its [request id](Self#request-ids), to the headers of an
@@ -300,17 +300,17 @@ impl HeaderPropagator {
             let source = |name: &HeaderName| {
                 // The state of one trace says nothing of another, be it the caller's or a parent's.
                 let holder = if *name == STATE { &TRACE } else { name };
-                // What was captured under the header of an id is a client's, or a copy.
+                // What was extracted under the header of an id is a client's, or a copy.
                 if id_under(name).is_some() || id_under(holder).is_some() {
                     return None;
                 }
-                context.seeded().find(|captured: &&Captured| captured.holds(holder))
+                context.seeded().find(|extracted: &&Extracted| extracted.holds(holder))
             };
             let lines_of = |name| {
                 let is_free = !headers.contains_key(name);
                 let id = id_under(name).and_then(|(_, id)| id.as_ref());
-                let captured = source(name).into_iter().flat_map(move |captured| captured.lines_of(name));
-                id.into_iter().chain(captured).filter(move |_| is_free)
+                let extracted = source(name).into_iter().flat_map(move |extracted| extracted.lines_of(name));
+                id.into_iter().chain(extracted).filter(move |_| is_free)
             };
             let admitted = self.0.admit(lines_of);
             let lines = admitted.into_iter().flat_map(|name| lines_of(name).map(move |line| (name, line.clone())));
@@ -329,13 +329,13 @@ impl HeaderPropagator {
     }
 }
 
-impl Captured {
+impl Extracted {
     fn holds(&self, name: &HeaderName) -> bool {
         self.lines_of(name).next().is_some()
     }
 
     fn lines_of(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
-        self.0.iter().filter(move |(captured, _)| captured == name).map(|(_, line)| line)
+        self.0.iter().filter(move |(extracted, _)| extracted == name).map(|(_, line)| line)
     }
 }
 

@@ -8,7 +8,7 @@ use super::message::{agree, block, end_to_end, headers, length, members, number,
 /// So many headers are listed at most.
 const NAMES: usize = 8;
 
-/// The input is a line of rules (`max_bytes` of each header and of all, then names), the headers of a request, an empty
+/// The input is a line of rules (the limits for each header and for all, then names), the headers of a request, an empty
 /// line, and the headers of a call. Returns whether all that came in and was listed went on.
 pub fn check(input: &[u8]) -> bool {
     let (rules, message) = split(input, b'\n').unwrap_or((input, b""));
@@ -16,7 +16,7 @@ pub fn check(input: &[u8]) -> bool {
     let (came_in, rest) = block(message);
     let own = headers(rest.unwrap_or_default());
 
-    let context = captured(&rules.propagator, &came_in);
+    let context = extracted(&rules.propagator, &came_in);
     let went_out = injected(&rules.propagator, &context, &HeaderMap::new());
     rules.hold(&end_to_end(&came_in), &went_out);
     adds(&went_out, &own, &injected(&rules.propagator, &context, &own));
@@ -97,8 +97,8 @@ fn adds(went_out: &HeaderMap, own: &HeaderMap, sent: &HeaderMap) {
     assert_eq!(*sent, expected);
 }
 
-/// A context that captured from a request with these headers.
-fn captured(propagator: &HeaderPropagator, headers: &HeaderMap) -> RequestContext {
+/// A context that extracted from a request with these headers.
+fn extracted(propagator: &HeaderPropagator, headers: &HeaderMap) -> RequestContext {
     let (mut store, mut request) = (Store::new(), Request::new(()).into_parts().0);
     request.headers = headers.clone();
     propagator.extract(&mut store, &request);

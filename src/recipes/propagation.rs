@@ -4,7 +4,7 @@
 //! in no context. On which side of a retry it stands does not matter. What the caller has set itself is left as it is, and
 //! so is a call outside of any context. A bare `tokio::spawn` takes nothing along, [`RequestContext::spawn`] takes all.
 //!
-//! The ways out below share one list of names, which the setup of the layer has captured (see [`trust`](super::trust) for
+//! The ways out below share one list of names, which the setup of the layer has extracted (see [`trust`](super::trust) for
 //! whether to). The example `two_services` shows a request at each of its hops.
 //!
 //! # hyper-util's client

@@ -6,7 +6,7 @@
 //! | what                     | at the edge                           | behind a proxy                       | inside a mesh   |
 //! |--------------------------|---------------------------------------|--------------------------------------|-----------------|
 //! | the request id           | made here, the default                | adopted, if the proxy sets or checks it | adopted      |
-//! | `traceparent`, `tracestate` | not captured, or from known peers  | captured, if the proxy restarts the trace | captured   |
+//! | `traceparent`, `tracestate` | not extracted, or from known peers  | extracted, if the proxy restarts the trace | extracted   |
 //! | the user, the tenant     | from a token or a session, verified   | from the proxy, proven               | likewise        |
 //! | `baggage`                | no                                    | no                                   | what you know   |
 //!
@@ -66,7 +66,7 @@
 //!
 //! * **From whom.** A stranger's `traceparent` with the sampled flag makes you record, and pay for, what they like; ids that
 //!   collide on purpose make traces useless ([W3C Trace Context, 7.2]). At a public edge let the proxy restart traces, or
-//!   capture from known peers only, with [`trust_if`].
+//!   extract from known peers only, with [`trust_if`].
 //! * **How much.** Limits hold for a header with all its lines, since a limit on each line is evaded by sending many
 //!   ([CVE-2026-29181]); what exceeds them is left out whole, since half a member of a list means something else.
 //! * **To whom.** What is injected is told to the one who is called, and by a client that follows redirects to whomever
