@@ -152,7 +152,7 @@ fn a_store_keeps_the_id_that_it_has() {
 fn a_restored_id_is_stored_once() {
     let list = listing([ID]);
     let store = restored(&list, &lines(&[(ID, "id-7")]));
-    assert!(!format!("{store:?}").contains("Captured"), "{store:?}");
+    assert!(!format!("{store:?}").contains("Extracted"), "{store:?}");
 
     // Also where a request's header of that name was extracted before.
     let mut store = captured(&list, lines(&[(ID, "forged")]));
