@@ -105,9 +105,22 @@ pub(crate) fn enter_in_drop(context: &mut Option<RequestContext>) -> Entered<'_>
 
 #[inline]
 fn enter_with(context: &mut Option<RequestContext>, contains_panics: bool) -> Entered<'_> {
+    if has_hooks() {
+        return enter_with_hooks(context, contains_panics);
+    }
+    carrier(|carrier| carrier.swap_in(context));
+    Entered { context, not_send: PhantomData }
+}
+
+/// Enters, and runs the closures of the context unless it is current already.
+#[cold]
+#[inline(never)]
+fn enter_with_hooks(context: &mut Option<RequestContext>, contains_panics: bool) -> Entered<'_> {
+    let is_same = |current: &RequestContext| context.as_ref().is_some_and(|context| context.is_same(current));
+    let is_new = !with_current(|current| current.is_some_and(is_same));
     carrier(|carrier| carrier.swap_in(context));
     let entered = Entered { context, not_send: PhantomData };
-    if has_hooks() {
+    if is_new {
         entered.run_hooks(contains_panics);
     }
     entered
@@ -128,13 +141,10 @@ pub(crate) struct Entered<'a> {
 }
 
 impl Entered<'_> {
-    /// Runs the closures of the context that was entered, unless it was current before.
-    #[cold]
-    #[inline(never)]
+    /// Runs the closures of the context that was entered.
     fn run_hooks(&self, contains_panics: bool) {
         let Some(context) = RequestContext::current() else { return };
-        let is_new = self.context.as_ref().is_none_or(|outer| !outer.is_same(&context));
-        let (true, Some(hooks)) = (is_new, context.enter_hooks()) else { return };
+        let Some(hooks) = context.enter_hooks() else { return };
         let Some(_in_hooks) = InHooks::start() else { return };
         hooks.enter_all(contains_panics, |mut guard| {
             carrier(|carrier| {
@@ -331,8 +341,11 @@ impl<T> Scoped<T> {
 impl<T: FnOnce() -> R, R> Scoped<T> {
     /// Calls the inner closure in its context.
     pub(crate) fn call(mut self) -> R {
-        let f = self.inner.take().expect("a new `Scoped` is full, and this call consumes it");
-        sync_scope(self.context.take(), f)
+        let this = &mut self;
+        // Entered first: if that panics, the closure is still here, and is dropped in its context.
+        let _entered = enter(&mut this.context);
+        let f = this.inner.take().expect("a new `Scoped` is full, and this call consumes it");
+        f()
     }
 }
 

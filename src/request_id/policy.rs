@@ -312,8 +312,11 @@ impl RequestIdPolicy {
             (self.generate)(request)
         });
         insert_id(store, &self.header, id.clone());
-        // It fails if the map is full. Then the header is gone already, or has this very id.
-        let _ = request.headers.try_insert(self.header.clone(), id.clone().into());
+        if request.headers.try_insert(self.header.clone(), id.clone().into()).is_err() {
+            // The map is full, and does not even replace a header. It has room once that is removed.
+            request.headers.remove(&self.header);
+            let _ = request.headers.try_insert(self.header.clone(), id.clone().into());
+        }
         #[cfg(feature = "tower-http-06")]
         request.extensions.insert(tower_http_06::request_id::RequestId::new(id.clone().into()));
         #[cfg(feature = "tower-http-07")]

@@ -135,7 +135,7 @@ impl Store {
     /// closures of its parents first. A context that is entered while it is current does not run them again. A closure, and
     /// the drop of a guard, may read the context and enter others, which then run no closures.
     ///
-    /// Each entry runs all closures, so they should be fast. Each guard takes one allocation per entry.
+    /// Each entry runs all closures, so they should be fast. An entry takes one allocation for each guard, and one more.
     ///
     /// [`exit`](crate::RequestContext::exit) leaves the context and drops no guard: what other libraries keep current stays
     /// current.

@@ -27,6 +27,8 @@ impl Store {
     /// can wake it. An `f` that races such a wait against something else, as `select!` with a timeout does, goes on when
     /// that is ready.
     ///
+    /// A timeout around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
+    ///
     /// Such a cycle is not found, and never completes, where it leads through a spawned task, or through an executor that
     /// `f` polls: a `FuturesUnordered`, a `LocalSet`, a `block_on`. To find one, a pending `f` that waits for another
     /// initialiser may be polled twice in a row.

@@ -11,8 +11,9 @@
 //! initialisers that can be reached from there are blocked too, and this one is among them, none of them can be woken.
 //!
 //! A wait that is polled with another waker is not counted: an executor inside the initialiser (a `LocalSet`, a
-//! `FuturesUnordered`, a `block_on`) may poll it on behalf of other work. So no correct initialiser panics, and a cycle
-//! through such an executor is not found.
+//! `FuturesUnordered`, a `block_on`) may poll it on behalf of other work. So an initialiser that could go on never panics,
+//! and a cycle through such an executor is not found. What drops the whole initialiser from outside, such as a timeout
+//! around `get_or_init`, is no way on for the initialiser, and cannot be seen from here.
 
 use std::{
     any::{TypeId, type_name},
@@ -20,6 +21,7 @@ use std::{
     future::poll_fn,
     mem,
     pin::{Pin, pin},
+    ptr,
     sync::{
         Arc, PoisonError,
         atomic::{self, Ordering},
@@ -76,10 +78,12 @@ impl SingleFlight {
             Ok(permit) => return Some(permit),
             Err(wait) => wait,
         };
+        let holder = Holder(ptr::from_ref(&*released).addr());
         poll_fn(|cx| {
+            holder.release();
             let polled = released.as_mut().poll(cx);
             if polled.is_pending() {
-                InitialiserPoll::add_wait(&wait, cx);
+                holder.hold(vec![wait.clone()], cx);
             }
             polled
         })
@@ -185,20 +189,22 @@ impl Permit {
     ) -> Poll<F::Output> {
         let former = tracked.take().filter(|tracked| tracked.tracker.outer.will_wake(cx.waker()));
         let tracked = tracked.insert(former.unwrap_or_else(|| Tracked::new(cx.waker())));
+        tracked.holder.release();
         // While it is polled it is not blocked.
         self.set_blocked_on(None);
         tracked.tracker.is_woken.swap(false, Ordering::AcqRel);
         let (polled, poll) =
             InitialiserPoll::run(Some(&tracked.waker), || initialiser.poll(&mut Context::from_waker(&tracked.waker)));
-        if polled.is_pending() && !poll.waits.is_empty() && tracked.is_held_by_none_but(poll.waits_wakers) {
-            self.set_blocked_on(Some(Arc::from(&*poll.waits)));
+        if polled.is_pending() && !poll.held.is_empty() && tracked.has_clones(poll.held.len()) {
+            let waits: Vec<Wait> = poll.held.into_iter().flat_map(|(_, waits)| waits).collect();
+            self.set_blocked_on(Some(Arc::from(&*waits)));
             assert!(
-                !self.is_in_cycle(&poll.waits),
+                !self.is_in_cycle(&waits),
                 "the initialiser of `{0}` waits for the `{0}` that it is to make: it called `get_or_init` for that \
                  type, itself or through the initialiser of another; pass it what it needs instead",
-                poll.waits[0].slot.type_name,
+                waits[0].slot.type_name,
             );
-            InitialiserPoll::add_blocked(poll.waits, cx);
+            tracked.holder.hold(waits, cx); // by its clone of the outer waker
         }
         polled
     }
@@ -245,6 +251,7 @@ impl Drop for Permit {
 struct Tracked {
     tracker: Arc<Tracker>,
     waker: Waker,
+    holder: Holder,
 }
 
 struct Tracker {
@@ -255,15 +262,16 @@ struct Tracker {
 impl Tracked {
     fn new(outer: &Waker) -> Self {
         let tracker = Arc::new(Tracker { outer: outer.clone(), is_woken: atomic::AtomicBool::new(false) });
-        Self { waker: Waker::from(Arc::clone(&tracker)), tracker }
+        let holder = Holder(Arc::as_ptr(&tracker).addr());
+        Self { waker: Waker::from(Arc::clone(&tracker)), tracker, holder }
     }
 
-    /// Whether all clones of the waker but so many are gone, and none of those has woken it.
+    /// Returns whether exactly so many clones of the waker are left, and no other clone has woken the initialiser.
     ///
     /// A clone that wakes stores `is_woken` and is dropped after that. Its drop is a decrement of the count with release
-    /// ordering. A count that lacks this clone was read from that decrement or from a later one, which continues its
-    /// release sequence. With the fence, the load of `is_woken` then sees the store.
-    fn is_held_by_none_but(&self, clones: usize) -> bool {
+    /// ordering. If the count no longer includes the clone, the load read that decrement or a later one in its release
+    /// sequence. With the fence, the load of `is_woken` then sees the store.
+    fn has_clones(&self, clones: usize) -> bool {
         let count = Arc::strong_count(&self.tracker);
         atomic::fence(Ordering::Acquire);
         let own = 2; // the fields of `self`
@@ -293,10 +301,8 @@ struct InitialiserPoll {
     waker: Option<*const ()>,
     /// Whether any wait inside is pending.
     has_waits: bool,
-    /// The waits that were polled with the tracked waker.
-    waits: Vec<Wait>,
-    /// How many clones of the tracked waker these hold.
-    waits_wakers: usize,
+    /// What holds a clone of the tracked waker each, by its address, and what that waits for.
+    held: Vec<(usize, Vec<Wait>)>,
 }
 
 impl InitialiserPoll {
@@ -310,7 +316,7 @@ impl InitialiserPoll {
             }
         }
 
-        let poll = || Self { waker: waker.map(Waker::data), has_waits: false, waits: Vec::new(), waits_wakers: 0 };
+        let poll = || Self { waker: waker.map(Waker::data), has_waits: false, held: Vec::new() };
         // The list is gone while the thread exits. Then no cycle is found.
         let _ = POLLS.try_with(|polls| polls.borrow_mut().push(poll()));
         let guard = PopOnPanic;
@@ -326,29 +332,36 @@ impl InitialiserPoll {
         });
         (output, seen.ok().flatten().unwrap_or_else(poll))
     }
+}
 
-    /// Adds a pending wait to the innermost poll, if one is running.
-    fn add_wait(wait: &Wait, cx: &Context<'_>) {
-        Self::with_innermost(|poll| {
-            poll.has_waits = true;
-            if poll.waker == Some(cx.waker().data()) {
-                poll.waits_wakers += 1; // `Notified` holds it
-                poll.waits.push(wait.clone());
+/// The address of what may hold one clone of a tracked waker: a pending wait, or the tracker of a nested initialiser.
+///
+/// It counts only while it is alive: what was polled, and then dropped in the same poll, holds no clone any more.
+struct Holder(usize);
+
+impl Holder {
+    /// Notes in the innermost poll that this holds a clone of its waker, if it is that waker.
+    fn hold(&self, waits: Vec<Wait>, cx: &Context<'_>) {
+        let _ = POLLS.try_with(|polls| {
+            if let Some(poll) = polls.borrow_mut().last_mut() {
+                poll.has_waits = true;
+                if poll.waker == Some(cx.waker().data()) {
+                    poll.held.push((self.0, waits));
+                }
             }
         });
     }
 
-    /// Adds the waits of an initialiser that is blocked to the poll of the initialiser that polled it.
-    fn add_blocked(waits: Vec<Wait>, cx: &Context<'_>) {
-        Self::with_innermost(|poll| {
-            if poll.waker == Some(cx.waker().data()) {
-                poll.waits_wakers += 1; // the inner `Tracker` holds it
-                poll.waits.extend(waits);
-            }
+    /// Notes in all polls that it does not, or no longer.
+    fn release(&self) {
+        let _ = POLLS.try_with(|polls| {
+            polls.borrow_mut().iter_mut().for_each(|poll| poll.held.retain(|(holder, _)| *holder != self.0));
         });
     }
+}
 
-    fn with_innermost(f: impl FnOnce(&mut Self)) {
-        let _ = POLLS.try_with(|polls| polls.borrow_mut().last_mut().map(f));
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.release();
     }
 }

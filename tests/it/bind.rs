@@ -98,6 +98,20 @@ fn a_bound_closure_that_panics_restores_the_context_of_its_caller() {
 }
 
 #[test]
+fn a_bound_closure_whose_context_cannot_be_entered_is_dropped_there() {
+    let (witness, mut reports) = witness();
+    let mut store = Store::new().with_value(User(1));
+    let panics = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let switch = panics.clone();
+    store.on_enter(move || assert!(!switch.load(std::sync::atomic::Ordering::Relaxed), "on entry"));
+    let owned = witness.drop_of("dropped");
+    let bound = RequestContext::new(store).sync_scope(|| RequestContext::bind(move || drop(owned)));
+    panics.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(catch_unwind(AssertUnwindSafe(bound)).is_err());
+    assert_eq!(reports.so_far(), ["dropped: user 1"]);
+}
+
+#[test]
 fn a_closure_that_is_bound_outside_any_context_runs_outside() {
     let bound = RequestContext::bind(RequestContext::is_active);
     assert!(!context(2).sync_scope(bound));

@@ -113,6 +113,7 @@ fn a_context_that_is_current_does_not_run_its_closures_again() {
         assert_eq!(context.sync_scope(entered), ["one"]);
         assert_eq!(other.sync_scope(|| context.sync_scope(entered)), ["one", "two", "one"]);
         assert_eq!(RequestContext::sync_exit(|| context.sync_scope(entered)), ["one", "one"]);
+        assert_eq!(RequestContext::with(|_: &User| context.sync_scope(entered)), Some(vec!["one"]));
     });
     assert_eq!(entered(), NOTHING);
 }

@@ -1,6 +1,11 @@
 //! A value that is to be made of itself: a panic that says so, and not a hang.
 
-use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{FutureExt, StreamExt, join, poll, stream::FuturesUnordered};
 use tokio::{
@@ -145,6 +150,61 @@ async fn one_that_races_itself_goes_on() {
         low(RequestContext::get_or_init(word).await)
     })
     .await;
+}
+
+/// Work that something else completes, after a while.
+async fn elsewhere() -> u8 {
+    tokio::spawn(async {
+        yield_now().await;
+        7
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn one_that_gave_up_a_wait_goes_on_with_other_work() {
+    assert_goes_on(async || match timeout(Duration::from_millis(1), wait()).await {
+        Ok(byte) => byte,
+        Err(_) => elsewhere().await,
+    })
+    .await;
+    assert_goes_on(async || {
+        tokio::select! { biased; byte = wait() => return byte, () = yield_now() => {} }
+        elsewhere().await
+    })
+    .await;
+    // Through the initialiser of another type, which is given up in the poll in which it found out that it waits.
+    assert_goes_on(async || {
+        let word = async || u16::from(wait().await);
+        let word = RequestContext::get_or_init(word);
+        tokio::select! { biased; word = word => return low(word), () = yield_now() => {} }
+        elsewhere().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_polls_a_wait_again_and_again_goes_on() {
+    assert_goes_on(async || {
+        let mut waiting = pin!(wait());
+        for _ in 0..3 {
+            tokio::select! { biased; byte = &mut waiting => return byte, _ = elsewhere() => {} }
+        }
+        assert!(poll!(waiting.as_mut()).is_pending() && poll!(waiting.as_mut()).is_pending());
+        elsewhere().await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_that_polls_its_only_wait_twice_is_reported() {
+    let work = RequestContext::get_or_init(async || {
+        let mut waiting = pin!(wait());
+        assert!(poll!(waiting.as_mut()).is_pending());
+        waiting.await
+    });
+    assert_reported(work, 1_u8).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
