@@ -2,7 +2,11 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -101,12 +105,12 @@ fn a_bound_closure_that_panics_restores_the_context_of_its_caller() {
 fn a_bound_closure_whose_context_cannot_be_entered_is_dropped_there() {
     let (witness, mut reports) = witness();
     let mut store = Store::new().with_value(User(1));
-    let panics = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let switch = panics.clone();
-    store.on_enter(move || assert!(!switch.load(std::sync::atomic::Ordering::Relaxed), "on entry"));
+    let panics = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&panics);
+    store.on_enter(move || assert!(!switch.load(Ordering::Relaxed), "on entry"));
     let owned = witness.drop_of("dropped");
     let bound = RequestContext::new(store).sync_scope(|| RequestContext::bind(move || drop(owned)));
-    panics.store(true, std::sync::atomic::Ordering::Relaxed);
+    panics.store(true, Ordering::Relaxed);
     assert!(catch_unwind(AssertUnwindSafe(bound)).is_err());
     assert_eq!(reports.so_far(), ["dropped: user 1"]);
 }
