@@ -50,7 +50,8 @@ use crate::{
 /// * If several policies were applied, each of their headers has the id that its own policy gave. The id set later is under
 ///   the header of the last one, or of the inner layer.
 /// * An id that no policy gave, such as that of a job, is written under `x-request-id`.
-/// * Without any id in the context, `x-request-id` is extracted and injected as other headers are.
+/// * If no id is written under `x-request-id`, that header is extracted and injected as other headers are: in a context without
+///   an id, or with a policy for another header.
 ///
 /// # Limits
 ///

@@ -96,8 +96,8 @@ pub(crate) fn enter(context: &mut Option<RequestContext>) -> Entered<'_> {
     enter_with(context, false)
 }
 
-/// As [`enter`], but contains a panic in a closure of `on_enter`: for destructors, which must not panic, and whose context
-/// has to be current all the same.
+/// As [`enter`], but contains a panic in a closure of `on_enter`. For destructors: they must not panic, and they need the
+/// context even if a closure panics.
 #[inline]
 pub(crate) fn enter_in_drop(context: &mut Option<RequestContext>) -> Entered<'_> {
     enter_with(context, true)

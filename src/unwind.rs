@@ -16,9 +16,8 @@ pub(crate) fn contained<R>(f: impl FnOnce() -> R) -> Option<R> {
 
 /// Drops the payload of a panic, which is user code too and may panic.
 ///
-/// The payload of that panic is dropped in the same way, and so on. This ends, since nothing is dropped after so many
-/// panics in a row, which takes a type whose drop panics with a value of such a type. At most one payload per contained
-/// panic is leaked, and none that is text.
+/// The payload of that panic is dropped in the same way, and so on, up to a limit. Only a payload whose drop panics with
+/// another such payload reaches the limit. At most one payload per contained panic is leaked, and none that is text.
 ///
 /// A panic that is caught here never aborts the process, also not while another panic unwinds: only one that leaves a
 /// destructor does.

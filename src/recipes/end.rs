@@ -35,6 +35,7 @@
 //! * **Where the two differ**, the `Content-Length` counts, since hyper sends it unchanged and clients check it. Over
 //!   HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as `size_hint` says, and panics in
 //!   debug builds.
+//! * **Trailers that a client did not wait for** are not missed: a body that is dropped after its last byte is `Completed`.
 //! * **An invalid `Content-Length`** is `Failed`: anything but one number in digits (`+5`, `5, 5`), or several lines that
 //!   differ. Over HTTP/1.1, hyper sends no such response unless `size_hint` is exact; clients reject it. Several lines with
 //!   the same number count as one.

@@ -85,7 +85,7 @@ impl Late {
         self.lock().get()
     }
 
-    /// Sets a value. `is_written` is false if no value of the type can stand here.
+    /// Sets a value. Pass `is_written: false` only if the type was never written here.
     pub(super) fn set<T: Send + Sync + 'static>(&self, value: T, is_written: bool) -> Leftover<T> {
         let replaced = if is_written { self.lock().replace_unshared(value) } else { Err(value) };
         let value = match replaced {
@@ -97,8 +97,8 @@ impl Late {
         (None, [former, None])
     }
 
-    /// As [`set`](Self::set), provided that what stands there is still what was `seen`, or that the type was never written
-    /// if that is none.
+    /// As [`set`](Self::set), if the value is still the one that was `seen`. With `seen: None`, only if the type was never
+    /// written.
     pub(super) fn replace<T>(&self, seen: Option<Arc<T>>, value: T) -> Result<Leftover<T>, Leftover<T>>
     where
         T: Send + Sync + 'static,

@@ -144,7 +144,7 @@ impl Store {
     ///
     /// A panic in `enter` leaves what was entered before it, and goes on to the code that entered the context; for a
     /// request this is [`End::Panicked`](crate::End::Panicked). When the context is entered for a drop or for `on_end`
-    /// callbacks, the panic hook reports it and it goes no further, and so it is with a panic in the drop of a guard.
+    /// callbacks, the panic hook reports it and it goes no further. The same holds for a panic in the drop of a guard.
     pub fn on_enter<G: 'static>(&mut self, enter: impl Fn() -> G + Send + Sync + 'static) {
         HAS_HOOKS.store(true, Ordering::Relaxed);
         let before = self.on_enter.take();

@@ -11,7 +11,7 @@ use super::{
 impl Store {
     /// Sets a value. It replaces the value of that type in this store and hides those of its parents.
     ///
-    /// The replaced value is dropped before this returns, unless another thread is reading or updating it.
+    /// The replaced value is dropped before this returns, unless it is being read or updated.
     /// A replaced [initial value](Self::insert) stays in memory until the store is dropped.
     ///
     /// ```
