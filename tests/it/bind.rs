@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use tower_request_context::{RequestContext, Store};
 
 use crate::{
+    recorder::{Recorder, recorder},
     support::User,
-    witness::{Witness, witness},
 };
 
 fn context(id: u32) -> RequestContext {
@@ -24,11 +24,11 @@ fn context(id: u32) -> RequestContext {
 }
 
 /// A closure of user 1 that reports its call, and then the drop of what it owns.
-fn work(witness: &Witness) -> impl FnOnce() + Send + use<> {
-    let (witness, owned) = (witness.clone(), witness.drop_of("dropped"));
+fn work(recorder: &Recorder) -> impl FnOnce() + Send + use<> {
+    let (recorder, owned) = (recorder.clone(), recorder.drop_of("dropped"));
     let work = move || {
         let _owned = owned;
-        witness.saw("called");
+        recorder.saw("called");
     };
     context(1).sync_scope(|| RequestContext::bind(work))
 }
@@ -37,20 +37,20 @@ const CALLED: [&str; 2] = ["called: user 1", "dropped: user 1"];
 
 #[test]
 fn a_bound_closure_runs_in_its_context_on_another_thread() {
-    let (witness, mut reports) = witness();
-    thread::spawn(work(&witness)).join().unwrap();
+    let (recorder, mut reports) = recorder();
+    thread::spawn(work(&recorder)).join().unwrap();
     assert_eq!(reports.so_far(), CALLED);
 }
 
 #[test]
 fn a_bound_closure_runs_in_its_context_on_a_thread_of_rayon() {
     let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let (sender, done) = mpsc::channel();
-    pool.spawn(work(&witness));
+    pool.spawn(work(&recorder));
     pool.spawn({
-        let witness = witness.clone();
-        move || witness.saw("bare")
+        let recorder = recorder.clone();
+        move || recorder.saw("bare")
     });
     pool.spawn(move || sender.send(()).unwrap());
     done.recv().unwrap();
@@ -70,8 +70,8 @@ async fn a_bound_closure_runs_in_its_context_in_a_join_set() {
 
 #[test]
 fn a_bound_closure_that_is_never_called_is_dropped_in_its_context() {
-    let (witness, mut reports) = witness();
-    let bound = work(&witness);
+    let (recorder, mut reports) = recorder();
+    let bound = work(&recorder);
     thread::spawn(|| context(2).sync_scope(|| drop(bound))).join().unwrap();
     assert_eq!(reports.so_far(), ["dropped: user 1"]);
 }
@@ -85,8 +85,8 @@ fn a_bound_closure_restores_the_context_of_its_caller() {
 
 #[test]
 fn a_bound_closure_that_panics_restores_the_context_of_its_caller() {
-    let (witness, mut reports) = witness();
-    let owned = witness.drop_of("dropped");
+    let (recorder, mut reports) = recorder();
+    let owned = recorder.drop_of("dropped");
     let bound = context(1).sync_scope(|| {
         RequestContext::bind(move || {
             let _owned = owned;
@@ -103,12 +103,12 @@ fn a_bound_closure_that_panics_restores_the_context_of_its_caller() {
 
 #[test]
 fn a_bound_closure_whose_context_cannot_be_entered_is_dropped_there() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let mut store = Store::new().with_value(User(1));
     let panics = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&panics);
     store.on_enter(move || assert!(!switch.load(Ordering::Relaxed), "on entry"));
-    let owned = witness.drop_of("dropped");
+    let owned = recorder.drop_of("dropped");
     let bound = RequestContext::new(store).sync_scope(|| RequestContext::bind(move || drop(owned)));
     panics.store(true, Ordering::Relaxed);
     assert!(catch_unwind(AssertUnwindSafe(bound)).is_err());

@@ -24,23 +24,23 @@ use tower::{Layer, Service, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer, ResponseBody};
 
 use crate::{
+    recorder::{DropRecorder, Recorder, recorder},
     support::{User, layer},
-    witness::{DropWitness, Witness, witness},
 };
 
 #[test]
 fn callbacks_run_once_in_order_in_the_context_when_the_head_is_ready_and_between_body_and_values() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let handler = {
-        let (witness, future) = (witness.clone(), witness.drop_of("future dropped"));
+        let (recorder, future) = (recorder.clone(), recorder.drop_of("future dropped"));
         poll_fn(move |_| {
             let _held = &future;
-            RequestContext::set(witness.drop_of("value dropped")).unwrap();
+            RequestContext::set(recorder.drop_of("value dropped")).unwrap();
             for what in ["first", "second", "third"] {
-                RequestContext::on_end(witness.end_of(what)).unwrap();
-                RequestContext::on_response(witness.head_of(what)).unwrap();
+                RequestContext::on_end(recorder.end_of(what)).unwrap();
+                RequestContext::on_response(recorder.head_of(what)).unwrap();
             }
-            Poll::Ready(Ok(Response::new(Film::new(&witness, [Ok("data")]))))
+            Poll::Ready(Ok(Response::new(Film::new(&recorder, [Ok("data")]))))
         })
     };
     let response = head(serve(1, handler));
@@ -55,8 +55,8 @@ fn callbacks_run_once_in_order_in_the_context_when_the_head_is_ready_and_between
 
 #[test]
 fn a_refusal_is_shown_to_callbacks_and_ends_the_request() {
-    let (witness, mut reports) = witness();
-    let seen = witness.clone();
+    let (recorder, mut reports) = recorder();
+    let seen = recorder.clone();
     #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
     let refusing = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
@@ -139,11 +139,11 @@ fn the_head_that_callbacks_leave_decides_whether_a_dropped_body_was_delivered() 
         (|head| drop(head.headers.insert(CONTENT_LENGTH, 4.into())), "end Completed: user 1"),
     ];
     for (edit, expected) in edits {
-        let (witness, mut reports) = witness();
+        let (recorder, mut reports) = recorder();
         let mut response = head(serve(1, async {
             RequestContext::on_response(edit).unwrap();
-            RequestContext::on_end(witness.end_of("end")).unwrap();
-            Ok(Response::new(Film::new(&witness, [Ok("data"), Ok("more")])))
+            RequestContext::on_end(recorder.end_of("end")).unwrap();
+            Ok(Response::new(Film::new(&recorder, [Ok("data"), Ok("more")])))
         }));
         response.frame().now_or_never().unwrap().unwrap().unwrap();
         drop(response);
@@ -170,11 +170,11 @@ pub(crate) async fn after(act: impl FnOnce()) -> Answer<String> {
 }
 
 /// A request that has begun and is never done. It reports its drop and its end.
-fn unfinished(user: u32, witness: &Witness) -> impl Future + Send + 'static {
-    let (witness, held) = (witness.clone(), witness.drop_of("future dropped"));
+fn unfinished(user: u32, recorder: &Recorder) -> impl Future + Send + 'static {
+    let (recorder, held) = (recorder.clone(), recorder.drop_of("future dropped"));
     let mut request = Box::pin(serve(user, async move {
         let _held = held;
-        RequestContext::on_end(witness.end_of("unfinished")).unwrap();
+        RequestContext::on_end(recorder.end_of("unfinished")).unwrap();
         pending::<Answer<String>>().await
     }));
     assert!(request.as_mut().now_or_never().is_none());
@@ -195,14 +195,14 @@ pub(crate) fn read<B: Body<Error: std::fmt::Debug>>(response: Response<B>) -> St
 /// A body of these frames that reports when it is polled and dropped.
 struct Film {
     frames: VecDeque<Result<&'static str, &'static str>>,
-    witness: Witness,
-    _drop: DropWitness,
+    recorder: Recorder,
+    _drop: DropRecorder,
 }
 
 impl Film {
-    fn new(witness: &Witness, frames: impl IntoIterator<Item = Result<&'static str, &'static str>>) -> Self {
+    fn new(recorder: &Recorder, frames: impl IntoIterator<Item = Result<&'static str, &'static str>>) -> Self {
         let frames = frames.into_iter().collect();
-        Self { frames, witness: witness.clone(), _drop: witness.drop_of("body dropped") }
+        Self { frames, recorder: recorder.clone(), _drop: recorder.drop_of("body dropped") }
     }
 }
 
@@ -211,7 +211,7 @@ impl Body for Film {
     type Error = &'static str;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
-        self.witness.saw("frame");
+        self.recorder.saw("frame");
         let frame = self.frames.pop_front();
         Poll::Ready(frame.map(|frame| frame.map(|data| Frame::data(Bytes::from(data)))))
     }

@@ -7,8 +7,8 @@ use tower_request_context::{CallbackError, ContextError, RequestContext, Store};
 
 use crate::{
     callbacks::{after, read, serve},
+    recorder::{DropRecorder, recorder},
     support::User,
-    witness::{DropWitness, witness},
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +41,8 @@ fn ended(value: Option<Name>) -> RequestContext {
 
 #[test]
 fn set_if_absent_needs_a_context_and_drops_the_value() {
-    let (witness, mut reports) = witness();
-    assert_eq!(RequestContext::set_if_absent(witness.drop_of("dropped")), Err(ContextError::NoContext));
+    let (recorder, mut reports) = recorder();
+    assert_eq!(RequestContext::set_if_absent(recorder.drop_of("dropped")), Err(ContextError::NoContext));
     assert_eq!(reports.so_far(), ["dropped: nobody"]);
     let (parent, _) = parent_and_child();
     assert_eq!(
@@ -101,11 +101,11 @@ fn remove_hides_a_value_of_the_parent() {
 
 #[test]
 fn a_removed_value_is_dropped_in_the_context() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let context = RequestContext::new(Store::new().with_value(User(1)));
-    context.set(witness.drop_of("dropped"));
+    context.set(recorder.drop_of("dropped"));
     context.sync_scope(|| {
-        assert_eq!(RequestContext::remove::<DropWitness>(), Ok(true));
+        assert_eq!(RequestContext::remove::<DropRecorder>(), Ok(true));
         assert_eq!(reports.so_far(), ["dropped: user 1"]);
     });
 }
@@ -191,11 +191,11 @@ fn is_ended_agrees_with_the_handle() {
     assert!(!child.sync_scope(RequestContext::is_ended), "a scoped context has no end");
     drop((parent, child));
 
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let handler = after(|| {
         let is_ended = |what| format!("{what} {}", RequestContext::is_ended());
-        witness.saw(&is_ended("handler"));
-        let (at_response, at_end) = (witness.clone(), witness.clone());
+        recorder.saw(&is_ended("handler"));
+        let (at_response, at_end) = (recorder.clone(), recorder.clone());
         RequestContext::on_response(move |_| at_response.saw(&is_ended("response"))).unwrap();
         RequestContext::on_end(move |_| at_end.saw(&is_ended("end"))).unwrap();
         let run = Store::new().run(async { RequestContext::current().unwrap() });

@@ -20,8 +20,8 @@ use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store}
 
 use crate::{
     callbacks::read,
+    recorder::recorder,
     support::{User, in_time},
-    witness::witness,
 };
 
 thread_local! {
@@ -81,14 +81,14 @@ fn closures_run_in_order_and_guards_are_dropped_in_reverse() {
 
 #[test]
 fn closures_and_the_drops_of_guards_run_in_the_context() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let mut store = Store::new().with_value(User(1));
-    let seen = witness.clone();
+    let seen = recorder.clone();
     store.on_enter(move || {
         seen.saw("entered");
         seen.drop_of("guard dropped")
     });
-    RequestContext::new(store).sync_scope(|| witness.saw("inside"));
+    RequestContext::new(store).sync_scope(|| recorder.saw("inside"));
     assert_eq!(reports.so_far(), ["entered: user 1", "inside: user 1", "guard dropped: user 1"]);
 }
 
@@ -199,10 +199,10 @@ fn a_panic_in_a_closure_leaves_what_was_entered_and_goes_on() {
 
 #[test]
 fn a_panic_in_a_closure_is_contained_in_a_drop_which_runs_in_the_context() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let switch = Arc::new(AtomicBool::new(false));
     let context = RequestContext::new(panicking(&switch));
-    let held = witness.drop_of("dropped");
+    let held = recorder.drop_of("dropped");
     let scoped = context.scope(async move {
         let _held = (held, DropsEntered(vec!["one", "three"]));
         future::pending::<()>().await;
@@ -248,14 +248,14 @@ fn a_guard_that_panics_in_its_drop_keeps_no_other_from_being_dropped() {
 
 /// Serves a request whose closures begin to panic at a step of its life, and returns what was reported.
 fn panics_from(step: usize) -> Vec<String> {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let switch = Arc::new(AtomicBool::new(step == 0));
-    let (panics, ends) = (Arc::clone(&switch), witness.clone());
+    let (panics, ends) = (Arc::clone(&switch), recorder.clone());
     let layer = RequestContextLayer::new(move |opened: &mut Store, _: &mut _| {
         *opened = panicking(&panics);
         opened.on_end(ends.end_of("end"));
     });
-    let body = witness.clone();
+    let body = recorder.clone();
     let mut service = layer.layer(service_fn(move |_: Request<()>| {
         let held = body.drop_of("body dropped");
         let frames = stream::iter(["one", "two"]).map(move |data| {
@@ -304,9 +304,9 @@ fn closures_may_read_the_context_enter_scopes_and_be_entered_again() {
 
 #[test]
 fn closures_are_dropped_with_the_store_in_no_context() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let held = |what| {
-        let held = witness.drop_of(what);
+        let held = recorder.drop_of(what);
         move || {
             let _ = &held;
         }
@@ -355,11 +355,11 @@ fn a_closure_that_panics_at_thread_exit_is_contained() {
         static LIBRARY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
 
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     thread::spawn(move || {
         let mut store = store(1, &[]);
         store.on_enter(|| LIBRARY.with_borrow_mut(|entered| entered.push(1)));
-        let held = witness.drop_of("dropped");
+        let held = recorder.drop_of("dropped");
         let body = RequestContext::new(store).scope(held);
         // The destructors run in the order of registration, which is that of the first access.
         LIBRARY.with_borrow_mut(Vec::clear);

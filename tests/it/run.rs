@@ -24,20 +24,20 @@ use tower_request_context::{CallbackError, End, RequestContext, Run, Store};
 
 use crate::{
     callbacks::{after, read, serve},
+    recorder::{Recorder, recorder},
     support::{User, in_time},
-    witness::{Witness, witness},
 };
 
 /// Runs a future as user `id`; the end is reported.
-fn run<T: Future>(id: u32, witness: &Witness, future: T) -> Run<T> {
-    let mut store = Store::new().with_value(User(id)).with_value(witness.drop_of("value dropped"));
-    store.on_end(witness.end_of("run"));
+fn run<T: Future>(id: u32, recorder: &Recorder, future: T) -> Run<T> {
+    let mut store = Store::new().with_value(User(id)).with_value(recorder.drop_of("value dropped"));
+    store.on_end(recorder.end_of("run"));
     store.run(future)
 }
 
 /// Work that has begun once this is polled, and is never done.
-fn endless(witness: &Witness) -> impl Future<Output = ()> + Send + 'static {
-    let (held, began) = (witness.drop_of("future dropped"), witness.clone());
+fn endless(recorder: &Recorder) -> impl Future<Output = ()> + Send + 'static {
+    let (held, began) = (recorder.drop_of("future dropped"), recorder.clone());
     async move {
         let _held = held;
         began.saw("begun");
@@ -50,26 +50,26 @@ const CANCELLED: [&str; 4] =
 
 #[tokio::test]
 async fn work_that_is_done_is_completed_whatever_it_returned() {
-    let (witness, mut reports) = witness();
-    let saved = run(1, &witness, async {
+    let (recorder, mut reports) = recorder();
+    let saved = run(1, &recorder, async {
         yield_now().await;
         Ok::<_, String>(User::name())
     });
     assert_eq!(saved.await.unwrap(), "user 1");
     assert_eq!(reports.so_far(), ["run Completed: user 1", "value dropped: nobody"]);
 
-    assert_eq!(run(1, &witness, async { Err::<(), _>("no") }).await, Err("no"));
+    assert_eq!(run(1, &recorder, async { Err::<(), _>("no") }).await, Err("no"));
     assert_eq!(reports.so_far(), ["run Completed: user 1", "value dropped: nobody"]);
     assert!(!RequestContext::is_active());
 }
 
 #[test]
 fn the_future_is_dropped_before_the_end_is_told_and_the_values_after_it() {
-    let (witness, mut reports) = witness();
-    let (held, polled) = (witness.drop_of("future dropped"), witness.clone());
+    let (recorder, mut reports) = recorder();
+    let (held, polled) = (recorder.drop_of("future dropped"), recorder.clone());
     let mut work = Box::pin(run(
         1,
-        &witness,
+        &recorder,
         poll_fn(move |_| {
             let _held = &held;
             polled.saw("polled");
@@ -84,10 +84,10 @@ fn the_future_is_dropped_before_the_end_is_told_and_the_values_after_it() {
 
 #[tokio::test]
 async fn work_that_loses_a_select_is_cancelled() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     tokio::select! {
         biased;
-        () = run(1, &witness, endless(&witness)) => unreachable!("it is endless"),
+        () = run(1, &recorder, endless(&recorder)) => unreachable!("it is endless"),
         () = yield_now() => {}
     }
     assert_eq!(reports.so_far(), CANCELLED);
@@ -95,8 +95,8 @@ async fn work_that_loses_a_select_is_cancelled() {
 
 #[tokio::test]
 async fn work_that_is_aborted_is_cancelled() {
-    let (witness, mut reports) = witness();
-    let task = tokio::spawn(run(1, &witness, endless(&witness)));
+    let (recorder, mut reports) = recorder();
+    let task = tokio::spawn(run(1, &recorder, endless(&recorder)));
     assert_eq!(reports.next().await, CANCELLED[0]);
     task.abort();
     assert!(in_time(task).await.unwrap_err().is_cancelled());
@@ -105,26 +105,26 @@ async fn work_that_is_aborted_is_cancelled() {
 
 #[tokio::test]
 async fn work_that_times_out_is_cancelled() {
-    let (witness, mut reports) = witness();
-    assert!(timeout(Duration::ZERO, run(1, &witness, endless(&witness))).await.is_err());
+    let (recorder, mut reports) = recorder();
+    assert!(timeout(Duration::ZERO, run(1, &recorder, endless(&recorder))).await.is_err());
     assert_eq!(reports.so_far(), CANCELLED);
 }
 
 #[test]
 fn work_that_never_began_is_cancelled() {
-    let (witness, mut reports) = witness();
-    drop(run(1, &witness, endless(&witness)));
+    let (recorder, mut reports) = recorder();
+    drop(run(1, &recorder, endless(&recorder)));
     assert_eq!(reports.so_far(), CANCELLED[1..]);
 }
 
 #[tokio::test]
 async fn work_that_panics_is_panicked_for_its_callbacks_and_for_its_task() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let work = async {
         yield_now().await;
         panic!("in the work")
     };
-    let panic = tokio::spawn(run(1, &witness, work)).await.unwrap_err().into_panic();
+    let panic = tokio::spawn(run(1, &recorder, work)).await.unwrap_err().into_panic();
     assert_eq!(*panic.downcast::<&str>().unwrap(), "in the work");
     assert_eq!(reports.so_far(), ["run Panicked: user 1", "value dropped: nobody"]);
 }
@@ -141,11 +141,11 @@ fn work_that_panics_while_it_is_dropped_is_panicked() {
     }
 
     for is_ready in [true, false] {
-        let (witness, mut reports) = witness();
+        let (recorder, mut reports) = recorder();
         let held = PanicsInDrop;
         let mut work = Box::pin(run(
             1,
-            &witness,
+            &recorder,
             poll_fn(move |_| {
                 let _held = &held;
                 if is_ready { Poll::Ready(()) } else { Poll::Pending }
@@ -162,21 +162,21 @@ fn work_that_panics_while_it_is_dropped_is_panicked() {
 
 #[tokio::test]
 async fn a_run_in_a_request_reads_its_values_and_keeps_its_own_and_does_not_end_it() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let handler = async {
-        RequestContext::on_end(witness.end_of("request")).unwrap();
+        RequestContext::on_end(recorder.end_of("request")).unwrap();
         let work = async {
             yield_now().await;
             assert_eq!(User::name(), "user 1");
             RequestContext::set(User(2)).unwrap();
-            RequestContext::on_end(witness.end_of("run")).unwrap();
+            RequestContext::on_end(recorder.end_of("run")).unwrap();
             RequestContext::current().unwrap()
         };
         let over = Store::new().with_value("seed").run(work).await;
         assert_eq!((over.is_ended(), over.get::<&str>(), over.get()), (true, Some("seed"), Some(User(2))));
         let request = RequestContext::current().unwrap();
         assert_eq!((request.is_ended(), request.get::<&str>(), request.get()), (false, None, Some(User(1))));
-        assert!(request.sync_scope(|| RequestContext::on_end(witness.end_of("still accepted"))).is_ok());
+        assert!(request.sync_scope(|| RequestContext::on_end(recorder.end_of("still accepted"))).is_ok());
         assert!(over.sync_scope(|| RequestContext::on_end(|_| {})).is_err());
         Ok(Response::new(String::new()))
     };
@@ -187,12 +187,12 @@ async fn a_run_in_a_request_reads_its_values_and_keeps_its_own_and_does_not_end_
 
 #[tokio::test]
 async fn a_run_that_outlives_its_request_ends_alone_and_still_reads() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let (sender, go_on) = oneshot::channel();
     let mut task = None;
     let handler = async {
-        RequestContext::on_end(witness.end_of("request")).unwrap();
-        let end = witness.end_of("run");
+        RequestContext::on_end(recorder.end_of("request")).unwrap();
+        let end = recorder.end_of("run");
         let work = async {
             go_on.await.unwrap();
             let response = RequestContext::on_response(|_| {});
@@ -255,10 +255,10 @@ async fn a_run_inherits_from_the_context_of_its_first_poll() {
 
 #[test]
 fn a_run_that_is_never_polled_inherits_nothing() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let handler = after(|| {
         let mut store = Store::new();
-        store.on_end(witness.end_of("run"));
+        store.on_end(recorder.end_of("run"));
         drop(store.run(async {}));
     });
     read(serve(1, handler).now_or_never().unwrap().unwrap());
@@ -267,16 +267,16 @@ fn a_run_that_is_never_polled_inherits_nothing() {
 
 #[tokio::test]
 async fn runs_within_runs_end_one_by_one_from_the_inside() {
-    let (witness, mut reports) = witness();
-    let outer = run(1, &witness, async {
-        let inner = run(2, &witness, async {
+    let (recorder, mut reports) = recorder();
+    let outer = run(1, &recorder, async {
+        let inner = run(2, &recorder, async {
             yield_now().await;
-            witness.saw("innermost");
+            recorder.saw("innermost");
             RequestContext::expect::<&str>()
         });
         RequestContext::set("set after the inner one was made").unwrap();
         assert_eq!(inner.await, "set after the inner one was made");
-        witness.saw("between");
+        recorder.saw("between");
     });
     outer.await;
     let inner = ["innermost: user 2", "run Completed: user 2", "value dropped: nobody"];
@@ -321,9 +321,9 @@ async fn a_hundred_runs_at_once_are_each_told_their_own_end_in_their_own_context
 
 #[test]
 fn a_run_that_is_polled_after_completion_panics_and_has_ended_once() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     {
-        let mut work = pin!(run(1, &witness, async {}));
+        let mut work = pin!(run(1, &recorder, async {}));
         assert_eq!(work.as_mut().now_or_never(), Some(()));
         let panic = catch_unwind(AssertUnwindSafe(|| work.as_mut().now_or_never())).unwrap_err();
         assert_eq!(*panic.downcast::<String>().unwrap(), "future polled after completion");

@@ -23,9 +23,9 @@ fn current() -> Option<User> {
 }
 
 /// Sends who was current when it was dropped.
-struct Witness(mpsc::Sender<Option<User>>);
+struct Recorder(mpsc::Sender<Option<User>>);
 
-impl Drop for Witness {
+impl Drop for Recorder {
     fn drop(&mut self) {
         self.0.send(current()).unwrap();
     }
@@ -69,9 +69,9 @@ fn carry_takes_what_is_current_when_it_is_called_even_if_it_is_nothing() {
 #[test]
 fn a_future_is_dropped_as_soon_as_it_is_ready_and_in_its_context() {
     let (sender, dropped) = mpsc::channel();
-    let witness = Witness(sender);
+    let recorder = Recorder(sender);
     let mut future = task::spawn(context(1).scope(std::future::poll_fn(move |_| {
-        let _held = &witness;
+        let _held = &recorder;
         std::task::Poll::Ready(())
     })));
     assert_ready_eq!(future.poll(), ());
@@ -160,9 +160,9 @@ async fn a_local_set_driven_in_a_request_runs_bare_tasks_as_that_request_and_car
 async fn an_aborted_task_is_dropped_in_its_context() {
     let (sender, dropped) = mpsc::channel();
     let task = context(1).sync_scope(|| {
-        let witness = Witness(sender);
+        let recorder = Recorder(sender);
         RequestContext::spawn(async move {
-            let _held = witness;
+            let _held = recorder;
             std::future::pending::<()>().await;
         })
     });
@@ -184,8 +184,8 @@ fn a_blocking_closure_that_never_runs_is_dropped_in_its_context() {
     });
     started.recv().unwrap();
     let _entered = runtime.enter();
-    let witness = Witness(sender);
-    let task = context(1).sync_scope(|| RequestContext::spawn_blocking(move || drop(witness)));
+    let recorder = Recorder(sender);
+    let task = context(1).sync_scope(|| RequestContext::spawn_blocking(move || drop(recorder)));
     task.abort();
     drop(release);
     assert!(task.now_or_never().is_none_or(|result| result.is_err()));
@@ -196,14 +196,14 @@ fn a_blocking_closure_that_never_runs_is_dropped_in_its_context() {
 #[test]
 fn a_body_parked_in_a_thread_local_is_dropped_in_its_context_at_thread_exit() {
     thread_local! {
-        static PARKED: RefCell<Vec<Scoped<Witness>>> = const { RefCell::new(Vec::new()) };
+        static PARKED: RefCell<Vec<Scoped<Recorder>>> = const { RefCell::new(Vec::new()) };
     }
 
     let (sender, dropped) = mpsc::channel();
     thread::spawn(move || {
-        PARKED.with_borrow_mut(|parked| parked.push(context(1).scope(Witness(sender.clone()))));
+        PARKED.with_borrow_mut(|parked| parked.push(context(1).scope(Recorder(sender.clone()))));
         context(2).sync_scope(|| assert_eq!(current(), Some(User(2))));
-        PARKED.with_borrow_mut(|parked| parked.push(context(3).scope(Witness(sender))));
+        PARKED.with_borrow_mut(|parked| parked.push(context(3).scope(Recorder(sender))));
     })
     .join()
     .unwrap();

@@ -14,12 +14,12 @@ use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery};
 use tower_request_context::{RequestContext, Scoped, Store};
 
 use crate::{
+    recorder::{Recorder, recorder},
     support::{User, VERSIONS, client, in_time, layer, request, serve, text},
     with_tonic::{
         connect_to,
         echo::{Echo, Method, codec},
     },
-    witness::{Witness, witness},
 };
 
 fn context(id: u32) -> RequestContext {
@@ -27,8 +27,8 @@ fn context(id: u32) -> RequestContext {
 }
 
 /// Three items that name the user of the context in which they are made, each after the task was suspended once.
-fn users(witness: &Witness) -> impl Stream<Item = String> + Send + use<> {
-    let dropped = witness.drop_of("dropped");
+fn users(recorder: &Recorder) -> impl Stream<Item = String> + Send + use<> {
+    let dropped = recorder.drop_of("dropped");
     stream::iter(0..3).then(move |_| {
         let _ = &dropped;
         async {
@@ -38,26 +38,26 @@ fn users(witness: &Witness) -> impl Stream<Item = String> + Send + use<> {
     })
 }
 
-fn carried(id: u32, witness: &Witness) -> Scoped<impl Stream<Item = String> + Send + use<>> {
-    context(id).sync_scope(|| RequestContext::carry(users(witness)))
+fn carried(id: u32, recorder: &Recorder) -> Scoped<impl Stream<Item = String> + Send + use<>> {
+    context(id).sync_scope(|| RequestContext::carry(users(recorder)))
 }
 
 #[tokio::test]
 async fn a_carried_stream_makes_each_item_in_its_context() {
-    let (witness, mut reports) = witness();
-    let items = tokio::spawn(carried(1, &witness).collect::<Vec<_>>()).await.unwrap();
+    let (recorder, mut reports) = recorder();
+    let items = tokio::spawn(carried(1, &recorder).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(items, ["user 1"; 3]);
     assert_eq!(reports.so_far(), ["dropped: user 1"]);
 
-    let items = context(2).scope(carried(1, &witness).map(|item| (item, User::name())).collect::<Vec<_>>()).await;
+    let items = context(2).scope(carried(1, &recorder).map(|item| (item, User::name())).collect::<Vec<_>>()).await;
     assert_eq!(items, vec![(String::from("user 1"), String::from("user 2")); 3]);
 }
 
 #[tokio::test]
 async fn a_carried_stream_is_dropped_in_its_context_at_each_item() {
     for items in 0..=4 {
-        let (witness, mut reports) = witness();
-        let mut stream = Box::pin(carried(1, &witness));
+        let (recorder, mut reports) = recorder();
+        let mut stream = Box::pin(carried(1, &recorder));
         for _ in 0..items {
             stream.next().await;
         }
@@ -69,8 +69,8 @@ async fn a_carried_stream_is_dropped_in_its_context_at_each_item() {
 
 #[tokio::test]
 async fn a_stream_that_was_taken_out_of_the_context_sees_none() {
-    let (witness, mut reports) = witness();
-    let items = context(1).scope(RequestContext::exit(users(&witness)).collect::<Vec<_>>()).await;
+    let (recorder, mut reports) = recorder();
+    let items = context(1).scope(RequestContext::exit(users(&recorder)).collect::<Vec<_>>()).await;
     assert_eq!(items, ["nobody"; 3]);
     assert_eq!(reports.so_far(), ["dropped: nobody"]);
 }
@@ -88,8 +88,8 @@ fn a_carried_stream_passes_on_the_size_hint_of_its_stream() {
 #[tokio::test]
 async fn a_body_of_a_carried_stream_may_be_polled_by_another_task() {
     async fn handler() -> Body {
-        let (witness, _) = witness();
-        let mut items = Box::pin(RequestContext::carry(users(&witness)));
+        let (recorder, _) = recorder();
+        let mut items = Box::pin(RequestContext::carry(users(&recorder)));
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         tokio::spawn(async move {
             while let Some(item) = items.next().await {
@@ -100,8 +100,8 @@ async fn a_body_of_a_carried_stream_may_be_polled_by_another_task() {
         Body::from_stream(frames.map(Ok::<_, Infallible>))
     }
     async fn direct() -> Body {
-        let (witness, _) = witness();
-        Body::from_stream(RequestContext::carry(users(&witness).map(|item| Ok::<_, Infallible>(Bytes::from(item)))))
+        let (recorder, _) = recorder();
+        Body::from_stream(RequestContext::carry(users(&recorder).map(|item| Ok::<_, Infallible>(Bytes::from(item)))))
     }
 
     let address = serve(Router::new().route("/", get(handler)).route("/direct", get(direct)).layer(layer())).await;
@@ -121,14 +121,14 @@ async fn a_body_of_a_carried_stream_may_be_polled_by_another_task() {
 /// The messages of a client's stream are made by the task of its connection, while other calls are made.
 #[tokio::test]
 async fn messages_of_a_tonic_client_are_made_in_the_context_of_their_call() {
-    let (echo, _) = witness();
+    let (echo, _) = recorder();
     let channel = connect_to(Echo::new(echo, 1)).await;
     let all = Arc::new(Barrier::new(8));
     let calls = (1..=8).map(|id| {
         let (mut grpc, all) = (Grpc::new(channel.clone()), Arc::clone(&all));
         tokio::spawn(context(id).scope(async move {
-            let (witness, mut reports) = witness();
-            let messages = users(&witness).then(move |user| {
+            let (recorder, mut reports) = recorder();
+            let messages = users(&recorder).then(move |user| {
                 let all = Arc::clone(&all);
                 async move {
                     all.wait().await;

@@ -24,8 +24,8 @@ use tower::{
 use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store, WeakRequestContext};
 
 use crate::{
+    recorder::recorder,
     support::{self, User, client, in_time, layer, serve, text},
-    witness::witness,
 };
 
 /// Where the service below has been, written into the context from there.
@@ -157,9 +157,9 @@ async fn overlapping_requests_through_one_buffer_are_not_mixed_up() {
 
 #[tokio::test]
 async fn a_call_that_is_cancelled_on_its_way_out_of_the_buffer_is_dropped_in_its_context() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let below = service_fn(move |_: Request<Body>| {
-        let dropped = witness.drop_of("dropped");
+        let dropped = recorder.drop_of("dropped");
         async move {
             let _dropped = dropped;
             std::future::pending::<Result<Response<Body>, Infallible>>().await

@@ -14,8 +14,8 @@ use self::{
     echo::{Echo, Method},
 };
 use crate::{
+    recorder::recorder,
     support::{User, in_time, layer, serve},
-    witness::witness,
 };
 
 pub(crate) mod client;
@@ -42,8 +42,8 @@ fn answers(words: &[&str], who: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn all_four_methods_see_the_user_as_they_are_called_and_with_every_message() {
-    let (witness, mut reports) = witness();
-    let channel = connect_to(Echo::new(witness, 1)).await;
+    let (recorder, mut reports) = recorder();
+    let channel = connect_to(Echo::new(recorder, 1)).await;
     for method in Method::ALL {
         let words = ["one", "two", "three"];
         let answered = in_time(call(&channel, method, Some(User(7)), &words)).await;
@@ -55,8 +55,8 @@ async fn all_four_methods_see_the_user_as_they_are_called_and_with_every_message
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overlapping_calls_on_one_channel_are_not_mixed_up() {
     let users: Vec<_> = (0..16).map(|id| (id > 0).then_some(User(id))).collect();
-    let (witness, mut reports) = witness();
-    let channel = connect_to(Echo::new(witness, users.len() * Method::ALL.len())).await;
+    let (recorder, mut reports) = recorder();
+    let channel = connect_to(Echo::new(recorder, users.len() * Method::ALL.len())).await;
 
     let words = ["one", "meet", "two", "meet", "three"];
     let calls = users.iter().flat_map(|user| Method::ALL.map(|method| (*user, method)));
@@ -81,8 +81,8 @@ async fn overlapping_calls_on_one_channel_are_not_mixed_up() {
 
 #[tokio::test]
 async fn a_call_without_an_identity_sees_nobody_after_those_that_had_one() {
-    let (witness, _reports) = witness();
-    let channel = connect_to(Echo::new(witness, 1)).await;
+    let (recorder, _reports) = recorder();
+    let channel = connect_to(Echo::new(recorder, 1)).await;
     for method in Method::ALL {
         in_time(call(&channel, method, Some(User(7)), &["one"])).await.unwrap();
         let answered = in_time(call(&channel, method, None, &["one", "two"])).await;
@@ -92,8 +92,8 @@ async fn a_call_without_an_identity_sees_nobody_after_those_that_had_one() {
 
 #[tokio::test]
 async fn a_status_is_made_in_the_context_in_mid_stream_too() {
-    let (witness, _reports) = witness();
-    let channel = connect_to(Echo::new(witness, 1)).await;
+    let (recorder, _reports) = recorder();
+    let channel = connect_to(Echo::new(recorder, 1)).await;
     let is_aborted_as_user_7 = |status: &Status| (status.code(), status.message()) == (Code::Aborted, "user 7");
 
     for method in Method::ALL {
@@ -111,8 +111,8 @@ async fn a_status_is_made_in_the_context_in_mid_stream_too() {
 
 #[tokio::test]
 async fn a_call_that_its_client_drops_is_dropped_in_its_context() {
-    let (witness, mut reports) = witness();
-    let channel = connect_to(Echo::new(witness, 1)).await;
+    let (recorder, mut reports) = recorder();
+    let channel = connect_to(Echo::new(recorder, 1)).await;
     for method in Method::ALL {
         tokio::select! {
             answered = call(&channel, method, Some(User(7)), &["one", "hold"]) => panic!("answered: {answered:?}"),
@@ -124,8 +124,8 @@ async fn a_call_that_its_client_drops_is_dropped_in_its_context() {
 
 #[tokio::test]
 async fn a_refused_setup_arrives_as_its_status_and_no_method_is_called() {
-    let (witness, mut reports) = witness();
-    let echo = Echo::new(witness, 1);
+    let (recorder, mut reports) = recorder();
+    let echo = Echo::new(recorder, 1);
     #[expect(clippy::result_large_err, reason = "a setup refuses with a whole response")]
     let layer = RequestContextLayer::new(|store, head| {
         let refusal = || Status::unauthenticated("who are you?").into_http::<Body>();
@@ -149,8 +149,8 @@ async fn a_refused_setup_arrives_as_its_status_and_no_method_is_called() {
 #[tokio::test]
 async fn an_interceptor_sees_the_user_below_the_layer_and_nobody_above_it() {
     let refuse = InterceptorLayer::new(|_| Err(Status::permission_denied(User::name())));
-    let (witness, reports) = witness();
-    let (below, above) = (Echo::new(witness.clone(), 1), Echo::new(witness, 1));
+    let (recorder, reports) = recorder();
+    let (below, above) = (Echo::new(recorder.clone(), 1), Echo::new(recorder, 1));
     let below = connect(|incoming| {
         Server::builder().layer(layer()).layer(refuse).add_service(below).serve_with_incoming(incoming)
     });
@@ -170,8 +170,8 @@ async fn what_an_interceptor_sets_is_read_by_the_method_and_its_stream() {
         RequestContext::set(User(8)).map_err(|error| Status::internal(error.to_string()))?;
         Ok(call)
     };
-    let (witness, _reports) = witness();
-    let echo = InterceptorLayer::new(become_user_8).named_layer(Echo::new(witness, 1));
+    let (recorder, _reports) = recorder();
+    let echo = InterceptorLayer::new(become_user_8).named_layer(Echo::new(recorder, 1));
     let channel =
         connect(|incoming| Server::builder().layer(layer()).add_service(echo).serve_with_incoming(incoming)).await;
     for method in Method::ALL {
@@ -182,11 +182,11 @@ async fn what_an_interceptor_sets_is_read_by_the_method_and_its_stream() {
 
 #[tokio::test]
 async fn the_layer_may_stand_around_one_service_or_around_tonic_in_axum() {
-    let (witness, _reports) = witness();
-    let one = layer().named_layer(Echo::new(witness.clone(), 1));
+    let (recorder, _reports) = recorder();
+    let one = layer().named_layer(Echo::new(recorder.clone(), 1));
     let one = connect(|incoming| Server::builder().add_service(one).serve_with_incoming(incoming)).await;
 
-    let address = serve(Routes::new(Echo::new(witness, 1)).into_axum_router().layer(layer())).await;
+    let address = serve(Routes::new(Echo::new(recorder, 1)).into_axum_router().layer(layer())).await;
     let in_axum = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
 
     for channel in [one, in_axum] {

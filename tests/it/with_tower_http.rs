@@ -17,8 +17,8 @@ use self::{
     trace::trace,
 };
 use crate::{
+    recorder::{Reports, recorder},
     support::{User, in_time, layer},
-    witness::{Reports, witness},
 };
 
 mod app;
@@ -44,7 +44,7 @@ const STREAMED: [&str; 4] = ["frame: user 7", "frame: user 7", "frame: user 7", 
 
 #[tokio::test]
 async fn outermost_the_layer_is_seen_by_all() {
-    let ((handlers, mut reports), (callbacks, traced)) = (witness(), witness());
+    let ((handlers, mut reports), (callbacks, traced)) = (recorder(), recorder());
     let stack = ServiceBuilder::new()
         .layer(layer())
         .layer(trace(&callbacks))
@@ -61,7 +61,7 @@ async fn outermost_the_layer_is_seen_by_all() {
 
 #[tokio::test]
 async fn in_the_middle_the_layer_is_seen_by_what_is_below() {
-    let ((handlers, mut reports), (callbacks, traced)) = (witness(), witness());
+    let ((handlers, mut reports), (callbacks, traced)) = (recorder(), recorder());
     let stack = ServiceBuilder::new()
         .layer(trace(&callbacks))
         .layer(CompressionLayer::new())
@@ -78,7 +78,7 @@ async fn in_the_middle_the_layer_is_seen_by_what_is_below() {
 
 #[tokio::test]
 async fn innermost_the_layer_is_seen_by_the_handler_and_by_what_it_drops() {
-    let ((handlers, mut reports), (callbacks, traced)) = (witness(), witness());
+    let ((handlers, mut reports), (callbacks, traced)) = (recorder(), recorder());
     let stack = ServiceBuilder::new()
         .layer(trace(&callbacks))
         .layer(CompressionLayer::new())

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tower_request_context::{CallbackError, RequestContext, Store};
 
 use super::{after, head, read, serve};
-use crate::{support::User, witness::witness};
+use crate::{recorder::recorder, support::User};
 
 /// What becomes of a callback for the response, and of one for the end.
 fn try_both() -> [Result<(), CallbackError>; 2] {
@@ -18,12 +18,12 @@ fn try_both() -> [Result<(), CallbackError>; 2] {
 
 #[test]
 fn the_body_may_wait_for_the_end_but_not_for_the_response() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let body = StreamBody::new(stream::once(async {
         let context = RequestContext::current().unwrap();
         assert!(context.sync_scope(|| RequestContext::on_response(|_| {})).is_err());
         assert_eq!(RequestContext::on_response(|_| {}), Err(CallbackError::HeadersSent));
-        assert_eq!(RequestContext::on_end(witness.end_of("from the body")), Ok(()));
+        assert_eq!(RequestContext::on_end(recorder.end_of("from the body")), Ok(()));
         Ok::<_, &str>(Frame::data(Bytes::from("data")))
     }));
     let response = head(serve(1, async { Ok(Response::new(body)) }));
@@ -33,12 +33,12 @@ fn the_body_may_wait_for_the_end_but_not_for_the_response() {
 
 #[tokio::test]
 async fn a_task_may_wait_while_the_request_lasts_and_not_when_it_has_outlived_it() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let (head_sent, wait_for_head) = oneshot::channel();
     let (ended, wait_for_end) = oneshot::channel();
     let mut task = None;
     let handler = after(|| {
-        let end = witness.end_of("from the task");
+        let end = recorder.end_of("from the task");
         task = Some(RequestContext::spawn(async {
             wait_for_head.await.unwrap();
             let after_head = [RequestContext::on_response(|_| {}), RequestContext::on_end(end)];
@@ -74,11 +74,11 @@ fn a_handle_kept_after_the_end_still_reads_and_refuses_callbacks() {
 
 #[test]
 fn what_waited_for_a_response_that_never_came_is_dropped_once_at_the_end_in_the_context() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let handler = async {
-        let held = witness.drop_of("callback dropped");
+        let held = recorder.drop_of("callback dropped");
         RequestContext::on_response(move |_| drop(held)).unwrap();
-        RequestContext::on_end(witness.end_of("end")).unwrap();
+        RequestContext::on_end(recorder.end_of("end")).unwrap();
         Err::<Response<String>, _>("failed")
     };
     assert!(serve(1, handler).now_or_never().unwrap().is_err());
@@ -87,12 +87,12 @@ fn what_waited_for_a_response_that_never_came_is_dropped_once_at_the_end_in_the_
 
 #[test]
 fn a_refused_callback_is_dropped_once_and_at_once() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let mut kept = None;
     let body = StreamBody::new(stream::once(async {
-        let held = witness.drop_of("after the head");
+        let held = recorder.drop_of("after the head");
         RequestContext::on_response(move |_| drop(held)).unwrap_err();
-        witness.saw("refused");
+        recorder.saw("refused");
         Ok::<_, &str>(Frame::data(Bytes::new()))
     }));
     read(head(serve(1, async {
@@ -103,12 +103,12 @@ fn a_refused_callback_is_dropped_once_and_at_once() {
 
     let scoped = RequestContext::new(Store::new());
     for (context, user) in [(kept.unwrap(), "user 1"), (scoped, "nobody")] {
-        let [head, end] = ["head", "end"].map(|what| witness.drop_of(what));
+        let [head, end] = ["head", "end"].map(|what| recorder.drop_of(what));
         assert!(context.sync_scope(|| RequestContext::on_response(move |_| drop(head))).is_err());
         assert!(context.sync_scope(|| RequestContext::on_end(move |_| drop(end))).is_err());
         assert_eq!(reports.so_far(), [format!("head: {user}"), format!("end: {user}")]);
     }
-    let held = witness.drop_of("outside");
+    let held = recorder.drop_of("outside");
     RequestContext::on_end(move |_| drop(held)).unwrap_err();
     assert_eq!(reports.so_far(), ["outside: nobody"]);
 }
@@ -144,10 +144,10 @@ fn outside_of_any_context_there_is_nothing_to_wait_for() {
 
 #[test]
 fn a_store_that_is_in_no_context_yet_takes_callbacks_and_drops_them_uncalled_if_it_is_only_scoped() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let store = || {
         let mut store = Store::new();
-        let (head, end, called) = (witness.drop_of("head dropped"), witness.drop_of("end dropped"), witness.clone());
+        let (head, end, called) = (recorder.drop_of("head dropped"), recorder.drop_of("end dropped"), recorder.clone());
         let act = move |_| {
             called.saw("called");
             drop(end);

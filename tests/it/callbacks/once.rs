@@ -20,16 +20,16 @@ use http_body_util::BodyExt;
 use tower_request_context::{RequestContext, Store};
 
 use super::{Answer, Film, after, head, read, serve, unfinished};
-use crate::witness::witness;
+use crate::recorder::recorder;
 
 #[test]
 fn a_future_that_failed_and_is_then_polled_and_dropped_has_ended_once() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let mut kept = None;
     {
         let mut request = pin!(serve(1, async {
             kept = RequestContext::current();
-            RequestContext::on_end(witness.end_of("end")).unwrap();
+            RequestContext::on_end(recorder.end_of("end")).unwrap();
             Err::<Response<String>, _>("an error")
         }));
         assert!(request.as_mut().now_or_never().unwrap().is_err());
@@ -44,10 +44,10 @@ fn a_future_that_failed_and_is_then_polled_and_dropped_has_ended_once() {
 #[test]
 fn a_body_that_ended_or_failed_and_is_then_polled_and_dropped_has_ended_once() {
     for (frame, end) in [(Ok("data"), "end Completed: user 1"), (Err("an error"), "end Failed: user 1")] {
-        let (witness, mut reports) = witness();
+        let (recorder, mut reports) = recorder();
         let mut response = head(serve(1, async {
-            RequestContext::on_end(witness.end_of("end")).unwrap();
-            Ok(Response::new(Film::new(&witness, [frame])))
+            RequestContext::on_end(recorder.end_of("end")).unwrap();
+            Ok(Response::new(Film::new(&recorder, [frame])))
         }));
         assert_eq!(response.frame().now_or_never().unwrap().unwrap().is_ok(), frame.is_ok());
         assert!(response.frame().now_or_never().unwrap().is_none());
@@ -60,8 +60,8 @@ fn a_body_that_ended_or_failed_and_is_then_polled_and_dropped_has_ended_once() {
 
 #[test]
 fn a_future_that_panicked_and_is_then_polled_and_dropped_has_ended_once() {
-    let (witness, mut reports) = witness();
-    let mut end = Some(witness.end_of("end"));
+    let (recorder, mut reports) = recorder();
+    let mut end = Some(recorder.end_of("end"));
     let handler = poll_fn(move |_| -> Poll<Answer<String>> {
         end.take().map(RequestContext::on_end);
         panic!("in the handler")
@@ -76,19 +76,19 @@ fn a_future_that_panicked_and_is_then_polled_and_dropped_has_ended_once() {
 
 #[test]
 fn a_request_that_is_leaked_never_ends_and_nothing_breaks() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let mut kept = None;
-    mem::forget(unfinished(1, &witness));
+    mem::forget(unfinished(1, &recorder));
     mem::forget(head(serve(1, async {
         kept = RequestContext::current();
-        RequestContext::on_end(witness.end_of("end")).unwrap();
-        Ok(Response::new(Film::new(&witness, [Ok("data")])))
+        RequestContext::on_end(recorder.end_of("end")).unwrap();
+        Ok(Response::new(Film::new(&recorder, [Ok("data")])))
     })));
     let kept = kept.unwrap();
     assert!(!kept.is_ended());
-    assert!(kept.sync_scope(|| RequestContext::on_end(witness.end_of("leaked too"))).is_ok());
+    assert!(kept.sync_scope(|| RequestContext::on_end(recorder.end_of("leaked too"))).is_ok());
     assert!(!RequestContext::is_active());
-    read(head(serve(2, after(|| RequestContext::on_end(witness.end_of("next")).unwrap()))));
+    read(head(serve(2, after(|| RequestContext::on_end(recorder.end_of("next")).unwrap()))));
     assert_eq!(reports.so_far(), ["next Completed: user 2"]);
 }
 

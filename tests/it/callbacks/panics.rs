@@ -17,18 +17,18 @@ use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
 use super::{Answer, Film, after, head, read, serve};
 use crate::{
+    recorder::{DropRecorder, Recorder, recorder},
     support::User,
-    witness::{DropWitness, Witness, witness},
 };
 
 /// Panics when it is dropped, and reports that.
 struct PanicsInDrop {
-    _drop: DropWitness,
+    _drop: DropRecorder,
 }
 
 impl PanicsInDrop {
-    fn new(witness: &Witness, what: &'static str) -> Self {
-        Self { _drop: witness.drop_of(what) }
+    fn new(recorder: &Recorder, what: &'static str) -> Self {
+        Self { _drop: recorder.drop_of(what) }
     }
 }
 
@@ -39,34 +39,34 @@ impl Drop for PanicsInDrop {
 }
 
 /// Leaves end callbacks that panic in each way that there is, between two that do not.
-fn register_panics(witness: &Witness) {
-    let [payload, called] = ["payload dropped", "captured dropped"].map(|what| PanicsInDrop::new(witness, what));
-    RequestContext::on_end(witness.end_of("first")).unwrap();
+fn register_panics(recorder: &Recorder) {
+    let [payload, called] = ["payload dropped", "captured dropped"].map(|what| PanicsInDrop::new(recorder, what));
+    RequestContext::on_end(recorder.end_of("first")).unwrap();
     RequestContext::on_end(|_| panic!("in an end callback")).unwrap();
     RequestContext::on_end(move |_| panic_any(payload)).unwrap();
     RequestContext::on_end(move |_| drop(called)).unwrap();
-    RequestContext::on_end(witness.end_of("last")).unwrap();
+    RequestContext::on_end(recorder.end_of("last")).unwrap();
 }
 
 #[test]
 fn panicking_end_callbacks_stop_neither_the_others_nor_the_server() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let [payload, captured] = ["payload dropped: user 1", "captured dropped: user 1"];
     let told = |how| [format!("first {how}: user 1"), payload.into(), captured.into(), format!("last {how}: user 1")];
 
-    let response = head(serve(1, after(|| register_panics(&witness))));
+    let response = head(serve(1, after(|| register_panics(&recorder))));
     assert_eq!(read(response), "");
     assert_eq!(reports.so_far(), told("Completed"));
 
     let failing = async {
-        register_panics(&witness);
+        register_panics(&recorder);
         Err::<Response<String>, _>("an error")
     };
     assert_eq!(serve(1, failing).now_or_never().unwrap().unwrap_err(), "an error");
     assert_eq!(reports.so_far(), told("Failed"));
 
     let with_body = async {
-        register_panics(&witness);
+        register_panics(&recorder);
         Ok(Response::new(String::from("unread")))
     };
     drop(head(serve(1, with_body)));
@@ -78,10 +78,10 @@ fn panicking_end_callbacks_stop_neither_the_others_nor_the_server() {
 
 #[test]
 fn panicking_end_callbacks_do_not_abort_while_another_panic_unwinds() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let unwound = catch_unwind(AssertUnwindSafe(|| {
         let _response = head(serve(1, async {
-            register_panics(&witness);
+            register_panics(&recorder);
             Ok(Response::new(String::from("unread")))
         }));
         panic!("in the server");
@@ -94,13 +94,13 @@ fn panicking_end_callbacks_do_not_abort_while_another_panic_unwinds() {
 
 #[test]
 fn callbacks_that_are_never_called_may_panic_when_they_are_dropped() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let uncalled = || {
-        let held = PanicsInDrop::new(&witness, "uncalled dropped");
+        let held = PanicsInDrop::new(&recorder, "uncalled dropped");
         move || drop(held)
     };
     let failing = async {
-        RequestContext::on_end(witness.end_of("last")).unwrap();
+        RequestContext::on_end(recorder.end_of("last")).unwrap();
         for callback in [uncalled(), uncalled()] {
             RequestContext::on_response(move |_| callback()).unwrap();
         }
@@ -110,7 +110,7 @@ fn callbacks_that_are_never_called_may_panic_when_they_are_dropped() {
     let told = ["last Failed: user 1", "uncalled dropped: user 1", "uncalled dropped: user 1"];
     assert_eq!(reports.so_far(), told);
 
-    let mut store = Store::new().with_value(witness.drop_of("value dropped"));
+    let mut store = Store::new().with_value(recorder.drop_of("value dropped"));
     for callback in [uncalled(), uncalled()] {
         store.on_response(move |_| callback());
     }
@@ -124,15 +124,15 @@ fn callbacks_that_are_never_called_may_panic_when_they_are_dropped() {
 #[test]
 fn a_body_that_panics_while_it_is_dropped_is_panicked_however_it_came_to_that() {
     for script in [Some(Ok("data")), Some(Err("an error")), None] {
-        let (witness, mut reports) = witness();
-        let held = PanicsInDrop::new(&witness, "body dropped");
+        let (recorder, mut reports) = recorder();
+        let held = PanicsInDrop::new(&recorder, "body dropped");
         let is_read = script.is_some();
         let frames = StreamBody::new(stream::iter(script).map(move |frame| {
             let _held = &held;
             frame.map(|data| Frame::data(Bytes::from(data)))
         }));
         let mut response = head(serve(1, async {
-            RequestContext::on_end(witness.end_of("end")).unwrap();
+            RequestContext::on_end(recorder.end_of("end")).unwrap();
             Ok(Response::new(frames))
         }));
         let panic = catch_unwind(AssertUnwindSafe(|| {
@@ -147,7 +147,7 @@ fn a_body_that_panics_while_it_is_dropped_is_panicked_however_it_came_to_that() 
 #[test]
 fn a_body_that_panicked_and_is_polled_again_is_panicked_whatever_it_does_then() {
     for then in [Poll::Pending, Poll::Ready(None), Poll::Ready(Some(Ok("data"))), Poll::Ready(Some(Err("an error")))] {
-        let (witness, mut reports) = witness();
+        let (recorder, mut reports) = recorder();
         let mut polls = 0;
         let frames = stream::poll_fn(move |_| {
             polls += 1;
@@ -155,7 +155,7 @@ fn a_body_that_panicked_and_is_polled_again_is_panicked_whatever_it_does_then() 
             then.map_ok(|data| Frame::data(Bytes::from(data)))
         });
         let mut response = head(serve(1, async {
-            RequestContext::on_end(witness.end_of("end")).unwrap();
+            RequestContext::on_end(recorder.end_of("end")).unwrap();
             Ok(Response::new(StreamBody::new(frames)))
         }));
         assert!(catch_unwind(AssertUnwindSafe(|| response.frame().now_or_never().is_some())).is_err());
@@ -167,17 +167,17 @@ fn a_body_that_panicked_and_is_polled_again_is_panicked_whatever_it_does_then() 
 
 #[test]
 fn a_future_that_panicked_and_is_polled_again_is_panicked_though_it_answers_then() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let mut polls = 0;
     let mut request = Box::pin(serve(
         1,
         poll_fn(|_| {
             polls += 1;
             if polls == 1 {
-                RequestContext::on_end(witness.end_of("end")).unwrap();
+                RequestContext::on_end(recorder.end_of("end")).unwrap();
                 panic!("in the handler");
             }
-            Poll::Ready(Answer::Ok(Response::new(Film::new(&witness, []))))
+            Poll::Ready(Answer::Ok(Response::new(Film::new(&recorder, []))))
         }),
     ));
     assert!(catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never().is_some())).is_err());
@@ -187,14 +187,14 @@ fn a_future_that_panicked_and_is_polled_again_is_panicked_though_it_answers_then
 
 #[test]
 fn a_body_whose_drop_panicked_at_its_end_and_that_is_polled_again_is_panicked() {
-    let (witness, mut reports) = witness();
-    let held = PanicsInDrop::new(&witness, "body dropped");
+    let (recorder, mut reports) = recorder();
+    let held = PanicsInDrop::new(&recorder, "body dropped");
     let frames = stream::poll_fn(move |_| {
         let _held = &held;
         Poll::Ready(None::<Result<Frame<Bytes>, &str>>)
     });
     let mut response = head(serve(1, async {
-        RequestContext::on_end(witness.end_of("end")).unwrap();
+        RequestContext::on_end(recorder.end_of("end")).unwrap();
         Ok(Response::new(StreamBody::new(frames)))
     }));
     assert!(catch_unwind(AssertUnwindSafe(|| response.frame().now_or_never().is_some())).is_err());
@@ -208,25 +208,25 @@ const HEADS: [&str; 4] = ["first head: user 1", "payload dropped: user 1", "last
 
 type ResponseCallback = Box<dyn FnOnce(&mut Parts) + Send>;
 
-fn panicking_heads(witness: &Witness) -> [ResponseCallback; 4] {
-    let second = PanicsInDrop::new(witness, "payload dropped");
+fn panicking_heads(recorder: &Recorder) -> [ResponseCallback; 4] {
+    let second = PanicsInDrop::new(recorder, "payload dropped");
     [
-        Box::new(witness.head_of("first")),
+        Box::new(recorder.head_of("first")),
         Box::new(|_| panic!("the first panic")),
         Box::new(move |_| panic_any(second)),
-        Box::new(witness.head_of("last")),
+        Box::new(recorder.head_of("last")),
     ]
 }
 
 #[test]
 fn after_a_panic_in_a_response_callback_the_others_run_and_the_request_fails_with_it() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let mut request = Box::pin(serve(1, async {
-        RequestContext::on_end(witness.end_of("end")).unwrap();
-        for callback in panicking_heads(&witness) {
+        RequestContext::on_end(recorder.end_of("end")).unwrap();
+        for callback in panicking_heads(&recorder) {
             RequestContext::on_response(callback).unwrap();
         }
-        Ok(Response::new(Film::new(&witness, [])))
+        Ok(Response::new(Film::new(&recorder, [])))
     }));
     let panic = catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never()));
     assert_eq!(*panic.err().unwrap().downcast::<&str>().unwrap(), "the first panic");
@@ -238,8 +238,8 @@ fn after_a_panic_in_a_response_callback_the_others_run_and_the_request_fails_wit
 
 #[test]
 fn a_panic_in_a_response_callback_of_a_refusal_is_no_different() {
-    let (witness, mut reports) = witness();
-    let seen = witness.clone();
+    let (recorder, mut reports) = recorder();
+    let seen = recorder.clone();
     #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
     let refusing = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
@@ -257,7 +257,7 @@ fn a_panic_in_a_response_callback_of_a_refusal_is_no_different() {
 }
 
 /// A payload whose drop panics with a payload of the same kind, as many times as this says.
-struct PanicsAgain(u32, Witness);
+struct PanicsAgain(u32, Recorder);
 
 impl Drop for PanicsAgain {
     fn drop(&mut self) {
@@ -271,8 +271,8 @@ impl Drop for PanicsAgain {
 #[test]
 fn payloads_that_panic_in_their_drop_are_dropped_up_to_a_limit() {
     for (panics, drops) in [(0, 1), (1, 2), (7, 8), (8, 8), (u32::MAX, 8)] {
-        let (witness, mut reports) = witness();
-        let payload = PanicsAgain(panics, witness.clone());
+        let (recorder, mut reports) = recorder();
+        let payload = PanicsAgain(panics, recorder.clone());
         read(head(serve(1, after(|| RequestContext::on_end(|_| panic_any(payload)).unwrap()))));
         assert_eq!(reports.so_far(), vec!["payload dropped: user 1"; drops], "{panics}");
     }

@@ -12,19 +12,19 @@ use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Run, S
 
 use super::{Answer, head, read};
 use crate::{
+    recorder::{Recorder, recorder},
     support::User,
-    witness::{Witness, witness},
 };
 
 /// Registers both callbacks. They report when they run, and when they are dropped.
-fn register(store: &mut Store, witness: &Witness, what: [&'static str; 2]) {
+fn register(store: &mut Store, recorder: &Recorder, what: [&'static str; 2]) {
     let [response, end] = what;
-    let (on_response, dropped) = (witness.head_of(response), witness.drop_of("on_response dropped"));
+    let (on_response, dropped) = (recorder.head_of(response), recorder.drop_of("on_response dropped"));
     store.on_response(move |parts| {
         on_response(parts);
         drop(dropped);
     });
-    let (on_end, dropped) = (witness.end_of(end), witness.drop_of("on_end dropped"));
+    let (on_end, dropped) = (recorder.end_of(end), recorder.drop_of("on_end dropped"));
     store.on_end(move |end| {
         on_end(end);
         drop(dropped);
@@ -36,8 +36,8 @@ const ON_END: &str = "on_end dropped: user 1";
 
 #[test]
 fn callbacks_of_the_setup_run_before_those_of_the_handler() {
-    let (witness, mut reports) = witness();
-    let (setup, handler) = (witness.clone(), witness);
+    let (recorder, mut reports) = recorder();
+    let (setup, handler) = (recorder.clone(), recorder);
     let layer = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
         register(store, &setup, ["first", "first"]);
@@ -61,10 +61,10 @@ fn callbacks_of_the_setup_run_before_those_of_the_handler() {
 
 #[test]
 fn a_request_that_is_cancelled_ends_for_the_setup() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let layer = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
-        register(store, &witness, ["setup", "setup"]);
+        register(store, &recorder, ["setup", "setup"]);
     });
     drop(layer.layer(service_fn(async |_: Request<()>| pending::<Answer<String>>().await)).call(Request::new(())));
     assert_eq!(reports.so_far(), ["setup Cancelled: user 1", ON_END, ON_RESPONSE]);
@@ -73,8 +73,8 @@ fn a_request_that_is_cancelled_ends_for_the_setup() {
 #[test]
 fn callbacks_of_an_inner_setup_belong_to_its_layer() {
     for nesting in [Nesting::Override, Nesting::Inherit] {
-        let (witness, mut reports) = witness();
-        let (outer, inner) = (witness.clone(), witness);
+        let (recorder, mut reports) = recorder();
+        let (outer, inner) = (recorder.clone(), recorder);
         let outer = RequestContextLayer::new(move |store, _| {
             store.insert(User(1));
             store.on_response(outer.head_of("outer"));
@@ -92,16 +92,16 @@ fn callbacks_of_an_inner_setup_belong_to_its_layer() {
     }
 }
 
-fn run<T: Future>(witness: &Witness, future: T) -> Run<T> {
+fn run<T: Future>(recorder: &Recorder, future: T) -> Run<T> {
     let mut store = Store::new().with_value(User(1));
-    register(&mut store, witness, ["run", "run"]);
+    register(&mut store, recorder, ["run", "run"]);
     store.run(future)
 }
 
 #[test]
 fn a_run_ends_once_for_the_callbacks_of_its_store() {
-    let (witness, mut reports) = witness();
-    let mut completed = Box::pin(run(&witness, async { RequestContext::on_end(witness.end_of("later")).unwrap() }));
+    let (recorder, mut reports) = recorder();
+    let mut completed = Box::pin(run(&recorder, async { RequestContext::on_end(recorder.end_of("later")).unwrap() }));
     completed.as_mut().now_or_never().unwrap();
     let ends = |how: &str| [format!("run {how}: user 1"), ON_END.to_owned()];
     let expected = [&ends("Completed")[..], &["later Completed: user 1".to_owned(), ON_RESPONSE.to_owned()]].concat();
@@ -110,25 +110,25 @@ fn a_run_ends_once_for_the_callbacks_of_its_store() {
     assert!(reports.is_empty());
 
     let dropped = |how: &str| [&ends(how)[..], &[ON_RESPONSE.to_owned()]].concat();
-    drop(run(&witness, pending::<()>()));
+    drop(run(&recorder, pending::<()>()));
     assert_eq!(reports.so_far(), dropped("Cancelled"));
 
-    let mut polled = Box::pin(run(&witness, pending::<()>()));
+    let mut polled = Box::pin(run(&recorder, pending::<()>()));
     assert!(polled.as_mut().now_or_never().is_none());
     drop(polled);
     assert_eq!(reports.so_far(), dropped("Cancelled"));
 
-    let panicking = run(&witness, async { panic!("in the job") });
+    let panicking = run(&recorder, async { panic!("in the job") });
     assert!(catch_unwind(AssertUnwindSafe(|| panicking.now_or_never())).is_err());
     assert_eq!(reports.so_far(), dropped("Panicked"));
 }
 
 #[test]
 fn a_run_in_a_request_leaves_the_response_to_the_request() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let service = service_fn(async |_: Request<()>| -> Answer<String> {
-        run(&witness, async {}).await;
-        witness.saw("handler");
+        run(&recorder, async {}).await;
+        recorder.saw("handler");
         Ok(Response::new(String::new()))
     });
     let layer = RequestContextLayer::new(|store, _| _ = store.insert(User(2)));

@@ -52,12 +52,12 @@ pub(super) fn tell(whose: User, what: What) {
     EVENTS.with_borrow_mut(|events| events.push(Event { whose, what, current: RequestContext::get() }));
 }
 
-/// A witness that lives in the context of that user.
+/// A recorder that lives in the context of that user.
 pub(super) fn held(whose: User) -> Held {
     Held::new(whose, What::Dropped)
 }
 
-/// The store of a user, with a witness among the seeds and one among the late values.
+/// The store of a user, with a recorder among the seeds and one among the late values.
 pub(super) fn store(whose: User) -> Store {
     let seed = Arc::new(Held::new(whose, What::Value));
     SEEDS.with_borrow_mut(|seeds| seeds.push(Arc::downgrade(&seed)));

@@ -25,17 +25,17 @@ use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
 use super::row::Answer;
-use crate::witness::{DropWitness, Witness};
+use crate::recorder::{DropRecorder, Recorder};
 
 /// A body that is reported when it is dropped.
 pub(crate) struct Watched {
     body: Body,
-    _dropped: DropWitness,
+    _dropped: DropRecorder,
 }
 
 impl Watched {
-    pub(crate) fn response(response: Response, witness: &Witness) -> Response {
-        response.map(|body| Body::new(Self { body, _dropped: witness.drop_of("body") }))
+    pub(crate) fn response(response: Response, recorder: &Recorder) -> Response {
+        response.map(|body| Body::new(Self { body, _dropped: recorder.drop_of("body") }))
     }
 }
 

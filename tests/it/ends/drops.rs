@@ -18,18 +18,18 @@ use tower_request_context::{RequestContext, RequestContextLayer};
 
 use crate::{
     callbacks::{Answer, read, serve},
+    recorder::{Recorder, Reports, recorder},
     support::User,
-    witness::{Reports, Witness, witness},
 };
 
 type Frames = Option<Result<Frame<Bytes>, Infallible>>;
 
 #[test]
 fn of_a_value_that_the_setup_replaces_are_reported() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let layer = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
-        store.on_end(witness.end_of("end"));
+        store.on_end(recorder.end_of("end"));
         store.insert(Bomb);
         store.insert(Bomb);
     });
@@ -45,7 +45,7 @@ fn of_a_value_that_the_future_replaces_are_reported() {
         replace();
         Ok(Response::new(Empty::<Bytes>::new()))
     };
-    assert_eq!(panics(|witness| handle(&witness, handler)).so_far(), ["end Panicked: user 1"]);
+    assert_eq!(panics(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn of_a_value_that_on_response_replaces_are_reported() {
         RequestContext::on_response(|_: &mut Parts| replace()).unwrap();
         Ok(Response::new(Empty::<Bytes>::new()))
     };
-    assert_eq!(panics(|witness| handle(&witness, handler)).so_far(), ["end Panicked: user 1"]);
+    assert_eq!(panics(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn of_a_value_that_a_frame_replaces_are_reported() {
         Poll::Ready(None)
     }));
     let handler = async { Ok(Response::new(body)) };
-    assert_eq!(panics(|witness| handle(&witness, handler)).so_far(), ["end Panicked: user 1"]);
+    assert_eq!(panics(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn of_a_value_that_the_drop_of_a_body_replaces_are_reported() {
         Poll::Ready(None)
     }));
     let handler = async { Ok(Response::new(body)) };
-    assert_eq!(panics(|witness| handle(&witness, handler)).so_far(), ["end Panicked: user 1"]);
+    assert_eq!(panics(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
@@ -113,9 +113,9 @@ fn of_a_waker_that_a_future_or_a_frame_wakes_are_reported() {
             handler.await;
             Ok(Response::new(body))
         };
-        let mut reports = panics(|witness| {
+        let mut reports = panics(|recorder| {
             let cx = &mut Context::from_waker(&waker);
-            let Poll::Ready(response) = pin!(register(&witness, handler)).poll(cx) else { panic!("it is ready") };
+            let Poll::Ready(response) = pin!(register(&recorder, handler)).poll(cx) else { panic!("it is ready") };
             let _ = pin!(response.unwrap().into_body()).poll_frame(cx).is_ready();
         });
         assert_eq!(reports.so_far(), ["end Panicked: user 1"], "{is_in_frame}");
@@ -138,23 +138,23 @@ fn replace() {
 }
 
 /// What is reported of a request whose code panics.
-fn panics(request: impl FnOnce(Witness)) -> Reports {
-    let (witness, reports) = witness();
-    assert!(catch_unwind(AssertUnwindSafe(|| request(witness))).is_err());
+fn panics(request: impl FnOnce(Recorder)) -> Reports {
+    let (recorder, reports) = recorder();
+    assert!(catch_unwind(AssertUnwindSafe(|| request(recorder))).is_err());
     reports
 }
 
 /// Serves a request and reads its response.
-fn handle<B: Body<Error = Infallible>>(witness: &Witness, handler: impl Future<Output = Answer<B>>) {
-    let response = register(witness, handler).now_or_never().expect("nothing is waited for");
+fn handle<B: Body<Error = Infallible>>(recorder: &Recorder, handler: impl Future<Output = Answer<B>>) {
+    let response = register(recorder, handler).now_or_never().expect("nothing is waited for");
     read(response.unwrap());
 }
 
 fn register<B: Body>(
-    witness: &Witness,
+    recorder: &Recorder,
     handler: impl Future<Output = Answer<B>>,
 ) -> impl Future<Output = Answer<tower_request_context::ResponseBody<B>>> {
-    let end = witness.end_of("end");
+    let end = recorder.end_of("end");
     serve(1, async {
         RequestContext::on_end(end).unwrap();
         handler.await

@@ -10,13 +10,13 @@ use tower_request_context::{RequestContextLayer, Store};
 
 use super::row::seed;
 use crate::{
+    recorder::{Recorder, Reports, recorder},
     support::{User, in_time, serve},
     with_tonic::{
         client::{call, open},
         connect,
         echo::{Echo, Method},
     },
-    witness::{Reports, Witness, witness},
 };
 
 const USER: Option<User> = Some(User(7));
@@ -92,12 +92,12 @@ fn ends(end: &str) -> [String; 4] {
 }
 
 async fn stacks() -> [(Channel, Reports); 2] {
-    let (witness_of_tonic, reports_of_tonic) = witness();
+    let (witness_of_tonic, reports_of_tonic) = recorder();
     let (echo, layer) = (Echo::new(witness_of_tonic.clone(), 1), watched_by(witness_of_tonic));
     let tonic =
         connect(|incoming| Server::builder().layer(layer).add_service(echo).serve_with_incoming(incoming)).await;
 
-    let (witness_of_axum, reports_of_axum) = witness();
+    let (witness_of_axum, reports_of_axum) = recorder();
     let app: Router = Routes::new(Echo::new(witness_of_axum.clone(), 1)).into_axum_router();
     let address = serve(app.layer(watched_by(witness_of_axum))).await;
     let axum = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
@@ -105,6 +105,6 @@ async fn stacks() -> [(Channel, Reports); 2] {
     [(tonic, reports_of_tonic), (axum, reports_of_axum)]
 }
 
-fn watched_by(witness: Witness) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
-    RequestContextLayer::new(move |store: &mut Store, head: &mut Parts| assert!(seed(store, head, &witness)))
+fn watched_by(recorder: Recorder) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
+    RequestContextLayer::new(move |store: &mut Store, head: &mut Parts| assert!(seed(store, head, &recorder)))
 }

@@ -20,7 +20,7 @@ use tower_request_context::{RequestContext, ResponseBody};
 
 use crate::{
     callbacks::{Answer, read, serve},
-    witness::{DropWitness, Reports, Witness, witness},
+    recorder::{DropRecorder, Recorder, Reports, recorder},
 };
 
 #[test]
@@ -79,10 +79,10 @@ fn a_panic_that_is_caught_is_reported_though_the_body_ends() {
 
 #[test]
 fn a_body_is_dropped_in_context_when_its_size_hint_panics() {
-    let (witness, mut reports) = witness();
-    let (body, panics) = Hinting::new(&witness, None);
+    let (recorder, mut reports) = recorder();
+    let (body, panics) = Hinting::new(&recorder, None);
     panics.store(true, Ordering::Relaxed);
-    let request = answer(&witness, body);
+    let request = answer(&recorder, body);
     assert!(catch_unwind(AssertUnwindSafe(|| request.now_or_never().is_some())).is_err());
     assert!(!RequestContext::is_active());
     assert_eq!(reports.so_far(), ["size_hint: nobody", "body dropped: user 1", "end Panicked: user 1"]);
@@ -90,14 +90,14 @@ fn a_body_is_dropped_in_context_when_its_size_hint_panics() {
 
 /// A response for user 1. Its body panics in its hints once the flag is set.
 fn respond(size: Option<u64>) -> (Response<ResponseBody<Hinting>>, Reports, Arc<AtomicBool>) {
-    let (witness, reports) = witness();
-    let (body, panics) = Hinting::new(&witness, size);
-    let response = answer(&witness, body).now_or_never().expect("nothing is waited for").expect("it responds");
+    let (recorder, reports) = recorder();
+    let (body, panics) = Hinting::new(&recorder, size);
+    let response = answer(&recorder, body).now_or_never().expect("nothing is waited for").expect("it responds");
     (response, reports, panics)
 }
 
-fn answer(witness: &Witness, body: Hinting) -> impl Future<Output = Answer<ResponseBody<Hinting>>> + use<> {
-    let end = witness.end_of("end");
+fn answer(recorder: &Recorder, body: Hinting) -> impl Future<Output = Answer<ResponseBody<Hinting>>> + use<> {
+    let end = recorder.end_of("end");
     serve(1, async {
         RequestContext::on_end(end).unwrap();
         Ok(Response::new(body))
@@ -109,19 +109,19 @@ struct Hinting {
     frame: Option<&'static str>,
     size: Option<u64>,
     panics: Arc<AtomicBool>,
-    witness: Witness,
-    _drop: DropWitness,
+    recorder: Recorder,
+    _drop: DropRecorder,
 }
 
 impl Hinting {
-    fn new(witness: &Witness, size: Option<u64>) -> (Self, Arc<AtomicBool>) {
-        let (panics, witness) = (Arc::default(), witness.clone());
-        let drop = witness.drop_of("body dropped");
-        (Self { frame: Some("data"), size, panics: Arc::clone(&panics), witness, _drop: drop }, panics)
+    fn new(recorder: &Recorder, size: Option<u64>) -> (Self, Arc<AtomicBool>) {
+        let (panics, recorder) = (Arc::default(), recorder.clone());
+        let drop = recorder.drop_of("body dropped");
+        (Self { frame: Some("data"), size, panics: Arc::clone(&panics), recorder, _drop: drop }, panics)
     }
 
     fn is_called(&self, hint: &str) {
-        self.witness.saw(hint);
+        self.recorder.saw(hint);
         assert!(!self.panics.load(Ordering::Relaxed), "in {hint}");
     }
 }

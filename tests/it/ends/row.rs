@@ -18,8 +18,8 @@ use super::{
     visit::{Server, Visit},
 };
 use crate::{
+    recorder::Recorder,
     support::{User, VERSIONS},
-    witness::Witness,
 };
 
 pub(crate) type Answer = Result<Response, BoxError>;
@@ -124,49 +124,49 @@ impl Row {
         assert!(others.is_empty(), "not {expected:?} but {others:#?}");
     }
 
-    pub(crate) fn under_axum(&self, witness: &Witness) -> Router {
-        let (row, witness, handler) = (self.clone(), witness.clone(), self.clone().handler(witness.clone()));
+    pub(crate) fn under_axum(&self, recorder: &Recorder) -> Router {
+        let (row, recorder, handler) = (self.clone(), recorder.clone(), self.clone().handler(recorder.clone()));
         let handler = move |request| {
             let answer = handler(request);
             async { answer.await.expect("this row fails, which a handler of axum's does not") }
         };
         Router::new().fallback(handler).layer(layer_fn(move |route: Route| {
             let app = App::new(ServiceExt::<Request<Body>>::map_err(route, |never: Infallible| match never {}));
-            row.stack(app, &witness).map_err(|error| -> Infallible { panic!("a layer fails: {error}") })
+            row.stack(app, &recorder).map_err(|error| -> Infallible { panic!("a layer fails: {error}") })
         }))
     }
 
-    pub(crate) fn under_hyper(&self, witness: &Witness) -> App {
-        self.stack(App::new(service_fn(self.clone().handler(witness.clone()))), witness)
+    pub(crate) fn under_hyper(&self, recorder: &Recorder) -> App {
+        self.stack(App::new(service_fn(self.clone().handler(recorder.clone()))), recorder)
     }
 
     /// Answers those who are somebody, watched; and nobody at once, unwatched.
-    fn handler(self, witness: Witness) -> impl Fn(Request<Body>) -> BoxFuture<'static, Answer> + Clone {
+    fn handler(self, recorder: Recorder) -> impl Fn(Request<Body>) -> BoxFuture<'static, Answer> + Clone {
         move |request| {
-            let (row, witness) = (self.clone(), witness.clone());
+            let (row, recorder) = (self.clone(), recorder.clone());
             async move {
                 let (head, body) = request.into_parts();
                 if User::of(&head).is_none() {
                     return Ok(User::name().into_response());
                 }
-                witness.saw("called");
-                let _future = witness.drop_of("future");
+                recorder.saw("called");
+                let _future = recorder.drop_of("future");
                 let response = (row.handler)(Request::from_parts(head, body)).await?;
-                Ok(Watched::response(response, &witness))
+                Ok(Watched::response(response, &recorder))
             }
             .boxed()
         }
     }
 
-    fn stack(&self, handler: App, witness: &Witness) -> App {
-        let (row, witness) = (self.clone(), witness.clone());
+    fn stack(&self, handler: App, recorder: &Recorder) -> App {
+        let (row, recorder) = (self.clone(), recorder.clone());
         #[expect(clippy::result_large_err, reason = "a setup refuses with a whole response")]
         let context = RequestContextLayer::new(move |store: &mut Store, head: &mut Parts| {
-            if !seed(store, head, &witness) {
+            if !seed(store, head, &recorder) {
                 return Ok(());
             }
             (row.setup)(store);
-            row.refusal.map_or(Ok(()), |refusal| Err(Watched::response(refusal(), &witness)))
+            row.refusal.map_or(Ok(()), |refusal| Err(Watched::response(refusal(), &recorder)))
         });
         let app = context.layer((self.inside)(handler));
         (self.outside)(App::new(app.map_response(|response: http::Response<_>| response.map(Body::new))))
@@ -174,11 +174,11 @@ impl Row {
 }
 
 /// Has the end of a request reported, and the drop of a value, if it is somebody's.
-pub(crate) fn seed(store: &mut Store, head: &Parts, witness: &Witness) -> bool {
+pub(crate) fn seed(store: &mut Store, head: &Parts, recorder: &Recorder) -> bool {
     let Some(user) = User::of(head) else { return false };
     store.insert(user);
-    store.insert(witness.drop_of("value"));
-    let witness = witness.clone();
-    store.on_end(move |end| witness.saw(&format!("{end:?}")));
+    store.insert(recorder.drop_of("value"));
+    let recorder = recorder.clone();
+    store.on_end(move |end| recorder.saw(&format!("{end:?}")));
     true
 }

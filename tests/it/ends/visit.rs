@@ -21,8 +21,8 @@ use tower::ServiceExt;
 
 use super::row::{App, Row};
 use crate::{
+    recorder::{Reports, recorder},
     support::{Connection, Socket, User, in_time, request, text},
-    witness::{Reports, witness},
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -49,14 +49,14 @@ impl Visit {
     pub(crate) async fn open(row: &Row, server: Server, version: Version) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (witness, reports) = witness();
+        let (recorder, reports) = recorder();
         let mut accepting = JoinSet::new();
         match server {
             Server::Axum => {
-                let app = row.under_axum(&witness);
+                let app = row.under_axum(&recorder);
                 accepting.spawn(async { axum::serve(listener, app).await.unwrap() })
             }
-            Server::Hyper => accepting.spawn(serve_by_hyper(listener, version, row.under_hyper(&witness))),
+            Server::Hyper => accepting.spawn(serve_by_hyper(listener, version, row.under_hyper(&recorder))),
         };
         let (connection, socket) = Connection::open_to_abort(address, version).await;
         Self { stack: (server, version), address, accepting, connection, socket, reports, log: Vec::new() }

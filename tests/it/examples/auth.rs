@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, Version, header::COOKIE};
 
 use crate::{
     example::{Example, stdout},
-    lockstep::lockstep,
+    interleaving::interleave,
     support::{client, in_time, request, serve, text},
 };
 
@@ -26,13 +26,13 @@ const NOBODY: [&[&str]; 5] =
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_at_once_and_a_guest_among_them_are_not_mixed_up() {
     let readers = [(ANN, "ann"), ("auth_token=expired", "a guest"), (BOB, "bob")];
-    let address = serve(lockstep(example::app(), readers.len())).await;
+    let address = serve(interleave(example::app(), readers.len())).await;
     let answers = join_all(readers.map(async |(cookie, _)| visit(address, "/posts", &[cookie]).await));
     for ((_, reader), answer) in readers.into_iter().zip(in_time(answers).await) {
         assert_eq!(answer, (StatusCode::OK, format!("posts for {reader}")));
     }
 
-    let address = serve(lockstep(example::app(), 2)).await;
+    let address = serve(interleave(example::app(), 2)).await;
     let answers = join_all([ANN, BOB].map(async |cookie| visit(address, "/drafts", &[cookie]).await));
     assert_eq!(
         in_time(answers).await,

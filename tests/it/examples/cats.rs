@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use http::{HeaderValue, StatusCode, Version};
 
 use crate::{
-    lockstep::lockstep,
+    interleaving::interleave,
     support::{User, client, in_time, request, serve, text},
 };
 
@@ -18,7 +18,7 @@ use crate::{
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_at_once_are_each_given_their_own_cat() {
     let cats = [(7, "Momo"), (8, "Tabby"), (42, "Deep Thought")];
-    let address = serve(lockstep(example::app(), cats.len())).await;
+    let address = serve(interleave(example::app(), cats.len())).await;
     let answers = join_all(cats.map(async |(user, _)| get_cat(address, &[&user.to_string()]).await));
     for ((user, cat), answer) in cats.into_iter().zip(in_time(answers).await) {
         assert_eq!(answer, (StatusCode::OK, cat.into()), "user {user}");

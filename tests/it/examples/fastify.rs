@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use http::Version;
 
 use crate::{
-    lockstep::lockstep,
+    interleaving::interleave,
     support::{Connection, VERSIONS, client, in_time, request, serve, text},
 };
 
@@ -27,7 +27,7 @@ async fn the_defaults_see_the_request_and_are_there_anew_after_another_has_overw
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_that_overwrite_the_default_at_once_are_each_shown_their_own_by_every_accessor() {
     let users = [("/hello/Ann", "helloAnn"), ("/", "system"), ("/hello/Bob", "helloBob")];
-    let address = serve(lockstep(example::app(), users.len())).await;
+    let address = serve(interleave(example::app(), users.len())).await;
     let answers = in_time(join_all(users.map(async |(path, _)| ask(address, path).await))).await;
     assert_eq!(answers, users.map(|(path, user)| all_accessors(path, user)));
 }

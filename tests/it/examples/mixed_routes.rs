@@ -12,7 +12,7 @@ use http::Version;
 use tower_request_context::RequestContextLayer;
 
 use crate::{
-    lockstep::lockstep,
+    interleaving::interleave,
     support::{client, in_time, request, serve, text},
 };
 
@@ -38,7 +38,7 @@ async fn the_api_opens_one_connection_for_each_request_where_the_site_opened_non
 
 /// Asks four times at once: two queries each, on a connection that no other request has.
 async fn assert_own_connections(app: Router, path: &str, opened_by: &str) {
-    let address = serve(lockstep(app, 4)).await;
+    let address = serve(interleave(app, 4)).await;
     let answers = in_time(join_all([(); 4].map(async |()| ask(address, path).await))).await;
     let numbers = answers.iter().map(|answer| {
         let number = answer.strip_suffix(&format!(", opened by {opened_by}: 2 queries"));

@@ -11,8 +11,8 @@ use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store,
 
 use super::Tenant;
 use crate::{
+    recorder::recorder,
     support::{User, text},
-    witness::witness,
 };
 
 #[derive(Clone, Copy)]
@@ -73,9 +73,9 @@ async fn a_handle_of_a_dropped_context_is_ignored() {
 
 #[test]
 fn a_panic_in_a_setup_ends_a_child_of_the_outer_context() {
-    let (witness, mut reports) = witness();
+    let (recorder, mut reports) = recorder();
     let setup = |store: &mut Store, _: &mut Parts| {
-        store.on_end(witness.end_of("setup"));
+        store.on_end(recorder.end_of("setup"));
         let Tenant(_) = RequestContext::expect();
     };
     let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));

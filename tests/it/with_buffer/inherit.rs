@@ -17,8 +17,8 @@ use tower::{
 use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store, WeakRequestContext};
 
 use crate::{
+    recorder::{Recorder, recorder},
     support::{Connection, User, VERSIONS, client, in_time, layer, request, serve, text},
-    witness::{Witness, witness},
 };
 
 /// A service whose `call` runs where it is called, unlike that of a `Router`.
@@ -93,8 +93,8 @@ async fn overlapping_requests_each_inherit_their_own_user() {
 
 /// What a handler reads in a request that is responded to, and in one whose client goes away.
 async fn responded_and_cancelled(way: Way, is_buffered: bool, version: Version) -> Vec<String> {
-    let (witness, mut reports) = witness();
-    let address = serve(Router::new().fallback_service(way.app(is_buffered, &witness))).await;
+    let (recorder, mut reports) = recorder();
+    let address = serve(Router::new().fallback_service(way.app(is_buffered, &recorder))).await;
 
     let response = client(version).request(request(address, "/", Some(User(7)))).await.unwrap();
     assert_eq!(text(response).await, "a frame");
@@ -111,8 +111,8 @@ async fn responded_and_cancelled(way: Way, is_buffered: bool, version: Version) 
 }
 
 impl Way {
-    fn app(self, is_buffered: bool, witness: &Witness) -> App {
-        let mut app = self.timeout(handler(witness.clone()));
+    fn app(self, is_buffered: bool, recorder: &Recorder) -> App {
+        let mut app = self.timeout(handler(recorder.clone()));
         if is_buffered {
             app = buffered(app);
         }
@@ -160,30 +160,30 @@ fn in_call(mut inner: App, make: fn(&Request<Body>) -> RequestContext) -> App {
     }))
 }
 
-fn handler(witness: Witness) -> App {
+fn handler(recorder: Recorder) -> App {
     boxed(service_fn(move |request: Request<Body>| {
-        see(&witness, "call");
-        let (future, witness) = (SeenOnDrop("drop of the future", witness.clone()), witness.clone());
+        see(&recorder, "call");
+        let (future, recorder) = (SeenOnDrop("drop of the future", recorder.clone()), recorder.clone());
         async move {
             let _future = future;
             yield_now().await;
-            see(&witness, "poll");
+            see(&recorder, "poll");
             if request.uri().path() == "/pending" {
                 pending::<()>().await;
             }
-            let body = SeenOnDrop("drop of the body", witness);
+            let body = SeenOnDrop("drop of the body", recorder);
             let frames = stream::once(ready("a frame")).inspect(move |_| see(&body.1, "frame"));
             Ok(Response::new(Body::from_stream(frames.map(Ok::<_, Infallible>))))
         }
     }))
 }
 
-fn see(witness: &Witness, place: &str) {
+fn see(recorder: &Recorder, place: &str) {
     let deadline = RequestContext::with(|Deadline(left)| format!("{left:?}"));
-    witness.saw(&format!("{place}, {}", deadline.unwrap_or_default()));
+    recorder.saw(&format!("{place}, {}", deadline.unwrap_or_default()));
 }
 
-struct SeenOnDrop(&'static str, Witness);
+struct SeenOnDrop(&'static str, Recorder);
 
 impl Drop for SeenOnDrop {
     fn drop(&mut self) {

@@ -22,7 +22,7 @@ use tonic_prost::ProstCodec;
 use tower::{Service, service_fn};
 use tower_request_context::RequestContext;
 
-use crate::{support::User, witness::Witness};
+use crate::{recorder::Recorder, support::User};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
@@ -48,7 +48,7 @@ impl Method {
 /// Answers words. At `meet` it waits for others, at `hold` for ever, and at `fail` it fails.
 #[derive(Clone)]
 pub(crate) struct Echo {
-    witness: Witness,
+    recorder: Recorder,
     gate: Arc<Barrier>,
 }
 
@@ -60,8 +60,8 @@ type Answers = BoxStream<'static, Result<String, Status>>;
 
 impl Echo {
     /// An echo in which so many calls meet.
-    pub(crate) fn new(witness: Witness, meeting: usize) -> Self {
-        Self { witness, gate: Arc::new(Barrier::new(meeting)) }
+    pub(crate) fn new(recorder: Recorder, meeting: usize) -> Self {
+        Self { recorder, gate: Arc::new(Barrier::new(meeting)) }
     }
 
     async fn unary(self, request: Request<String>) -> Result<Response<String>, Status> {
@@ -85,13 +85,13 @@ impl Echo {
     }
 
     async fn begin(&self) -> Result<(), Status> {
-        self.witness.saw("called");
+        self.recorder.saw("called");
         tokio::task::yield_now().await;
         RequestContext::set(Caller(User::name())).map_err(|error| Status::internal(error.to_string()))
     }
 
     fn answers(self, words: impl Stream<Item = Result<String, Status>> + Send + 'static) -> Answers {
-        let dropped = self.witness.drop_of("dropped");
+        let dropped = self.recorder.drop_of("dropped");
         let answer = move |word| {
             let _ = &dropped;
             self.clone().answer(word)
@@ -105,7 +105,7 @@ impl Echo {
                 self.gate.wait().await;
             }
             "hold" => {
-                self.witness.saw("holding");
+                self.recorder.saw("holding");
                 future::pending::<()>().await;
             }
             "fail" => return Err(Status::aborted(User::name())),

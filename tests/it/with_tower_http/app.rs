@@ -10,24 +10,24 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use tower_request_context::RequestContext;
 
 use crate::{
+    recorder::Recorder,
     support::{User, client, in_time, request, serve, text},
-    witness::Witness,
 };
 
-pub(crate) fn app(witness: Witness) -> Router {
+pub(crate) fn app(recorder: Recorder) -> Router {
     Router::new()
         .route("/user", get(async || User::name()))
         .route("/error", get(async || StatusCode::INTERNAL_SERVER_ERROR))
-        .route("/stream", get(async |State(witness)| Body::from_stream(frames(witness, None))))
-        .route("/broken", get(async |State(witness)| Body::from_stream(frames(witness, Some("broken")))))
+        .route("/stream", get(async |State(recorder)| Body::from_stream(frames(recorder, None))))
+        .route("/broken", get(async |State(recorder)| Body::from_stream(frames(recorder, Some("broken")))))
         .route("/hold", get(hold))
         .route(
             "/stream-on",
-            get(async |State(witness)| Body::from_stream(frames(witness, None).chain(stream::pending()))),
+            get(async |State(recorder)| Body::from_stream(frames(recorder, None).chain(stream::pending()))),
         )
         .route("/panic", get(panic))
         .route("/panic-in-call", get(async || {}))
-        .with_state(witness)
+        .with_state(recorder)
 }
 
 /// For the innermost place of a stack: panics before there is a future.
@@ -36,28 +36,28 @@ pub(crate) fn panic_in_call(request: Request<Body>) -> Request<Body> {
     request
 }
 
-async fn hold(State(witness): State<Witness>) {
-    let _dropped = witness.drop_of("future dropped");
-    witness.saw("holding");
+async fn hold(State(recorder): State<Recorder>) {
+    let _dropped = recorder.drop_of("future dropped");
+    recorder.saw("holding");
     pending::<()>().await;
 }
 
-async fn panic(State(witness): State<Witness>) {
-    let _dropped = witness.drop_of("future dropped");
+async fn panic(State(recorder): State<Recorder>) {
+    let _dropped = recorder.drop_of("future dropped");
     tokio::task::yield_now().await;
     panic!("on purpose");
 }
 
 /// Three frames, each of which is pending once and says whom it sees, and perhaps a failure.
-fn frames(witness: Witness, failure: Option<&'static str>) -> impl Stream<Item = io::Result<String>> {
-    let dropped = witness.drop_of("body dropped");
+fn frames(recorder: Recorder, failure: Option<&'static str>) -> impl Stream<Item = io::Result<String>> {
+    let dropped = recorder.drop_of("body dropped");
     let frames = (0..3).map(|_| None).chain(failure.map(Some));
     stream::iter(frames).then(move |failure| {
         let _ = &dropped;
-        let witness = witness.clone();
+        let recorder = recorder.clone();
         async move {
             tokio::task::yield_now().await;
-            witness.saw("frame");
+            recorder.saw("frame");
             failure.map_or_else(|| Ok(User::name()), |failure| Err(io::Error::other(failure)))
         }
     })

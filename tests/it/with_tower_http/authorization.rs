@@ -12,8 +12,8 @@ use tower_request_context::{RequestContext, RequestContextLayer};
 
 use super::app::{Served, app};
 use crate::{
+    recorder::recorder,
     support::{User, in_time, text},
-    witness::witness,
 };
 
 /// Looks up whom a token stands for, once so many requests wait for it: the user with a number a hundred higher.
@@ -45,10 +45,10 @@ const REVOKED: User = User(66);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whom_an_overlapping_authorization_sets_its_own_handler_and_body_see() {
-    let (witness, _reports) = witness();
+    let (recorder, _reports) = recorder();
     let users = 1..=16;
     let stack = ServiceBuilder::new().layer(RequestContextLayer::default()).layer(authorization(users.clone().count()));
-    let served = Served::start(app(witness).layer(stack)).await;
+    let served = Served::start(app(recorder).layer(stack)).await;
     let answers = join_all(users.map(async |token| (token, served.text("/stream", Some(User(token))).await)));
     for (token, answer) in answers.await {
         assert_eq!(answer, format!("user {}", 100 + token).repeat(3));
@@ -57,9 +57,9 @@ async fn whom_an_overlapping_authorization_sets_its_own_handler_and_body_see() {
 
 #[tokio::test]
 async fn a_rejected_authorization_is_the_response_made_and_streamed_in_the_context() {
-    let (witness, reports) = witness();
+    let (recorder, reports) = recorder();
     let stack = ServiceBuilder::new().layer(RequestContextLayer::default()).layer(authorization(1));
-    let served = Served::start(app(witness).layer(stack)).await;
+    let served = Served::start(app(recorder).layer(stack)).await;
     for (token, who) in [(None, "nobody"), (Some(REVOKED), "user 166")] {
         let response = served.get("/stream", token).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);

@@ -19,8 +19,8 @@ use super::{
     trace::trace,
 };
 use crate::{
+    recorder::recorder,
     support::{Setup, User, in_time, layer, text},
-    witness::witness,
 };
 
 /// What only the inner layer seeds.
@@ -87,7 +87,7 @@ fn refusing<B>(
 
 #[tokio::test]
 async fn a_refusal_has_a_body_of_its_own_outside_of_layers_that_change_the_body() {
-    let ((handlers, mut reports), (callbacks, mut traced)) = (witness(), witness());
+    let ((handlers, mut reports), (callbacks, mut traced)) = (recorder(), recorder());
     let changing = || {
         let inheriting = layer().nesting(Nesting::Inherit);
         ServiceBuilder::new().layer(trace(&callbacks)).layer(inheriting).layer(CompressionLayer::new())

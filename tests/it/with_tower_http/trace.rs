@@ -14,22 +14,22 @@ use tracing::Span;
 
 use super::app::{Served, app};
 use crate::{
+    recorder::{Recorder, recorder},
     support::{User, in_time, layer},
-    witness::{Witness, witness},
 };
 
 /// Reports each callback.
 #[derive(Clone)]
-pub(crate) struct Callbacks(Witness);
+pub(crate) struct Callbacks(Recorder);
 
 pub(crate) type Trace<M> = TraceLayer<M, Callbacks, Callbacks, Callbacks, Callbacks, Callbacks, Callbacks>;
 
-pub(crate) fn trace(witness: &Witness) -> Trace<SharedClassifier<ServerErrorsAsFailures>> {
-    trace_with(witness, SharedClassifier::new(ServerErrorsAsFailures::new()))
+pub(crate) fn trace(recorder: &Recorder) -> Trace<SharedClassifier<ServerErrorsAsFailures>> {
+    trace_with(recorder, SharedClassifier::new(ServerErrorsAsFailures::new()))
 }
 
-fn trace_with<M: MakeClassifier>(witness: &Witness, classifier: M) -> Trace<M> {
-    let callbacks = Callbacks(witness.clone());
+fn trace_with<M: MakeClassifier>(recorder: &Recorder, classifier: M) -> Trace<M> {
+    let callbacks = Callbacks(recorder.clone());
     TraceLayer::new(classifier)
         .make_span_with(callbacks.clone())
         .on_request(callbacks.clone())
@@ -80,8 +80,8 @@ fn all(callbacks: &[&str], who: &str) -> Vec<String> {
     callbacks.iter().map(|callback| format!("{callback}: {who}")).collect()
 }
 
-fn without_handlers() -> Witness {
-    witness().0
+fn without_handlers() -> Recorder {
+    recorder().0
 }
 
 const STREAMED: [&str; 7] =
@@ -92,7 +92,7 @@ const BROKEN: [&str; 7] =
 
 #[tokio::test]
 async fn inside_the_layer_all_callbacks_of_trace_see_the_user() {
-    let (callbacks, mut reports) = witness();
+    let (callbacks, mut reports) = recorder();
     let stack = ServiceBuilder::new().layer(layer()).layer(trace(&callbacks));
     let served = Served::start(app(without_handlers()).layer(stack)).await;
     served.text("/stream", Some(User(7))).await;
@@ -103,7 +103,7 @@ async fn inside_the_layer_all_callbacks_of_trace_see_the_user() {
 
 #[tokio::test]
 async fn outside_the_layer_no_callback_of_trace_sees_the_user() {
-    let (callbacks, mut reports) = witness();
+    let (callbacks, mut reports) = recorder();
     let stack = ServiceBuilder::new().layer(trace(&callbacks)).layer(layer());
     let served = Served::start(app(without_handlers()).layer(stack)).await;
     assert_eq!(served.text("/stream", Some(User(7))).await, "user 7user 7user 7");
@@ -115,8 +115,8 @@ async fn outside_the_layer_no_callback_of_trace_sees_the_user() {
 #[tokio::test]
 async fn the_failure_of_a_body_is_traced_as_its_user_inside_the_layer_and_as_nobody_outside() {
     let grpc = || SharedClassifier::new(GrpcErrorsAsFailures::new());
-    let (inside, mut inside_reports) = witness();
-    let (outside, mut outside_reports) = witness();
+    let (inside, mut inside_reports) = recorder();
+    let (outside, mut outside_reports) = recorder();
     let stack = ServiceBuilder::new().layer(trace_with(&outside, grpc())).layer(layer());
     let stack = stack.layer(trace_with(&inside, grpc()));
     let served = Served::start(app(without_handlers()).layer(stack)).await;
@@ -129,10 +129,11 @@ async fn the_failure_of_a_body_is_traced_as_its_user_inside_the_layer_and_as_nob
 
 #[tokio::test]
 async fn an_early_drop_is_told_as_its_user_inside_the_layer_and_as_nobody_outside() {
-    let early_drops = |witness: &Witness| OnEarlyDropLayer::new(EarlyDropsAsFailures::new(Callbacks(witness.clone())));
-    let (inside, mut inside_reports) = witness();
-    let (outside, mut outside_reports) = witness();
-    let (handlers, mut handlers_reports) = witness();
+    let early_drops =
+        |recorder: &Recorder| OnEarlyDropLayer::new(EarlyDropsAsFailures::new(Callbacks(recorder.clone())));
+    let (inside, mut inside_reports) = recorder();
+    let (outside, mut outside_reports) = recorder();
+    let (handlers, mut handlers_reports) = recorder();
     let stack = ServiceBuilder::new().layer(early_drops(&outside)).layer(layer()).layer(early_drops(&inside));
     let served = Served::start(app(handlers).layer(stack)).await;
 

@@ -3,10 +3,10 @@
 //! `cargo test` sends 50,000. The full run, which prints what it counted:
 //!
 //! ```text
-//! STORM_REQUESTS=1000000 cargo test --release --test it storm:: -- --nocapture --skip transaction
+//! STRESS_REQUESTS=1000000 cargo test --release --test it stress:: -- --nocapture --skip transaction
 //! ```
 //!
-//! Its seed is drawn and printed; with `STORM_SEED` set to it, each request does the same again.
+//! Its seed is drawn and printed; with `STRESS_SEED` set to it, each request does the same again.
 
 mod carriers;
 mod request;
@@ -51,7 +51,7 @@ struct Wave {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_ten_thousand_requests_at_once_each_reads_its_own_user_and_ends_once_as_it_should() {
-    let requests = from_env("STORM_REQUESTS").unwrap_or(50_000);
+    let requests = from_env("STRESS_REQUESTS").unwrap_or(50_000);
     let storm = Storm { requests, at_once: requests.min(10_000), ..Storm::small(LAYER) };
     let begun = Instant::now();
     let (seen, due) = storm.rages().await;
@@ -72,7 +72,7 @@ async fn a_storm_finds_the_mix_ups_of_a_global_and_of_a_thread_local_that_is_set
 
 impl Storm {
     fn small(carrier: Carrier) -> Self {
-        let seed = from_env("STORM_SEED").unwrap_or_else(|| RandomState::new().hash_one("storm"));
+        let seed = from_env("STRESS_SEED").unwrap_or_else(|| RandomState::new().hash_one("storm"));
         Self { requests: 1000, at_once: 250, seed, carrier }
     }
 

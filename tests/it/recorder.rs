@@ -10,55 +10,55 @@ use crate::support::{User, in_time};
 
 /// Reports what happens, and as which user.
 #[derive(Clone)]
-pub(crate) struct Witness(UnboundedSender<String>);
+pub(crate) struct Recorder(UnboundedSender<String>);
 
-/// What a [`Witness`] and its clones reported, in order.
+/// What a [`Recorder`] and its clones reported, in order.
 pub(crate) struct Reports(UnboundedReceiver<String>);
 
 /// Reports its own drop.
-pub(crate) struct DropWitness {
+pub(crate) struct DropRecorder {
     what: &'static str,
-    witness: Witness,
+    recorder: Recorder,
 }
 
-pub(crate) fn witness() -> (Witness, Reports) {
+pub(crate) fn recorder() -> (Recorder, Reports) {
     let (sender, receiver) = unbounded_channel();
-    (Witness(sender), Reports(receiver))
+    (Recorder(sender), Reports(receiver))
 }
 
-impl Witness {
+impl Recorder {
     pub(crate) fn saw(&self, what: &str) {
         // A test that has seen enough no longer listens.
         let _ = self.0.send(format!("{what}: {}", User::name()));
     }
 
-    pub(crate) fn drop_of(&self, what: &'static str) -> DropWitness {
-        DropWitness { what, witness: self.clone() }
+    pub(crate) fn drop_of(&self, what: &'static str) -> DropRecorder {
+        DropRecorder { what, recorder: self.clone() }
     }
 
     /// A callback that reports that it saw the head of the response.
     pub(crate) fn head_of(&self, what: &'static str) -> impl FnOnce(&mut Parts) + Send + use<> {
-        let witness = self.clone();
-        move |_| witness.saw(&format!("{what} head"))
+        let recorder = self.clone();
+        move |_| recorder.saw(&format!("{what} head"))
     }
 
     /// A callback that reports which end it was told.
     pub(crate) fn end_of(&self, what: &'static str) -> impl FnOnce(End) + Send + use<> {
-        let witness = self.clone();
-        move |end| witness.saw(&format!("{what} {end:?}"))
+        let recorder = self.clone();
+        move |end| recorder.saw(&format!("{what} {end:?}"))
     }
 }
 
-impl Drop for DropWitness {
+impl Drop for DropRecorder {
     fn drop(&mut self) {
-        self.witness.saw(self.what);
+        self.recorder.saw(self.what);
     }
 }
 
 impl Reports {
     /// The next report, which may still have to happen.
     pub(crate) async fn next(&mut self) -> String {
-        in_time(self.0.recv()).await.expect("every witness is gone")
+        in_time(self.0.recv()).await.expect("every recorder is gone")
     }
 
     /// The reports up to and with the one that begins so.
@@ -75,7 +75,7 @@ impl Reports {
         iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 
-    /// All that is still reported, until every witness is gone.
+    /// All that is still reported, until every recorder is gone.
     pub(crate) async fn rest(mut self) -> Vec<String> {
         let mut reports = Vec::new();
         while let Some(report) = in_time(self.0.recv()).await {

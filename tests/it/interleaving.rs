@@ -17,7 +17,7 @@ const STEPS: usize = 8;
 /// Whatever one of them writes in a step, all have written before any reads it in the next.
 ///
 /// What they wait for has to be such as comes without their being woken, as `yield_now` does.
-pub(crate) fn lockstep(app: Router, requests: usize) -> Router {
+pub(crate) fn interleave(app: Router, requests: usize) -> Router {
     let gate = Arc::new(Barrier::new(requests));
     app.layer(from_fn(move |request: Request, next: Next| {
         let gate = Arc::clone(&gate);
