@@ -1,4 +1,7 @@
-//! A shared handle to a store, and the current one.
+//! The current context and handles to contexts.
+//!
+//! A context is a shared [`Store`], and a store holds the context of its parent. So this module and [`store`](crate::store)
+//! use each other.
 
 // rustdoc lists methods in the order of these modules.
 mod read;
@@ -7,16 +10,22 @@ mod write;
 
 mod handles;
 
-mod carry;
+mod spawn;
 
 mod callbacks;
 
+mod call_guard;
+mod end_reporter;
 mod missing;
+mod run;
+pub(crate) mod scope;
+mod scoped;
 mod weak;
 
 use std::{fmt, ops::Deref, sync::Arc};
 
-pub use self::weak::WeakRequestContext;
+pub(crate) use self::{call_guard::CallGuard, end_reporter::EndReporter};
+pub use self::{run::Run, scoped::Scoped, weak::WeakRequestContext};
 use crate::{Store, store::fmt_types};
 
 /// A handle to the [`Store`] of a request, and access to the current one.

@@ -52,7 +52,7 @@
 //! | each poll of its future                                | yes                      |
 //! | each frame of the response body, trailers too          | yes                      |
 //! | the `Drop` of that future and body: finished, cancelled, never polled, unwinding | yes |
-//! | the body of a refusal                                  | yes                      |
+//! | the body of a rejection                                  | yes                      |
 //! | the setup closure                                      | it makes the context: it reads and writes its `store` |
 //! | the `Drop` of the values in the store                  | no: in none, whoever drops the last handle |
 //! | `poll_ready`                                           | no: there is no request yet |
@@ -157,42 +157,33 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// rustdoc lists the methods of `Store` and `RequestContext` in the order of these modules.
+mod middleware;
+
+mod store;
+
+mod context;
+
+mod headers;
+
 #[cfg(feature = "axum")]
 mod axum;
-mod body;
-mod context;
-mod delivery;
-mod end;
 mod error;
-pub mod future;
-mod headers;
-mod layer;
-mod opening;
-mod propagate;
+mod lifecycle;
 pub mod recipes;
-mod request_id;
-mod scope;
-mod service;
-mod setup;
-mod store;
 mod sync;
 mod unwind;
 
 #[cfg(feature = "axum")]
 pub use self::axum::ContextValue;
 #[cfg(feature = "request-id")]
-pub use self::request_id::RequestIdPolicy;
+pub use self::headers::RequestIdPolicy;
 pub use self::{
-    body::ResponseBody,
-    context::{RequestContext, WeakRequestContext},
-    end::{End, Run},
+    context::{RequestContext, Run, Scoped, WeakRequestContext},
     error::{CallbackError, ContextError},
-    layer::{Nesting, RequestContextLayer},
-    propagate::HeaderPropagator,
-    request_id::{RequestId, RequestIdError},
-    scope::Scoped,
-    service::RequestContextService,
-    setup::SetupOutcome,
+    headers::{HeaderPropagator, RequestId, RequestIdError},
+    lifecycle::End,
+    middleware::{Nesting, RequestContextLayer, RequestContextService, ResponseBody, SetupOutcome, future},
     store::Store,
 };
 

@@ -1,4 +1,7 @@
-//! The values of one request, by type.
+//! The store: the values of one request, by type.
+//!
+//! A store holds the context of its parent, and a context is a shared store. So this module and
+//! [`context`](crate::context) use each other.
 
 // rustdoc lists methods in the order of these modules.
 mod insert;
@@ -7,18 +10,17 @@ mod read;
 
 mod write;
 
-mod once;
+mod get_or_init;
 
 mod callbacks;
 
 mod on_enter;
 
-mod run;
-
-mod late;
-mod names;
-mod rare;
-mod seeds;
+mod debug;
+mod id_header;
+mod initial;
+mod lazy_parts;
+mod shared;
 mod single_flight;
 mod type_key;
 
@@ -29,16 +31,16 @@ use std::{
     ptr,
 };
 
-use self::{late::Written, on_enter::EnterHooks, rare::Rare, seeds::Seeds};
 pub(crate) use self::{
-    names::fmt_types,
+    debug::fmt_types,
+    id_header::IdHeader,
     on_enter::{Guard, has_hooks},
 };
+use self::{initial::InitialValues, lazy_parts::LazyBox, on_enter::EnterHooks, shared::WriteFilter};
 use crate::{
     RequestContext,
-    end::{Callbacks, Phase, Role},
-    headers::IdHeader,
-    scope,
+    context::scope,
+    lifecycle::{Callbacks, ContextKind, RequestState},
     unwind::drop_each,
 };
 
@@ -53,7 +55,7 @@ use crate::{
 /// enumerate values. None of your code (`Clone`, `Drop`, a closure) runs under the lock.
 ///
 /// In a [child](RequestContext::child) each reader falls through to the parents for what is not found here, each time
-/// it is asked; writes stay here. So a counter that nested layers share is an `Arc` of an atomic.
+/// it is method; writes stay here. So a counter that nested layers share is an `Arc` of an atomic.
 ///
 /// ```
 /// use tower_request_context::Store;
@@ -69,7 +71,7 @@ use crate::{
 /// The values are dropped with the last handle, in nobody's name: in no context, the late ones before the seeds. What has
 /// to know whose it is at its end should hold it, or be told by [`on_end`](Self::on_end).
 ///
-/// What is asked for is checked by the compiler:
+/// What is method for is checked by the compiler:
 ///
 /// ```compile_fail,E0308
 /// # use tower_request_context::Store;
@@ -85,12 +87,12 @@ use crate::{
 /// ```
 #[derive(Default)]
 pub struct Store {
-    seeds: Seeds,
-    written: Written,
-    rare: Rare,
+    initial: InitialValues,
+    written: WriteFilter,
+    lazy: LazyBox,
     callbacks: Callbacks,
-    phase: Phase,
-    role: Role,
+    state: RequestState,
+    kind: ContextKind,
     /// Whether a seed in the list runs code when it is dropped.
     needs_drop: bool,
     /// Which header carries the id, for requests that go out.
@@ -107,10 +109,10 @@ impl UnwindSafe for Store {}
 impl RefUnwindSafe for Store {}
 
 impl Store {
-    /// Shares the store. From now on it has a role, and perhaps a parent; both stay as they are.
+    /// Shares the store. From now on it has a kind, and perhaps a parent; both stay as they are.
     #[inline]
-    pub(crate) fn into_context(mut self, role: Role, parent: Option<RequestContext>) -> RequestContext {
-        self.role = role;
+    pub(crate) fn into_context(mut self, kind: ContextKind, parent: Option<RequestContext>) -> RequestContext {
+        self.kind = kind;
         self.set_parent(parent);
         RequestContext::share(self)
     }
@@ -128,9 +130,9 @@ impl Store {
         iter::successors(Some(self), |store| store.parent.as_deref()).any(|store| ptr::eq(store, outer))
     }
 
-    fn nearest(&self, is_it: impl Fn(Role) -> bool) -> Option<&Self> {
+    fn nearest_ancestor(&self, predicate: impl Fn(ContextKind) -> bool) -> Option<&Self> {
         let mut store = self;
-        while !is_it(store.role) {
+        while !predicate(store.kind) {
             store = store.parent.as_ref()?;
         }
         Some(store)
@@ -140,10 +142,10 @@ impl Store {
 impl Drop for Store {
     #[inline]
     fn drop(&mut self) {
-        if self.needs_drop || self.rare.get().is_some() || self.phase.is_awaited() || self.on_enter.is_some() {
+        if self.needs_drop || self.lazy.get().is_some() || self.state.has_callbacks() || self.on_enter.is_some() {
             self.drop_values();
         } else {
-            self.seeds.free();
+            self.initial.free();
         }
         if let Some(parent) = self.parent.take() {
             drop_chain(parent);
@@ -155,15 +157,15 @@ impl Store {
     #[inline(never)]
     fn drop_values(&mut self) {
         // Nobody can hold this context any more, and whichever is current here is another request's: the values'
-        // destructors run in none. Late values may lean on seeds.
+        // destructors run in none. Values set after sharing may refer to initial values.
         scope::sync_scope(None, || {
-            self.callbacks.forget();
+            self.callbacks.clear();
             self.drop_enter_hooks();
-            let more = self.rare.take().map(|rare| {
-                drop_each(rare.late.take());
-                rare.seeds
+            let more = self.lazy.take().map(|parts| {
+                drop_each(parts.shared.take());
+                parts.overflow
             });
-            drop_each(self.seeds.take());
+            drop_each(self.initial.take());
             if let Some(more) = more {
                 drop_each(more.take());
             }

@@ -1,8 +1,9 @@
 //! The response and the completion of the current request.
 
-use http::response::Parts;
+use http::{Response, response::Parts};
 
-use crate::{CallbackError, End, RequestContext, scope};
+use super::{RequestContext, scope};
+use crate::{CallbackError, End};
 
 /// # Callbacks and completion
 impl RequestContext {
@@ -71,5 +72,31 @@ impl RequestContext {
     #[must_use]
     pub fn is_ended() -> bool {
         scope::with_current(|context| context.is_some_and(|context| context.0.is_ended()))
+    }
+}
+
+impl RequestContext {
+    /// Runs the `on_response` callbacks in this context.
+    pub(crate) fn run_response_callbacks<B>(&self, response: Response<B>) -> Response<B> {
+        self.sync_scope(|| {
+            let (mut parts, body) = response.into_parts();
+            self.0.run_response_callbacks(&mut parts);
+            Response::from_parts(parts, body)
+        })
+    }
+
+    /// Ends this context, and runs its `on_end` callbacks in it. A second call does nothing.
+    #[inline]
+    pub(crate) fn end(&self, end: End) {
+        if self.set_ended() {
+            self.run_end_callbacks(end);
+        }
+    }
+
+    #[inline(never)]
+    fn run_end_callbacks(&self, end: End) {
+        let mut context = Some(self.clone());
+        let _entered = scope::enter_in_drop(&mut context);
+        self.0.run_end_callbacks(end);
     }
 }

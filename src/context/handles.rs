@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{RequestContext, WeakRequestContext};
-use crate::{ContextError, Store, end::Role, scope};
+use super::{RequestContext, WeakRequestContext, scope};
+use crate::{ContextError, Store, lifecycle::ContextKind};
 
 /// # The current context, and handles
 impl RequestContext {
@@ -56,7 +56,7 @@ impl RequestContext {
     /// ```
     #[must_use]
     pub fn new(store: Store) -> Self {
-        store.into_context(Role::Scoped, None)
+        store.into_context(ContextKind::Scoped, None)
     }
 
     /// Creates a child of this context.
@@ -70,7 +70,7 @@ impl RequestContext {
     /// ```
     #[must_use]
     pub fn child(&self, store: Store) -> Self {
-        store.into_context(Role::Scoped, Some(self.clone()))
+        store.into_context(ContextKind::Scoped, Some(self.clone()))
     }
 
     /// Creates a child of the current context, or a context without a parent where none is current.
@@ -92,7 +92,7 @@ impl RequestContext {
     /// ```
     #[must_use]
     pub fn inherit(store: Store) -> Self {
-        store.into_context(Role::Scoped, Self::current())
+        store.into_context(ContextKind::Scoped, Self::current())
     }
 
     /// Returns a weak handle, which does not keep the values alive.

@@ -2,10 +2,11 @@
 
 use std::any::type_name;
 
-use crate::{ContextError, RequestContext};
+use super::RequestContext;
+use crate::ContextError;
 
 /// How many names of types the message lists, so that it stays readable.
-const LISTED: usize = 16;
+const MAX_LISTED: usize = 16;
 
 /// Generic wrappers that are easily forgotten when a value is inserted or read.
 const WRAPPERS: [&str; 6] = ["Arc", "Box", "Cow", "Mutex", "Option", "RwLock"];
@@ -13,30 +14,30 @@ const WRAPPERS: [&str; 6] = ["Arc", "Box", "Cow", "Mutex", "Option", "RwLock"];
 #[cold]
 #[inline(never)]
 #[track_caller]
-pub(super) fn panic(error: ContextError, asked: &str) -> ! {
+pub(super) fn panic(error: ContextError, method: &str) -> ! {
     match (error, RequestContext::current()) {
         (ContextError::Missing { .. }, Some(context)) => {
             let present = context.type_names();
-            panic!("{error}; {}{}", near_misses(asked, &present), list(&present))
+            panic!("{error}; {}{}", near_misses(method, &present), list(&present))
         }
-        _ => panic!("cannot read `{asked}`: {error}"),
+        _ => panic!("cannot read `{method}`: {error}"),
     }
 }
 
-/// Points out the types whose names differ from the one asked for in wrappers only, or not at all.
-fn near_misses(asked: &str, present: &[&str]) -> String {
-    let near = present.iter().filter(|name| unwrapped(name) == unwrapped(asked));
-    near.map(|name| remark(asked, name)).collect()
+/// Points out the types whose names differ from the one method for in wrappers only, or not at all.
+fn near_misses(method: &str, present: &[&str]) -> String {
+    let near = present.iter().filter(|name| unwrapped(name) == unwrapped(method));
+    near.map(|name| remark(method, name)).collect()
 }
 
-fn remark(asked: &str, name: &str) -> String {
-    if name == asked {
+fn remark(method: &str, name: &str) -> String {
+    if name == method {
         // The name of a type does not tell versions of its crate apart.
         format!(
             "another type called `{name}` is there, perhaps from a second version of its crate (see `cargo tree -d`); "
         )
     } else {
-        format!("`{name}` is there: read that type, or insert `{asked}`; ")
+        format!("`{name}` is there: read that type, or insert `{method}`; ")
     }
 }
 
@@ -44,14 +45,14 @@ fn list(present: &[&str]) -> String {
     if present.is_empty() {
         return String::from("the context holds no values");
     }
-    let (listed, rest) = present.split_at(present.len().min(LISTED));
+    let (listed, rest) = present.split_at(present.len().min(MAX_LISTED));
     let listed = listed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let rest = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
     format!("the context holds {listed}{rest}")
 }
 
 /// The name of a type without references and [`WRAPPERS`]. Names are compared, since the type inside an `Option<_>` that is
-/// asked for has no `TypeId` here; what they look like is not guaranteed, so this is for hints only.
+/// method for has no `TypeId` here; what they look like is not guaranteed, so this is for hints only.
 fn unwrapped(name: &str) -> &str {
     let mut name = name;
     loop {

@@ -2,8 +2,8 @@
 
 use std::any::type_name;
 
-use super::missing;
-use crate::{ContextError, RequestContext, RequestId, scope};
+use super::{RequestContext, missing, scope};
+use crate::ContextError;
 
 /// # Reading values
 ///
@@ -101,21 +101,5 @@ impl RequestContext {
         T: Send + Sync + 'static,
     {
         Self::with(|_: &T| ()).is_some()
-    }
-
-    /// Returns the id of the current request, or `None` if it has none or no context is current.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestContext, RequestId, Store};
-    /// let job = Store::new().with_value(RequestId::try_from("job-7")?).run(async { RequestContext::id() });
-    /// # tokio_test::block_on(async {
-    /// assert_eq!(job.await.unwrap().as_str(), "job-7");
-    /// # });
-    /// assert_eq!(RequestContext::id(), None);
-    /// # Ok::<_, tower_request_context::RequestIdError>(())
-    /// ```
-    #[must_use]
-    pub fn id() -> Option<RequestId> {
-        Self::get()
     }
 }

@@ -1,6 +1,7 @@
 //! Writing values to the current context.
 
-use crate::{ContextError, RequestContext, scope};
+use super::{RequestContext, scope};
+use crate::ContextError;
 
 /// # Writing values
 ///

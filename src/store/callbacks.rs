@@ -1,16 +1,16 @@
 //! The response and the end that a store belongs to.
 
-use http::{Response, response::Parts};
+use http::response::Parts;
 
 use super::Store;
-use crate::{CallbackError, End, RequestContext, end::Role, scope};
+use crate::{CallbackError, End, lifecycle::ContextKind};
 
 /// # Callbacks and completion
 impl Store {
     /// Registers a callback that is called with the status and headers of the response, before they are sent.
     ///
     /// This is for the setup closure, where it cannot fail. Once the context is shared, code below registers with
-    /// [`RequestContext::on_response`].
+    /// [`RequestContext::on_response`](crate::RequestContext::on_response).
     ///
     /// Callbacks run once, in the order of their registration, in the context. They may change the status and headers, also
     /// of the response with which a setup rejects the request. A callback that waits for a response that never comes is
@@ -30,19 +30,19 @@ impl Store {
     /// # assert_eq!(response.headers()["x-served-by"], "this server");
     /// ```
     pub fn on_response(&mut self, f: impl FnOnce(&mut Parts) + Send + 'static) {
-        let registered = self.callbacks.on_response(&self.phase, f);
+        let registered = self.callbacks.on_response(&self.state, f);
         debug_assert!(registered.is_ok(), "a store that is not shared has sent no headers");
     }
 
     /// Registers a callback that is called once when the request ends, with how it ended.
     ///
     /// This is for the setup closure, and for the store of a [`run`](Self::run), where it cannot fail. Once the context is
-    /// shared, code below registers with [`RequestContext::on_end`].
+    /// shared, code below registers with [`RequestContext::on_end`](crate::RequestContext::on_end).
     ///
     /// Callbacks run in the order of their registration, in the context, after the response body was dropped and before the
     /// values are dropped; see [`End`] for when that is. They are synchronous and run while the server waits, so they should
     /// be quick: spawn longer work. A panic in one is reported by the panic hook and goes no further. A callback of a store
-    /// that becomes a context without an end, such as one that is only [scoped](RequestContext::scope), is dropped uncalled.
+    /// that becomes a context without an end, such as one that is only [scoped](crate::RequestContext::scope), is dropped uncalled.
     ///
     /// ```
     /// # use tower_request_context::{End, Store};
@@ -53,12 +53,12 @@ impl Store {
     /// assert_eq!(receiver.recv(), Ok(End::Cancelled));
     /// ```
     pub fn on_end(&mut self, f: impl FnOnce(End) + Send + 'static) {
-        let registered = self.callbacks.on_end(&self.phase, f);
+        let registered = self.callbacks.on_end(&self.state, f);
         debug_assert!(registered.is_ok(), "a store that is not shared has not ended");
     }
 
     /// Returns whether the request, or the [`Run`](crate::Run), that this store belongs to has ended. `false` for a context
-    /// that has no end, such as one that is only [scoped](RequestContext::scope).
+    /// that has no end, such as one that is only [scoped](crate::RequestContext::scope).
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -69,48 +69,36 @@ impl Store {
     /// ```
     #[must_use]
     pub fn is_ended(&self) -> bool {
-        self.nearest(Role::has_end).is_some_and(|store| store.phase.is_ended())
+        self.nearest_ancestor(ContextKind::has_end).is_some_and(|store| store.state.is_ended())
     }
 
     pub(crate) fn try_on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
-        let store = self.nearest(Role::has_response).ok_or(CallbackError::NoLifecycle)?;
-        store.callbacks.on_response(&store.phase, f)
+        let store = self.nearest_ancestor(ContextKind::has_response).ok_or(CallbackError::NoLifecycle)?;
+        store.callbacks.on_response(&store.state, f)
     }
 
     pub(crate) fn try_on_end(&self, f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
-        let store = self.nearest(Role::has_end).ok_or(CallbackError::NoLifecycle)?;
-        store.callbacks.on_end(&store.phase, f)
+        let store = self.nearest_ancestor(ContextKind::has_end).ok_or(CallbackError::NoLifecycle)?;
+        store.callbacks.on_end(&store.state, f)
     }
-}
 
-impl RequestContext {
-    /// From now on the head is sent; says whether somebody may wait to see it before.
+    /// Closes the registration of `on_response` callbacks. Returns whether any may be registered.
     #[inline]
-    pub(crate) fn close_head(&self) -> bool {
-        self.phase.respond()
+    pub(crate) fn close_response_callbacks(&self) -> bool {
+        self.state.send_headers()
     }
 
-    /// Shows the head to those who wait for it.
-    pub(crate) fn respond<B>(&self, response: Response<B>) -> Response<B> {
-        self.sync_scope(|| {
-            let (mut head, body) = response.into_parts();
-            self.callbacks.respond(&mut head);
-            Response::from_parts(head, body)
-        })
+    pub(crate) fn run_response_callbacks(&self, parts: &mut Parts) {
+        self.callbacks.run_on_response(parts);
     }
 
-    /// From now on the request is over; tells those who wait for that.
+    /// Sets the state to ended. Returns whether any callbacks may be registered.
     #[inline]
-    pub(crate) fn end(&self, how: End) {
-        if self.phase.end() {
-            self.tell(how);
-        }
+    pub(crate) fn set_ended(&self) -> bool {
+        self.state.end()
     }
 
-    #[inline(never)]
-    fn tell(&self, how: End) {
-        let mut context = Some(self.clone());
-        let _entered = scope::enter_in_drop(&mut context);
-        self.callbacks.end(how);
+    pub(crate) fn run_end_callbacks(&self, end: End) {
+        self.callbacks.run_on_end(end);
     }
 }

@@ -7,13 +7,13 @@ use std::{
 
 use super::{
     Store,
-    late::{Lookup, Written},
-    rare::Rare,
-    seeds::Seeds,
+    id_header::IdHeader,
+    initial::InitialValues,
+    lazy_parts::LazyBox,
+    shared::{Lookup, WriteFilter},
 };
 use crate::{
-    end::{Callbacks, Phase, Role},
-    headers::IdHeader,
+    lifecycle::{Callbacks, ContextKind, RequestState},
     sync::const_fn,
 };
 
@@ -29,12 +29,12 @@ impl Store {
         #[must_use]
         pub const fn new() -> Self {
             Self {
-                seeds: Seeds::new(),
-                written: Written::new(),
-                rare: Rare::new(),
+                initial: InitialValues::new(),
+                written: WriteFilter::new(),
+                lazy: LazyBox::new(),
                 callbacks: Callbacks::new(),
-                phase: Phase::new(),
-                role: Role::Loose,
+                state: RequestState::new(),
+                kind: ContextKind::Unattached,
                 needs_drop: false,
                 id_header: IdHeader::Unset,
                 parent: ManuallyDrop::new(None),
@@ -56,18 +56,18 @@ impl Store {
         T: Send + Sync + 'static,
     {
         self.needs_drop |= needs_drop::<T>();
-        let seeded = match self.seeds.insert(value) {
-            Ok(seeded) => seeded,
-            Err(value) => self.rare.make_mut().seeds.insert(value),
+        let inserted = match self.initial.insert(value) {
+            Ok(inserted) => inserted,
+            Err(value) => self.lazy.get_mut_or_alloc().overflow.insert(value),
         };
         if !self.written.has::<T>() {
-            return seeded;
+            return inserted;
         }
-        match self.rare.get_mut().map_or(Lookup::Unwritten, |rare| rare.late.forget()) {
-            Lookup::Unwritten => seeded,
+        match self.lazy.get_mut().map_or(Lookup::NotFound, |parts| parts.shared.take_entry()) {
+            Lookup::NotFound => inserted,
             Lookup::Removed => None,
             // An earlier writer's `Arc` is shared only while an `update` runs, which `&mut self` rules out.
-            Lookup::Value(late) => Arc::into_inner(late),
+            Lookup::Value(value) => Arc::into_inner(value),
         }
     }
 

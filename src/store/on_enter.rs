@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::Store;
-use crate::unwind::contained;
+use crate::unwind::catch_panic;
 
 /// Whether any closure was ever registered in this process. Programs that register none pay for this look alone.
 ///
@@ -27,7 +27,7 @@ pub(crate) fn has_hooks() -> bool {
 pub(crate) type EnterHooks = Option<Arc<EnterHook>>;
 
 pub(crate) struct EnterHook<E: ?Sized = dyn Enter> {
-    before: EnterHooks,
+    earlier: EnterHooks,
     enter: E,
 }
 
@@ -82,10 +82,10 @@ impl EnterHook {
     ///
     /// A panic in a closure goes on. With `contains_panics` it does not, and the closures after it run too.
     pub(crate) fn enter_all(&self, contains_panics: bool, hold: impl Fn(Box<dyn Guard>)) {
-        let latest_first: Vec<_> = iter::successors(Some(self), |hook| hook.before.as_deref()).collect();
+        let latest_first: Vec<_> = iter::successors(Some(self), |hook| hook.earlier.as_deref()).collect();
         for hook in latest_first.into_iter().rev() {
             if contains_panics {
-                contained(|| hook.enter.enter()).into_iter().for_each(&hold);
+                catch_panic(|| hook.enter.enter()).into_iter().for_each(&hold);
             } else {
                 hold(hook.enter.enter());
             }
@@ -147,8 +147,8 @@ impl Store {
     /// callbacks, the panic hook reports it and it goes no further. The same holds for a panic in the drop of a guard.
     pub fn on_enter<G: 'static>(&mut self, enter: impl Fn() -> G + Send + Sync + 'static) {
         HAS_HOOKS.store(true, Ordering::Relaxed);
-        let before = self.on_enter.take();
-        *self.on_enter = Some(Arc::new(EnterHook { before, enter: Closure(enter, PhantomData) }));
+        let earlier = self.on_enter.take();
+        *self.on_enter = Some(Arc::new(EnterHook { earlier, enter: Closure(enter, PhantomData) }));
     }
 
     /// Puts the closures of a parent before those of this store, which is not shared yet.
@@ -156,7 +156,7 @@ impl Store {
         let Some(inherited) = &*parent.on_enter else { return };
         let mut own = &mut *self.on_enter;
         while let Some(hook) = own {
-            own = &mut Arc::get_mut(hook).expect("the closures of a store that is not shared have one handle").before;
+            own = &mut Arc::get_mut(hook).expect("the closures of a store that is not shared have one handle").earlier;
         }
         *own = Some(Arc::clone(inherited));
     }
@@ -165,8 +165,8 @@ impl Store {
     pub(super) fn drop_enter_hooks(&mut self) {
         let mut next = self.on_enter.take();
         while let Some(mut hook) = next {
-            next = Arc::get_mut(&mut hook).and_then(|hook| hook.before.take());
-            contained(|| drop(hook));
+            next = Arc::get_mut(&mut hook).and_then(|hook| hook.earlier.take());
+            catch_panic(|| drop(hook));
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::iter;
 
-use super::{Store, late::Lookup};
-use crate::{ContextError, RequestId};
+use super::{Store, shared::Lookup};
+use crate::ContextError;
 
 /// # Reading values
 impl Store {
@@ -57,7 +57,7 @@ impl Store {
     {
         // Most reads find a seed of this very store, and are short enough to stand where they are called.
         if !self.written.has::<T>() {
-            if let Some(value) = self.seeds.first() {
+            if let Some(value) = self.initial.first() {
                 return Some(f(value));
             }
         }
@@ -80,18 +80,6 @@ impl Store {
         self.with(|_: &T| ()).is_some()
     }
 
-    /// Returns the id of the request: the [`RequestId`] that this store or a parent holds.
-    ///
-    /// ```
-    /// # use tower_request_context::{RequestId, Store};
-    /// let id = RequestId::new_v7();
-    /// assert_eq!(Store::new().with_value(id.clone()).id(), Some(id));
-    /// ```
-    #[must_use]
-    pub fn id(&self) -> Option<RequestId> {
-        self.get()
-    }
-
     #[inline(never)]
     fn search<T, R>(&self, f: impl FnOnce(&T) -> R) -> Option<R>
     where
@@ -99,12 +87,12 @@ impl Store {
     {
         let mut store = self;
         loop {
-            match store.late::<T>() {
-                Lookup::Unwritten => {}
+            match store.shared::<T>() {
+                Lookup::NotFound => {}
                 Lookup::Removed => return None,
                 Lookup::Value(value) => return Some(f(&value)),
             }
-            if let Some(value) = store.seed() {
+            if let Some(value) = store.initial() {
                 return Some(f(value));
             }
             store = store.parent.as_ref()?;
@@ -112,32 +100,32 @@ impl Store {
     }
 
     #[inline]
-    pub(super) fn late<T>(&self) -> Lookup<T>
+    pub(super) fn shared<T>(&self) -> Lookup<T>
     where
         T: Send + Sync + 'static,
     {
         if self.written.has::<T>() {
-            self.rare.get().map_or(Lookup::Unwritten, |rare| rare.late.get())
+            self.lazy.get().map_or(Lookup::NotFound, |parts| parts.shared.get())
         } else {
-            Lookup::Unwritten
+            Lookup::NotFound
         }
     }
 
     #[inline]
-    pub(crate) fn seed<T>(&self) -> Option<&T>
+    pub(crate) fn initial<T>(&self) -> Option<&T>
     where
         T: Send + Sync + 'static,
     {
         // The list has mostly been looked at by now.
-        self.rare.get().and_then(|rare| rare.seeds.get()).or_else(|| self.seeds.get())
+        self.lazy.get().and_then(|parts| parts.overflow.get()).or_else(|| self.initial.get())
     }
 
     /// The values of a type that were seeded here and in the parents, nearest first.
-    pub(crate) fn seeded<T>(&self) -> impl Iterator<Item = &T>
+    pub(crate) fn initial_values<T>(&self) -> impl Iterator<Item = &T>
     where
         T: Send + Sync + 'static,
     {
-        self.ancestors().filter_map(|store| store.seed())
+        self.ancestors().filter_map(|store| store.initial())
     }
 
     /// This store and its parents, nearest first.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Store,
-    late::{Late, Lookup},
+    shared::{Lookup, SharedValues},
 };
 
 /// # Values set after sharing
@@ -25,7 +25,7 @@ impl Store {
         T: Send + Sync + 'static,
     {
         let is_written = self.written.add::<T>();
-        self.rare.make_for_writes().late.set(value, is_written);
+        self.lazy.get_or_alloc_for_writes().shared.set(value, is_written);
     }
 
     /// Sets a value unless this store or a parent holds one. Returns whether it was set.
@@ -41,7 +41,7 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        !self.contains::<T>() && self.late_to_write::<T>().set_if_absent(Arc::new(value)).is_ok()
+        !self.contains::<T>() && self.shared_for_write::<T>().set_if_absent(Arc::new(value)).is_ok()
     }
 
     /// Changes a value in one atomic step and returns what `f` returned, or `None` if there is no such value.
@@ -61,16 +61,16 @@ impl Store {
         T: Clone + Send + Sync + 'static,
     {
         loop {
-            let (mut value, seen) = match self.late::<T>() {
+            let (mut value, seen) = match self.shared::<T>() {
                 Lookup::Value(seen) => (T::clone(&seen), Some(seen)),
                 Lookup::Removed => return None,
-                Lookup::Unwritten => match self.seed::<T>() {
+                Lookup::NotFound => match self.initial::<T>() {
                     Some(value) => (value.clone(), None),
                     None => (self.parent.as_ref()?.get()?, None),
                 },
             };
             let result = f(&mut value);
-            if self.late_to_write::<T>().replace(seen, value).is_ok() {
+            if self.shared_for_write::<T>().compare_and_set(seen, value).is_ok() {
                 return Some(result);
             }
         }
@@ -92,7 +92,7 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        self.contains::<T>() && !matches!(self.late_to_write::<T>().remove::<T>(), Lookup::Removed)
+        self.contains::<T>() && !matches!(self.shared_for_write::<T>().remove::<T>(), Lookup::Removed)
     }
 
     /// Returns a clone of the value of a type. If there is none, sets the one that `f` returns.
@@ -113,15 +113,15 @@ impl Store {
             return value;
         }
         let made = Arc::new(f());
-        match self.late_to_write::<T>().set_if_absent(Arc::clone(&made)) {
+        match self.shared_for_write::<T>().set_if_absent(Arc::clone(&made)) {
             Ok(()) => T::clone(&made),
             Err((winner, _)) => T::clone(&winner),
         }
     }
 
     #[inline]
-    fn late_to_write<T: 'static>(&self) -> &Late {
+    fn shared_for_write<T: 'static>(&self) -> &SharedValues {
         self.written.add::<T>();
-        &self.rare.make_for_writes().late
+        &self.lazy.get_or_alloc_for_writes().shared
     }
 }

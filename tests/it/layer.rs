@@ -262,7 +262,7 @@ fn nothing_printed_shows_a_value() {
     let future_text = format!("{future:?}");
     let context = "context: Some(RequestContext { values: {it::support::User} })";
     assert!(
-        future_text.starts_with(&format!("ResponseFuture {{ called: Scoped {{ {context}, inner: ")),
+        future_text.starts_with(&format!("ResponseFuture {{ inner: Scoped {{ {context}, inner: ")),
         "{future_text}"
     );
 
@@ -277,9 +277,9 @@ fn nothing_printed_shows_a_value() {
     });
     let refused = refusing.layer(service_fn(answer)).call(request(None));
     let refused_text = format!("{refused:?}");
-    assert!(refused_text.starts_with(&format!("ResponseFuture {{ refused: Scoped {{ {context}")), "{refused_text}");
+    assert!(refused_text.starts_with(&format!("ResponseFuture {{ rejection: Scoped {{ {context}")), "{refused_text}");
     let refusal_text = format!("{:?}", refused.now_or_never().unwrap().unwrap().into_body());
-    assert!(refusal_text.starts_with(&format!("ResponseBody {{ refusal: Scoped {{ {context}")), "{refusal_text}");
+    assert!(refusal_text.starts_with(&format!("ResponseBody {{ rejection: Scoped {{ {context}")), "{refusal_text}");
 
     for text in [layer_text, service_text, future_text, body_text, refused_text, refusal_text] {
         assert!(!text.contains("4711"), "{text}");

@@ -1,0 +1,197 @@
+//! A future or body that reports the end of its request.
+
+use std::{
+    mem,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::Poll,
+};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use super::{RequestContext, Scoped, scope::EnterGuard};
+use crate::{End, unwind::catch_panic};
+
+pin_project! {
+    /// A future or body in its context. It reports the end of the request once, when it completes or is dropped.
+    ///
+    /// At the end, the inner `T` is dropped first, and then the callbacks run. Both happen in the context, which is released
+    /// last. A future [transfers](Self::transfer_to) the context and the duty to report to the body of its response.
+    pub(crate) struct EndReporter<T> {
+        #[pin]
+        scoped: Scoped<T>,
+        // Whether this has still to report the end.
+        must_report: bool,
+        // Whether the inner `T` has panicked. `std::thread::panicking` does not tell: the panic may have been caught before
+        // the drop, and a drop during an unrelated panic is a cancellation.
+        // Atomic because methods that take `&self` can panic. It is read through `&mut`: the exclusive borrow comes after
+        // every shared one, which orders the store before the read. So `Relaxed` suffices.
+        panicked: AtomicBool,
+        // Returns how the request ends if the inner `T` is dropped before it is complete. A function pointer, because `Drop`
+        // has no bound `T: Body`.
+        at_drop: fn(&T) -> End,
+    }
+
+    impl<T> PinnedDrop for EndReporter<T> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.must_report {
+                this.finish();
+            }
+        }
+    }
+}
+
+impl<T> EndReporter<T> {
+    #[inline]
+    pub(crate) fn new(context: Option<RequestContext>, must_report: bool, inner: T) -> Self {
+        Self {
+            scoped: Scoped::new(context, inner),
+            must_report,
+            panicked: AtomicBool::new(false),
+            at_drop: |_| End::Cancelled,
+        }
+    }
+
+    /// Wraps a `T` that has no context and reports nothing.
+    pub(crate) fn detached(inner: T) -> Self {
+        Self::new(None, false, inner)
+    }
+
+    /// Makes the context, which was not entered yet, a child of the current one.
+    pub(crate) fn inherit(self: Pin<&mut Self>) {
+        if let Some(context) = self.project().scoped.context_mut() {
+            context.set_parent(RequestContext::current());
+        }
+    }
+
+    /// Enters the context, to run the inner `T` there. If that does not panic, forget the [`PanicGuard`] afterwards.
+    #[inline]
+    pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, EnterGuard<'_>, PanicGuard<'_>) {
+        let this = self.project();
+        // Created first, because closures of `on_enter` run during `enter` and may panic.
+        let panic_guard = PanicGuard { panicked: this.panicked, must_report: Some(this.must_report), is_done: false };
+        let (inner, entered) = this.scoped.enter();
+        (inner, entered, panic_guard)
+    }
+
+    /// Reports the end, if there is one. The inner `T` was dropped, and its context left.
+    #[inline]
+    pub(crate) fn end(self: Pin<&mut Self>, end: Option<End>) {
+        let this = self.project();
+        if let Some(end) = end {
+            if let (true, Some(context)) = (mem::take(this.must_report), this.scoped.context()) {
+                // A body may be polled again after a panic that was caught, and then return another end.
+                context.end(if *this.panicked.get_mut() { End::Panicked } else { end });
+            }
+        }
+    }
+
+    /// Runs the `on_response` callbacks on a response that is ready. Changes it in place, so that a response without
+    /// callbacks is not moved.
+    #[inline]
+    pub(crate) fn run_response_callbacks<B, E>(self: Pin<&mut Self>, polled: &mut Poll<Result<Response<B>, E>>) {
+        let has_response = matches!(polled, Poll::Ready(Ok(_)));
+        if has_response
+            && self.must_report
+            && self.scoped.context().is_some_and(|context| context.close_response_callbacks())
+        {
+            self.replace_response(polled);
+        }
+    }
+
+    #[inline(never)]
+    fn replace_response<B, E>(self: Pin<&mut Self>, polled: &mut Poll<Result<Response<B>, E>>) {
+        let this = self.project();
+        if let (Some(context), Poll::Ready(Ok(response))) = (this.scoped.context(), mem::replace(polled, Poll::Pending))
+        {
+            let panic_guard = PanicGuard::recording(this.panicked);
+            *polled = Poll::Ready(Ok(context.run_response_callbacks(response)));
+            mem::forget(panic_guard);
+        }
+    }
+
+    /// Transfers the context and the duty to report from a future that is ready to the body of its response.
+    #[inline]
+    pub(crate) fn transfer_to<U>(self: Pin<&mut Self>, next: U, at_drop: fn(&U) -> End) -> EndReporter<U> {
+        let this = self.project();
+        let (must_report, panicked) = (mem::take(this.must_report), mem::take(this.panicked));
+        EndReporter { scoped: Scoped::new(this.scoped.take_context(), next), must_report, panicked, at_drop }
+    }
+
+    /// Calls a method of the inner `T` outside its context, unless `T` was dropped. A panic is recorded, and goes on.
+    #[inline]
+    pub(crate) fn call<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        let panic_guard = PanicGuard::recording(&self.panicked);
+        let returned = self.scoped.get_ref().map(f);
+        mem::forget(panic_guard);
+        returned
+    }
+
+    #[inline]
+    pub(crate) fn get_ref(&self) -> &Scoped<T> {
+        &self.scoped
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.scoped.get_mut()
+    }
+
+    /// Drops the inner `T` in its context and reports how the request ended, also if that drop panics.
+    #[inline(never)]
+    fn finish(self: Pin<&mut Self>) {
+        let this = self.project();
+        *this.must_report = false;
+        let end = match this.scoped.as_ref().get_ref().get_ref() {
+            _ if *this.panicked.get_mut() => End::Panicked,
+            // This may call the body's `is_end_stream`: outside its context, as a server does.
+            Some(inner) => catch_panic(|| (this.at_drop)(inner)).unwrap_or(End::Panicked),
+            None => End::Cancelled,
+        };
+        let (mut inner, _entered) = this.scoped.enter_in_drop();
+        let mut report = ReportOnDrop(Some(End::Panicked));
+        inner.set(None);
+        report.0 = Some(end);
+    }
+}
+
+/// Records a panic when it is dropped. It is dropped by unwinding only: code that did not panic forgets it.
+pub(crate) struct PanicGuard<'a> {
+    panicked: &'a AtomicBool,
+    must_report: Option<&'a mut bool>,
+    is_done: bool,
+}
+
+impl<'a> PanicGuard<'a> {
+    fn recording(panicked: &'a AtomicBool) -> Self {
+        Self { panicked, must_report: None, is_done: false }
+    }
+
+    /// From now on, a panic also reports the end immediately: the inner `T` is complete, and only its drop can panic. Call
+    /// this in the context.
+    #[inline]
+    pub(crate) fn report_on_panic(&mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        self.panicked.store(true, Ordering::Relaxed);
+        if self.is_done && self.must_report.take().is_some_and(mem::take) {
+            drop(ReportOnDrop(Some(End::Panicked)));
+        }
+    }
+}
+
+/// Reports an end to the current context when it is dropped.
+pub(super) struct ReportOnDrop(pub(super) Option<End>);
+
+impl Drop for ReportOnDrop {
+    fn drop(&mut self) {
+        if let (Some(end), Some(context)) = (self.0, RequestContext::current()) {
+            context.end(end);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A future, body or stream in a context.
+
+use std::{
+    any::type_name,
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+#[cfg(feature = "stream")]
+use futures_core::Stream;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::scope::{self, EnterGuard};
+use crate::RequestContext;
+
+pin_project! {
+    /// A `T` that is polled and dropped in a context, or in none.
+    ///
+    /// It is a [`Future`] when `T` is one, an [`http_body::Body`] when `T` is one, and with the feature `stream` a
+    /// `futures_core::Stream` when `T` is one. [`RequestContext::scope`], [`RequestContext::carry`] and
+    /// [`RequestContext::exit`] return it.
+    ///
+    /// The context is current during each poll and while the `T` is dropped, be it finished, cancelled, never polled or
+    /// unwinding; what was current before is restored after each. A future is dropped as soon as it is ready. The
+    /// `size_hint` of a body or stream and the `is_end_stream` of a body are called outside the context.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let scoped = context.scope(async { RequestContext::get::<u8>() });
+    /// assert_eq!(scoped.await, Some(7));
+    /// assert!(!RequestContext::is_active());
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As a future, when it is polled after completion.
+    #[must_use = "futures, streams and bodies do nothing unless they are polled"]
+    pub struct Scoped<T> {
+        // While `inner` is polled or dropped, the outer context.
+        context: Option<RequestContext>,
+        // `None` once it is dropped: that has to happen in scope.
+        #[pin]
+        inner: Option<T>,
+    }
+
+    impl<T> PinnedDrop for Scoped<T> {
+        fn drop(this: Pin<&mut Self>) {
+            if this.inner.is_some() {
+                this.drop_inner();
+            }
+        }
+    }
+}
+
+impl<T> Scoped<T> {
+    #[inline]
+    pub(crate) fn new(context: Option<RequestContext>, inner: T) -> Self {
+        Self { context, inner: Some(inner) }
+    }
+
+    pub(crate) fn context(&self) -> Option<&RequestContext> {
+        self.context.as_ref()
+    }
+
+    pub(crate) fn context_mut(self: Pin<&mut Self>) -> Option<&mut RequestContext> {
+        self.project().context.as_mut()
+    }
+
+    #[inline]
+    pub(crate) fn get_ref(&self) -> Option<&T> {
+        self.inner.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.inner.as_mut()
+    }
+
+    /// Enters the context for as long as the inner `T`, if it is still there, is borrowed.
+    #[inline]
+    pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, EnterGuard<'_>) {
+        let this = self.project();
+        (this.inner, scope::enter(this.context))
+    }
+
+    // Out of line: a drop is most often that of a `Scoped` that is empty, and then costs a comparison.
+    #[inline(never)]
+    fn drop_inner(self: Pin<&mut Self>) {
+        let (mut inner, _entered) = self.enter_in_drop();
+        inner.set(None);
+    }
+
+    pub(crate) fn enter_in_drop(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, EnterGuard<'_>) {
+        let this = self.project();
+        (this.inner, scope::enter_in_drop(this.context))
+    }
+
+    /// Takes the context from a future that is ready, for what comes after it.
+    #[inline]
+    pub(crate) fn take_context(self: Pin<&mut Self>) -> Option<RequestContext> {
+        debug_assert!(self.inner.is_none(), "the inner future still needs its context");
+        self.project().context.take()
+    }
+}
+
+impl<T: FnOnce() -> R, R> Scoped<T> {
+    /// Calls the inner closure in its context.
+    pub(crate) fn call(mut self) -> R {
+        let this = &mut self;
+        // EnterGuard first: if that panics, the closure is still here, and is dropped in its context.
+        let _entered = scope::enter(&mut this.context);
+        let f = this.inner.take().expect("a new `Scoped` is full, and this call consumes it");
+        f()
+    }
+}
+
+impl<T: Future> Future for Scoped<T> {
+    type Output = T::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (mut inner, _entered) = self.enter();
+        let polled = inner.as_mut().as_pin_mut().expect("future polled after completion").poll(cx);
+        if polled.is_ready() {
+            inner.set(None);
+        }
+        polled
+    }
+}
+
+impl<T: Body> Body for Scoped<T> {
+    type Data = T::Data;
+    type Error = T::Error;
+
+    #[inline]
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let (inner, _entered) = self.enter();
+        match inner.as_pin_mut() {
+            Some(body) => body.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+#[cfg(feature = "stream")]
+impl<T: Stream> Stream for Scoped<T> {
+    type Item = T::Item;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T::Item>> {
+        let (inner, _entered) = self.enter();
+        match inner.as_pin_mut() {
+            Some(stream) => stream.poll_next(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.as_ref().map_or((0, Some(0)), Stream::size_hint)
+    }
+}
+
+impl<T> Scoped<T> {
+    /// Prints the inner `T` under the name of the type that its user knows.
+    pub(crate) fn named(&self, type_name: &'static str) -> impl fmt::Debug {
+        Named { context: &self.context, type_name }
+    }
+}
+
+impl<T> fmt::Debug for Scoped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.named(type_name::<T>()).fmt(f)
+    }
+}
+
+struct Named<'a> {
+    context: &'a Option<RequestContext>,
+    type_name: &'static str,
+}
+
+impl fmt::Debug for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scoped")
+            .field("context", self.context)
+            .field("inner", &format_args!("{}", self.type_name))
+            .finish()
+    }
+}

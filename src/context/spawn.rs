@@ -1,0 +1,158 @@
+//! Entering and leaving contexts: futures, bodies, closures, tasks and threads.
+
+#[cfg(feature = "rt")]
+use tokio::task::JoinHandle;
+
+use super::{RequestContext, Scoped, scope};
+
+/// # Spawned tasks, threads and scopes
+impl RequestContext {
+    /// Spawns a future on tokio's runtime, in the context that is current now: `tokio::spawn(carry(future))`.
+    ///
+    /// A bare `tokio::spawn` does not propagate the context.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let task = context.sync_scope(|| RequestContext::spawn(async { RequestContext::get::<u8>() }));
+    /// assert_eq!(task.await.unwrap(), Some(7));
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, as [`tokio::spawn`] does.
+    #[cfg(feature = "rt")]
+    #[track_caller]
+    pub fn spawn<T>(future: T) -> JoinHandle<T::Output>
+    where
+        T: Future + Send + 'static,
+        T::Output: Send + 'static,
+    {
+        tokio::spawn(Self::carry(future))
+    }
+
+    /// Runs a closure on tokio's blocking thread pool, in the context that is current now:
+    /// `tokio::task::spawn_blocking(bind(f))`.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let task = context.sync_scope(|| RequestContext::spawn_blocking(RequestContext::get::<u8>));
+    /// assert_eq!(task.await.unwrap(), Some(7));
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, as [`tokio::task::spawn_blocking`] does.
+    #[cfg(feature = "rt")]
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        tokio::task::spawn_blocking(Self::bind(f))
+    }
+
+    /// Wraps a future, a stream or a body so that it is polled and dropped in the context that is current now.
+    ///
+    /// Use it where [`spawn`](Self::spawn) does not fit: with a `JoinSet`, a `TaskTracker` or `spawn_local`. Call it where
+    /// the context is current. In a callback that a library runs on a task of its own, such as axum's for a WebSocket, no
+    /// context is current: pass it a handle from [`current`](Self::current) and use [`scope`](Self::scope). Where no context
+    /// is current now, none is current inside, as with [`exit`](Self::exit).
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let mut tasks = tokio::task::JoinSet::new();
+    /// context.sync_scope(|| tasks.spawn(RequestContext::carry(async { RequestContext::get::<u8>() })));
+    /// assert_eq!(tasks.join_all().await, [Some(7)]);
+    /// # }
+    /// ```
+    pub fn carry<T>(inner: T) -> Scoped<T> {
+        Scoped::new(Self::current(), inner)
+    }
+
+    /// Binds a closure to the context that is current now: it is called and dropped in that context, on any thread.
+    ///
+    /// Use it for work that is not a future: a job of a thread pool, a new thread, `JoinSet::spawn_blocking`. If the closure
+    /// is never called, its captured values are dropped in the context too. Where no context is current now, none is
+    /// current inside, whatever is current on the thread that calls it.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let work = context.sync_scope(|| RequestContext::bind(RequestContext::get::<u8>));
+    /// assert_eq!(std::thread::spawn(work).join().unwrap(), Some(7));
+    /// ```
+    #[must_use = "the closure does nothing until it is called"]
+    pub fn bind<F, R>(f: F) -> impl FnOnce() -> R
+    where
+        F: FnOnce() -> R,
+    {
+        let carried = Self::carry(f);
+        || carried.call()
+    }
+
+    /// Wraps a future, a stream or a body so that it is polled and dropped in this context.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// let task = tokio::spawn(context.scope(async { RequestContext::get::<u8>() }));
+    /// assert_eq!(task.await.unwrap(), Some(7));
+    /// # }
+    /// ```
+    pub fn scope<T>(&self, inner: T) -> Scoped<T> {
+        Scoped::new(Some(self.clone()), inner)
+    }
+
+    /// Calls `f` in this context and returns what it returned.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new().with_value(7_u8));
+    /// assert_eq!(context.sync_scope(RequestContext::get::<u8>), Some(7));
+    /// ```
+    ///
+    /// `f` should not wait for a thread pool that it runs on. While a thread of a rayon pool waits (in `join`, `scope`,
+    /// `install`, `yield_now` or a parallel iterator), it runs other jobs of the pool, and a job of another request then
+    /// runs in this context. See the [recipe](crate::recipes::tasks#tasks-and-threads).
+    pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        scope::sync_scope(Some(self.clone()), f)
+    }
+
+    /// Wraps a future, a stream or a body so that no context is current while it is polled and dropped.
+    ///
+    /// Use it for work that several requests share: filling a cache, opening a pooled connection, a `Shared` future.
+    /// Otherwise it runs in the context of the request that polls it.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let context = RequestContext::new(Store::new());
+    /// let shared = RequestContext::exit(async { RequestContext::is_active() });
+    /// assert!(!context.scope(shared).await);
+    /// # }
+    /// ```
+    pub fn exit<T>(inner: T) -> Scoped<T> {
+        Scoped::new(None, inner)
+    }
+
+    /// Calls `f` while no context is current, and returns what it returned.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, Store};
+    /// let context = RequestContext::new(Store::new());
+    /// assert!(!context.sync_scope(|| RequestContext::sync_exit(RequestContext::is_active)));
+    /// ```
+    pub fn sync_exit<R>(f: impl FnOnce() -> R) -> R {
+        scope::sync_scope(None, f)
+    }
+}

@@ -1,0 +1,268 @@
+//! The id of a request, which its logs, its response and its outgoing requests share.
+
+use std::{error::Error, fmt, str::FromStr};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+#[cfg(feature = "request-id")]
+use uuid::{NoContext, Timestamp, Uuid};
+
+use crate::{RequestContext, Store};
+
+/// So many bytes has an id at most.
+const MAX_LENGTH: usize = 128;
+
+/// An id of this length stands beside the count of its clones, in one allocation; any other takes two.
+const UUID_LENGTH: usize = 36;
+
+/// Whether an id may contain a byte, for each.
+static IS_ALLOWED: [bool; 256] = {
+    let allowed = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~+/=:;";
+    let mut is_allowed = [false; 256];
+    let mut index = 0;
+    while index < allowed.len() {
+        is_allowed[allowed[index] as usize] = true;
+        index += 1;
+    }
+    is_allowed
+};
+
+/// The id of a request: 1 to 128 bytes of ASCII letters, digits and `-._~+/=:;`.
+///
+/// UUIDs, ULIDs, base64, and the ids of Heroku and of AWS load balancers consist of these bytes. None of them is special to a
+/// shell, a query, a log viewer or a template: there are no quotes, braces, `$`, spaces or commas. So an id can be printed
+/// as it is, and its `Debug` shows it.
+///
+/// ```
+/// use tower_request_context::RequestId;
+///
+/// let id: RequestId = "Root=1-63441c4a-abcdef012345678912345678".parse()?;
+/// assert_eq!(id.as_str().len(), 40);
+/// assert!("${jndi:ldap://evil}".parse::<RequestId>().is_err());
+/// # Ok::<_, tower_request_context::RequestIdError>(())
+/// ```
+///
+/// A [`RequestIdPolicy`](crate::RequestIdPolicy) gives each request an id, which [`RequestContext::id`](crate::RequestContext::id) returns. Insert
+/// one for a background job: `Store::new().with_value(RequestId::new_v4()).run(job)`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// Makes a random id: a UUID of version 4 ([RFC 9562]), with 122 random bits and no data of host or process.
+    ///
+    /// The bits come from the operating system. A build that enables the feature `fast-rng` of the crate `uuid` takes them
+    /// from a generator in the process.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestId;
+    /// assert_eq!(RequestId::new_v4().as_str().len(), 36);
+    /// assert_ne!(RequestId::new_v4(), RequestId::new_v4());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random bits to give.
+    ///
+    /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4
+    #[cfg(feature = "request-id")]
+    #[must_use]
+    pub fn new_v4() -> Self {
+        Self::from_uuid(Uuid::new_v4())
+    }
+
+    /// Makes an id that sorts by the time of its making: a UUID of version 7 ([RFC 9562]), with the milliseconds since 1970
+    /// and 74 random bits.
+    ///
+    /// Ids of different milliseconds sort as these do; those of one millisecond are in no order. That would take a counter
+    /// that all threads share. Whoever sees the id sees the time.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestId;
+    /// assert_eq!(RequestId::new_v7().as_str().as_bytes()[14], b'7');
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random bits to give, or its clock is set before 1970.
+    ///
+    /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+    #[cfg(feature = "request-id")]
+    #[must_use]
+    pub fn new_v7() -> Self {
+        Self::from_uuid(Uuid::new_v7(Timestamp::now(NoContext)))
+    }
+
+    /// Returns the id as text.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestId;
+    /// assert_eq!("job-7".parse::<RequestId>()?.as_str(), "job-7");
+    /// # Ok::<_, tower_request_context::RequestIdError>(())
+    /// ```
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default() // it is ASCII, always
+    }
+
+    #[cfg(feature = "request-id")]
+    fn from_uuid(uuid: Uuid) -> Self {
+        let mut text = [0; UUID_LENGTH];
+        uuid.hyphenated().encode_lower(&mut text);
+        Self::from_bytes(Bytes::from_owner(text))
+    }
+
+    /// Copies the bytes: an id that shared them would keep the buffer alive that the server read them into.
+    fn validate(bytes: &[u8]) -> Result<Self, RequestIdError> {
+        if bytes.is_empty() {
+            return Err(RequestIdError::Empty);
+        }
+        if bytes.len() > MAX_LENGTH {
+            return Err(RequestIdError::TooLong { length: bytes.len() });
+        }
+        if let Some(position) = bytes.iter().position(|byte| !IS_ALLOWED[usize::from(*byte)]) {
+            return Err(RequestIdError::InvalidCharacter { position });
+        }
+        Ok(Self::from_bytes(match bytes.try_into() {
+            Ok(uuid) => Bytes::from_owner::<[u8; UUID_LENGTH]>(uuid),
+            Err(_) => Bytes::copy_from_slice(bytes),
+        }))
+    }
+
+    /// Reads the id from a header that has at most one line.
+    pub(super) fn from_headers(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Self>, RequestIdError> {
+        let mut lines = headers.get_all(name).iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => Ok(None),
+            (Some(line), None) => Self::try_from(line).map(Some),
+            (Some(_), Some(_)) => Err(RequestIdError::Repeated),
+        }
+    }
+
+    fn from_bytes(bytes: Bytes) -> Self {
+        Self(HeaderValue::from_maybe_shared(bytes).expect("what an id consists of is allowed in a header"))
+    }
+}
+
+/// # Request id
+impl RequestContext {
+    /// Returns the id of the current request, or `None` if it has none or no context is current.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestContext, RequestId, Store};
+    /// let job = Store::new().with_value(RequestId::try_from("job-7")?).run(async { RequestContext::id() });
+    /// # tokio_test::block_on(async {
+    /// assert_eq!(job.await.unwrap().as_str(), "job-7");
+    /// # });
+    /// assert_eq!(RequestContext::id(), None);
+    /// # Ok::<_, tower_request_context::RequestIdError>(())
+    /// ```
+    #[must_use]
+    pub fn id() -> Option<RequestId> {
+        Self::get()
+    }
+}
+
+/// # Request id
+impl Store {
+    /// Returns the id of the request: the [`RequestId`] that this store or a parent holds.
+    ///
+    /// ```
+    /// # use tower_request_context::{RequestId, Store};
+    /// let id = RequestId::new_v7();
+    /// assert_eq!(Store::new().with_value(id.clone()).id(), Some(id));
+    /// ```
+    #[must_use]
+    pub fn id(&self) -> Option<RequestId> {
+        self.get()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = RequestIdError;
+
+    fn from_str(text: &str) -> Result<Self, RequestIdError> {
+        Self::validate(text.as_bytes())
+    }
+}
+
+impl TryFrom<&str> for RequestId {
+    type Error = RequestIdError;
+
+    fn try_from(text: &str) -> Result<Self, RequestIdError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for RequestId {
+    type Error = RequestIdError;
+
+    fn try_from(text: String) -> Result<Self, RequestIdError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&HeaderValue> for RequestId {
+    type Error = RequestIdError;
+
+    fn try_from(value: &HeaderValue) -> Result<Self, RequestIdError> {
+        Self::validate(value.as_bytes())
+    }
+}
+
+impl From<RequestId> for HeaderValue {
+    fn from(id: RequestId) -> Self {
+        id.0
+    }
+}
+
+/// The error of an invalid [`RequestId`]. It does not show the invalid id, which may be made to do harm in a log.
+///
+/// ```
+/// use tower_request_context::{RequestId, RequestIdError};
+///
+/// assert_eq!("".parse::<RequestId>(), Err(RequestIdError::Empty));
+/// assert!(matches!("two words".parse::<RequestId>(), Err(RequestIdError::InvalidCharacter { position: 3, .. })));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequestIdError {
+    /// The id is empty.
+    Empty,
+    /// The header has more than one line.
+    Repeated,
+    /// The id is longer than 128 bytes.
+    #[non_exhaustive]
+    TooLong {
+        /// The length of the id in bytes.
+        length: usize,
+    },
+    /// A byte of the id is not allowed.
+    #[non_exhaustive]
+    InvalidCharacter {
+        /// The position of the first such byte, counted from 0.
+        position: usize,
+    },
+}
+
+impl fmt::Display for RequestIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a request id must not be empty"),
+            Self::Repeated => f.write_str("a request id must be the only line of its header"),
+            Self::TooLong { length } => write!(f, "a request id has at most {MAX_LENGTH} bytes, not {length}"),
+            Self::InvalidCharacter { position } => write!(
+                f,
+                "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte {position} (from 0) is none of \
+                 them",
+            ),
+        }
+    }
+}
+
+impl Error for RequestIdError {}

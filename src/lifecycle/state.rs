@@ -1,0 +1,85 @@
+//! How far a request has come.
+
+use std::sync::atomic::Ordering;
+
+use crate::sync::{AtomicU8, const_fn};
+
+/// The stage of one request, and which callbacks may be registered.
+///
+/// Both are in one atomic number, which changes without a lock. A registration calls [`add_waiter`](Self::add_waiter) while
+/// it holds the lock of the callbacks, and adds the callback before it releases the lock. An advance,
+/// [`send_headers`](Self::send_headers) or [`end`](Self::end), changes the number first and takes the lock afterwards, if a
+/// callback may be registered.
+///
+/// Invariant: a callback that was accepted is seen by the advance that it waits for. All read-modify-write operations on one
+/// atomic have a total order, and each reads the value of the one before it:
+///
+/// * If the registration comes first, the advance reads its bit and takes the lock. The registration released that lock
+///   after it added the callback, so the advance finds the callback.
+/// * If the advance comes first, the registration reads the later stage and is rejected.
+///
+/// `AcqRel` orders what comes before an advance, such as the values of the request, before what [`is_ended`](Self::is_ended)
+/// and a rejected registration observe. The callbacks themselves are ordered by the lock.
+#[derive(Default)]
+pub(crate) struct RequestState(AtomicU8);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Open = 0,
+    HeadersSent = 1,
+    Ended = 2,
+}
+
+// Bits beside the number of the stage.
+const HAS_RESPONSE_CALLBACKS: u8 = 0b0100;
+const HAS_END_CALLBACKS: u8 = 0b1000;
+const HAS_CALLBACKS: u8 = 0b1100;
+
+impl RequestState {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self(AtomicU8::new(Stage::Open as u8))
+        }
+    }
+
+    /// Advances to `HeadersSent`. Returns whether `on_response` callbacks may be registered.
+    #[inline]
+    pub(crate) fn send_headers(&self) -> bool {
+        let previous = self.0.swap(Stage::HeadersSent as u8, Ordering::AcqRel);
+        if previous & HAS_END_CALLBACKS == HAS_END_CALLBACKS {
+            // Restores the bit that the swap cleared. It cannot be missed: the owner of the response calls `end` later.
+            self.0.fetch_or(HAS_END_CALLBACKS, Ordering::AcqRel);
+        }
+        previous & HAS_RESPONSE_CALLBACKS == HAS_RESPONSE_CALLBACKS
+    }
+
+    /// Advances to `Ended`. Returns whether callbacks may be registered: for the end, or for a response that was never sent.
+    #[inline]
+    pub(crate) fn end(&self) -> bool {
+        self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & HAS_CALLBACKS != 0
+    }
+
+    /// Records that a callback waits for the end of `stage`, and returns the current stage. Call this under the lock of the
+    /// callbacks, before the callback is added.
+    pub(super) fn add_waiter(&self, stage: Stage) -> Stage {
+        let bit = if stage == Stage::Open { HAS_RESPONSE_CALLBACKS } else { HAS_END_CALLBACKS };
+        Self::stage(self.0.fetch_or(bit, Ordering::AcqRel))
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        Self::stage(self.0.load(Ordering::Acquire)) == Stage::Ended
+    }
+
+    #[inline]
+    pub(crate) fn has_callbacks(&mut self) -> bool {
+        *self.0.get_mut() & HAS_CALLBACKS != 0
+    }
+
+    fn stage(number: u8) -> Stage {
+        match number & !HAS_CALLBACKS {
+            0 => Stage::Open,
+            1 => Stage::HeadersSent,
+            _ => Stage::Ended,
+        }
+    }
+}

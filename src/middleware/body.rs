@@ -1,0 +1,180 @@
+//! The body of a response.
+
+use std::{
+    any::type_name,
+    fmt, mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::{remaining_bytes::RemainingBytes, tracked_body::TrackedBody};
+use crate::{End, context::EndReporter};
+
+pin_project! {
+    /// The body of the inner service's response, or that of a rejection, polled and dropped in the request's context.
+    ///
+    /// Frames, trailers, errors, `size_hint` and `is_end_stream` pass unchanged, up to the first error: nothing comes after
+    /// it. `size_hint` and `is_end_stream` are called outside the context, even by its drop. It is `Send`, `Sync`, `Unpin`
+    /// and `Default` where the inner body is; by default it is in no context.
+    ///
+    /// The request ends with it: see [`End`](crate::End).
+    ///
+    /// ```
+    /// use http_body::Body;
+    /// use tower_request_context::ResponseBody;
+    ///
+    /// let body = ResponseBody::<String>::default();
+    /// assert!(body.is_end_stream());
+    /// ```
+    pub struct ResponseBody<B, R = B> {
+        #[pin]
+        tracked: EndReporter<TrackedBody<EitherBody<B, R>>>,
+    }
+}
+
+pin_project! {
+    #[project = EitherBodyProjection]
+    pub(super) enum EitherBody<B, R> {
+        Inner { #[pin] body: B },
+        Rejection { #[pin] body: R },
+    }
+}
+
+impl<B, R> ResponseBody<B, R> {
+    #[inline]
+    pub(super) fn new(tracked: EndReporter<TrackedBody<EitherBody<B, R>>>) -> Self {
+        Self { tracked }
+    }
+}
+
+impl<B, R> Body for ResponseBody<B, R>
+where
+    B: Body,
+    R: Body<Data = B::Data>,
+    R::Error: Into<B::Error>,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut ending = self.project().tracked;
+        let (mut inner, entered, mut panic_guard) = ending.as_mut().enter();
+        let mut end = None;
+        let polled = match inner.as_mut().as_pin_mut() {
+            Some(mut tracked) => {
+                let polled = tracked.as_mut().body().poll_frame(cx);
+                match &polled {
+                    Poll::Ready(None) => end = Some(tracked.at_end()),
+                    Poll::Ready(Some(Err(_))) => end = Some(End::Failed),
+                    Poll::Ready(Some(Ok(frame))) => tracked.record_frame(frame),
+                    Poll::Pending => {}
+                }
+                polled
+            }
+            None => Poll::Ready(None),
+        };
+        if end.is_some() {
+            panic_guard.report_on_panic();
+            inner.set(None);
+        }
+        mem::forget(panic_guard);
+        drop(entered);
+        ending.end(end);
+        polled
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.tracked.call(|tracked| tracked.get_ref().is_end_stream()).unwrap_or(true)
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        self.hint()
+    }
+}
+
+// These do not need to know that the two bodies have the same data.
+impl<B: Body, R: Body> ResponseBody<B, R> {
+    /// Sets the length from `size_hint`. If that panics, the body is in its context already, and is dropped there.
+    #[inline]
+    pub(super) fn set_size(&mut self) {
+        let size = self.hint();
+        if let Some(tracked) = self.tracked.get_mut() {
+            tracked.set_size(&size);
+        }
+    }
+
+    #[inline]
+    fn hint(&self) -> SizeHint {
+        self.tracked.call(|tracked| tracked.get_ref().size_hint()).unwrap_or_else(|| SizeHint::with_exact(0))
+    }
+}
+
+impl<B: Default, R> Default for ResponseBody<B, R> {
+    fn default() -> Self {
+        Self::new(EndReporter::detached(TrackedBody::new(EitherBody::inner(B::default()), RemainingBytes::UNKNOWN)))
+    }
+}
+
+impl<B, R> fmt::Debug for ResponseBody<B, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scoped = self.tracked.get_ref();
+        let mut fields = f.debug_struct("ResponseBody");
+        match scoped.get_ref().map(TrackedBody::get_ref) {
+            Some(EitherBody::Rejection { .. }) => fields.field("rejection", &scoped.named(type_name::<R>())),
+            Some(EitherBody::Inner { .. }) | None => fields.field("inner", &scoped.named(type_name::<B>())),
+        };
+        fields.finish()
+    }
+}
+
+impl<B, R> EitherBody<B, R> {
+    #[inline]
+    pub(super) fn inner(body: B) -> Self {
+        Self::Inner { body }
+    }
+
+    #[inline]
+    pub(super) fn rejection(body: R) -> Self {
+        Self::Rejection { body }
+    }
+}
+
+impl<B: Body, R: Body> EitherBody<B, R> {
+    #[inline]
+    pub(super) fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Inner { body } => body.is_end_stream(),
+            Self::Rejection { body } => body.is_end_stream(),
+        }
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Inner { body } => body.size_hint(),
+            Self::Rejection { body } => body.size_hint(),
+        }
+    }
+}
+
+impl<B, R> EitherBody<B, R>
+where
+    B: Body,
+    R: Body<Data = B::Data>,
+    R::Error: Into<B::Error>,
+{
+    #[inline]
+    #[expect(clippy::type_complexity, reason = "it is that of `Body::poll_frame`")]
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        match self.project() {
+            EitherBodyProjection::Inner { body } => body.poll_frame(cx),
+            EitherBodyProjection::Rejection { body } => body.poll_frame(cx).map_err(Into::into),
+        }
+    }
+}

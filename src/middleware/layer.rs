@@ -1,0 +1,174 @@
+//! The layer: a setup, and how its contexts relate to those around them.
+
+use std::fmt;
+
+use http::request::Parts;
+use tower_layer::Layer;
+
+use super::{Nesting, RequestContextService, prepare::LayerConfig};
+use crate::Store;
+
+/// Gives each request a context of its own, seeded by a setup closure.
+///
+/// The closure gets the new [`Store`] and the head of the request, and returns `()`, or `Result<(), Response>` where
+/// `Err` refuses the request: that response is the answer, and the inner service is not called. It runs once a request,
+/// before the inner service's `call`, in whatever context was current before (with [`Nesting::Inherit`], in the outer
+/// context); so it seeds through `store`, not through `RequestContext::set`. It is `Fn`: services are cloned, and state
+/// behind `FnMut` would fork with each clone; share state through an `Arc`. To wait for something, set what you found from
+/// async middleware below this layer.
+///
+/// ```
+/// # use std::convert::Infallible;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use http::{Request, Response};
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tower_request_context::{RequestContext, RequestContextLayer};
+///
+/// #[derive(Clone)]
+/// struct UserId(String);
+///
+/// let layer = RequestContextLayer::new(|store, request| {
+///     if let Some(Ok(user)) = request.headers.get("x-user-id").map(|id| id.to_str()) {
+///         store.insert(UserId(user.to_owned()));
+///     }
+/// });
+/// let service = layer.layer(service_fn(async |_: Request<()>| {
+///     let user = RequestContext::get::<UserId>(); // nothing was passed
+///     Ok::<_, Infallible>(Response::new(user.map_or_else(String::new, |user| user.0)))
+/// }));
+///
+/// let request = Request::builder().header("x-user-id", "7").body(()).unwrap();
+/// let response = service.oneshot(request).await.unwrap();
+/// assert_eq!(http_body_util::BodyExt::collect(response).await.unwrap().to_bytes(), "7");
+/// # }
+/// ```
+///
+/// A panic in the setup unwinds to the caller of the service and leaves nothing behind.
+///
+/// # Where axum or tower fix the type of the response
+///
+/// The service responds with a [`ResponseBody`](crate::ResponseBody). `Router::layer` takes it. `axum::serve` around a
+/// layered `Router`, `tower::util::option_layer` and `BoxCloneSyncService` need axum's own `Response`: "type mismatch
+/// resolving `<RequestContextService<…> as Service<Request<Body>>>::Response == Response<Body>`". Convert the response in a
+/// layer outside this one. The conversion boxes the body, which is one allocation per request.
+///
+/// ```
+/// # use axum::{Router, ServiceExt, body::Body, extract::Request, response::IntoResponse, routing::get};
+/// # use tower::{Layer, util::MapResponseLayer};
+/// # use tower_request_context::{RequestContext, RequestContextLayer};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let router: Router = Router::new().route("/", get(async || RequestContext::expect::<&str>()));
+/// let layer = RequestContextLayer::new(|store, _| {
+///     store.insert("a value");
+/// });
+/// let app = (MapResponseLayer::new(IntoResponse::into_response), layer).layer(router); // the first is outermost
+/// # let response = tower::ServiceExt::oneshot(app.clone(), Request::new(Body::empty())).await.unwrap();
+/// # assert_eq!(axum::body::to_bytes(response.into_body(), 99).await.unwrap(), "a value");
+/// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// let server = axum::serve(listener, ServiceExt::<Request>::into_make_service(app));
+/// # drop(server);
+/// # }
+/// ```
+#[derive(Clone, Copy)]
+#[must_use = "a layer does nothing until it wraps a service"]
+pub struct RequestContextLayer<F> {
+    config: LayerConfig<F>,
+}
+
+impl<F> RequestContextLayer<F> {
+    /// Makes a layer that runs `setup` on each request.
+    ///
+    /// ```
+    /// # use axum::{Router, body::{Body, to_bytes}, routing::get};
+    /// # use tower::ServiceExt;
+    /// # use tower_request_context::{RequestContext, RequestContextLayer};
+    /// # async fn get_text(app: Router, path: &str) -> String {
+    /// #     let response = app.oneshot(http::Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    /// #     String::from_utf8(to_bytes(response.into_body(), 99).await.unwrap().into()).unwrap()
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let app = Router::new().route("/cats", get(|| async { RequestContext::expect::<String>() }));
+    /// let app = app.layer(RequestContextLayer::new(|store, request| {
+    ///     store.insert(request.uri.path().to_owned());
+    /// }));
+    /// assert_eq!(get_text(app, "/cats").await, "/cats");
+    /// # }
+    /// ```
+    ///
+    /// Refusing with a response:
+    ///
+    /// ```
+    /// # use axum::{Router, body::Body, response::IntoResponse};
+    /// # use http::{Request, StatusCode};
+    /// # use tower::ServiceExt;
+    /// # use tower_request_context::RequestContextLayer;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let app: Router = Router::new().layer(RequestContextLayer::new(|store, request| {
+    ///     let key = request.headers.get("x-api-key").ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())?;
+    ///     store.insert(key.clone());
+    ///     Ok(())
+    /// }));
+    /// let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
+    /// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    /// # }
+    /// ```
+    pub const fn new<R>(setup: F) -> Self
+    where
+        F: Fn(&mut Store, &mut Parts) -> R,
+    {
+        Self { config: LayerConfig::new(setup) }
+    }
+
+    /// Says how this layer's contexts relate to those of a layer outside of it.
+    ///
+    /// ```
+    /// # use tower_request_context::{Nesting, RequestContextLayer};
+    /// let layer = RequestContextLayer::default().nesting(Nesting::Inherit);
+    /// assert!(format!("{layer:?}").contains("Inherit"));
+    /// ```
+    pub fn nesting(mut self, nesting: Nesting) -> Self {
+        self.config.nesting = nesting;
+        self
+    }
+
+    /// Also inserts a [`WeakRequestContext`](crate::WeakRequestContext) into the request's extensions.
+    ///
+    /// The handle reaches code that runs where the context is not current: a `call` that middleware makes on a task of
+    /// its own, as `tower::buffer` does. There, a layer with [`Nesting::Inherit`] or [`Nesting::Reuse`] finds the context
+    /// through the handle. Other code upgrades the handle and enters the context.
+    ///
+    /// A layer replaces the handle of an outer layer, with or without this option. Middleware that enters a context of its
+    /// own should replace it too (see the [recipe](crate::recipes::middleware#in-a-library)), and middleware that calls
+    /// outside of the context, with [`exit`](crate::RequestContext::exit), should remove it.
+    ///
+    /// ```
+    /// # use tower_request_context::RequestContextLayer;
+    /// let layer = RequestContextLayer::default().insert_extension();
+    /// assert!(format!("{layer:?}").contains("insert_extension: true"));
+    /// ```
+    pub fn insert_extension(mut self) -> Self {
+        self.config.insert_extension = true;
+        self
+    }
+}
+
+/// An empty context for each request, for what is set later.
+impl Default for RequestContextLayer<fn(&mut Store, &mut Parts)> {
+    fn default() -> Self {
+        Self::new(|_, _| {})
+    }
+}
+
+impl<S, F: Clone> Layer<S> for RequestContextLayer<F> {
+    type Service = RequestContextService<S, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequestContextService::from_config(inner, self.config.clone())
+    }
+}
+
+impl<F> fmt::Debug for RequestContextLayer<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.config.fmt(f)
+    }
+}
