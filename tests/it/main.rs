@@ -27,6 +27,7 @@ mod model;
 mod nesting;
 mod on_enter;
 mod partners;
+mod picture;
 mod propagation;
 mod quickstart;
 mod readme;
