@@ -1,19 +1,20 @@
-//! It reaches everywhere: each place in a request, whatever happens there, inside each outer context.
+//! The context is available in each place of a request, whatever happens there, with and without an outer context.
 //!
-//! A cell of [`TABLE`] runs a request, by hand, through a layer around a [`Probe`](probe::Probe). In the cell's place the
-//! probe must have seen the inner user, at each visit; after each step of the way the outer one must be current again. Each
-//! context has two guards of `Store::on_enter`, which must be entered in order wherever it is current, and nowhere else.
+//! Each cell of [`TABLE`] sends a request through a layer around a [`Probe`](probe::Probe) and polls it by hand. At
+//! each visit of the cell's place, the probe must see the inner user. After each step, the outer user must be current
+//! again. Each context has two guards of `Store::on_enter`. They must be entered in order while it is current, and at
+//! no other time.
 
 mod broken;
-mod carried;
 mod drive;
-mod entered;
-mod guest;
+mod enter_guards;
 mod log;
+mod other_paths;
 mod probe;
 mod promises;
 mod report;
-mod way;
+mod scenario;
+mod setup;
 
 use std::{collections::HashSet, iter::zip};
 
@@ -24,21 +25,21 @@ use self::{
     Manner::{Cancelled, Fails, NeverPolled, Panic, PendingMany, PendingOnce, Ready},
     Place::{Call, DropOfBody, DropOfFuture, Frame, Poll, Trailers},
     Visits::{Cannot, Times},
-    guest::promised,
     promises::assert_breaks,
-    report::{Real, Report},
+    report::{CrateStorage, Report},
+    setup::recording_layer,
 };
 use crate::support::{Setup, User};
 
 const INNER: User = User(1);
 const OUTER: User = User(2);
-/// Who is current where nobody is, but in a context.
-const NAMELESS: User = User(0);
+/// Stands for a context that holds no user.
+const ANONYMOUS: User = User(0);
 
-/// How often is many.
+/// How often a `PendingMany` future is pending.
 const MANY: usize = 9;
 
-/// Where code of a request runs. `Call` is its synchronous part.
+/// Where code of a request runs. `Call` is the synchronous part of the inner service's call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Place {
     Call,
@@ -49,7 +50,7 @@ enum Place {
     DropOfBody,
 }
 
-/// What happens there; what is dropped was polled in this manner before.
+/// What happens in a place. For the drop places, it describes the polls before the drop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Manner {
     Ready,
@@ -68,25 +69,25 @@ struct Cell {
     outer: Option<User>,
 }
 
-/// How often the place is visited in a run of the cell, or why there can be none.
+/// How often the place is visited in a run of the cell, or why the cell cannot exist.
 #[derive(Clone, Copy)]
 enum Visits {
     Times(usize),
     Cannot(&'static str),
 }
 
-const NO_FUTURE: Visits = Cannot("the sync part of call cannot be pending: it is no future");
-const NO_ERROR: Visits = Cannot("the sync part of call cannot fail: it returns a future");
-const NO_HALF: Visits = Cannot("the sync part of call cannot be cancelled: a function runs to its end");
-const NO_POLL: Visits = Cannot("what is never polled has no poll");
-const NO_FRAME: Visits = Cannot("what is never polled has no frame");
-const NO_TRAILERS: Visits = Cannot("what is not polled on after its data has no trailers");
+const NO_FUTURE: Visits = Cannot("the sync part of call is not a future, so it is never pending");
+const NO_ERROR: Visits = Cannot("the sync part of call returns a future, not a result");
+const NO_CANCEL: Visits = Cannot("the sync part of call is a function, which cannot be cancelled");
+const NO_POLL: Visits = Cannot("a future that is never polled has no poll");
+const NO_FRAME: Visits = Cannot("a body that is never polled has no frame");
+const NO_TRAILERS: Visits = Cannot("a body that is not polled after its data has no trailers");
 
 const MANNERS: [Manner; 7] = [Ready, PendingOnce, PendingMany, Fails, Panic, Cancelled, NeverPolled];
 
-#[rustfmt::skip] // a grid, with the columns of `MANNERS`
+#[rustfmt::skip] // aligned to the columns of `MANNERS`
 const TABLE: [(Place, [Visits; 7]); 6] = [
-    (Call,         [Times(1), NO_FUTURE, NO_FUTURE,       NO_ERROR, Times(1), NO_HALF,  Times(1)]),
+    (Call,         [Times(1), NO_FUTURE, NO_FUTURE,       NO_ERROR, Times(1), NO_CANCEL,  Times(1)]),
     (Poll,         [Times(1), Times(2),  Times(1 + MANY), Times(1), Times(1), Times(1), NO_POLL]),
     (Frame,        [Times(1), Times(2),  Times(1 + MANY), Times(1), Times(1), Times(1), NO_FRAME]),
     (Trailers,     [Times(1), Times(2),  Times(1 + MANY), Times(1), Times(1), Times(1), NO_TRAILERS]),
@@ -107,38 +108,38 @@ fn cells() -> Vec<(Cell, Visits)> {
 fn layer() -> RequestContextLayer<Setup> {
     RequestContextLayer::new(|store, _| {
         store.insert(INNER);
-        entered::register(store, INNER);
+        enter_guards::register(store, INNER);
     })
 }
 
 #[test]
-fn the_table_considers_each_of_84_cells_once_and_runs_70() {
+fn table_has_84_distinct_cells_and_runs_70() {
     let distinct: HashSet<Cell> = cells().into_iter().map(|(cell, _)| cell).collect();
     assert_eq!((cells().len(), distinct.len()), (84, 84));
 
-    let report = Report::of(Real, |probe| layer().layer(probe));
+    let report = Report::run(CrateStorage, |probe| layer().layer(probe));
     assert_eq!(report.ran.len(), 70, "{report}");
-    assert_eq!(report.cannot_be.len(), 14, "{report}");
-    assert!(report.cannot_be.iter().all(|(_, reason)| !reason.is_empty()));
+    assert_eq!(report.impossible.len(), 14, "{report}");
+    assert!(report.impossible.iter().all(|(_, reason)| !reason.is_empty()));
 }
 
-/// F3 (Quarkus CVE-2022-2466), F21, E9: one guard for each way out, and each way in.
+/// F3 (Quarkus CVE-2022-2466), F21, E9. After each step the outer context is current again.
 #[test]
-fn the_layer_reaches_each_cell_and_restores_the_outer_context_after_each_step() {
-    let report = Report::of(Real, |probe| layer().layer(probe));
+fn layer_passes_each_cell() {
+    let report = Report::run(CrateStorage, |probe| layer().layer(probe));
     assert!(report.failed.is_empty(), "{report}");
 }
 
 #[test]
-fn a_layer_that_inherits_or_inserts_its_extension_reaches_each_cell() {
-    let report = Report::of(Real, |probe| layer().nesting(Nesting::Inherit).layer(probe));
+fn inheriting_layer_and_extension_pass_each_cell() {
+    let report = Report::run(CrateStorage, |probe| layer().nesting(Nesting::Inherit).layer(probe));
     assert!(report.failed.is_empty(), "{report}");
-    let report = Report::of(Real, |probe| layer().insert_extension().layer(probe));
+    let report = Report::run(CrateStorage, |probe| layer().insert_extension().layer(probe));
     assert!(report.failed.is_empty(), "{report}");
 }
 
 #[test]
-fn the_layer_keeps_each_promise_whichever_way_a_request_goes() {
-    assert_breaks(|guest, probe| promised(guest).layer(probe), |_, _| false);
-    assert_breaks(|guest, probe| promised(guest).insert_extension().layer(probe), |_, _| false);
+fn layer_keeps_each_promise_in_each_scenario() {
+    assert_breaks(|setup, probe| recording_layer(setup).layer(probe), |_, _| false);
+    assert_breaks(|setup, probe| recording_layer(setup).insert_extension().layer(probe), |_, _| false);
 }

@@ -1,10 +1,10 @@
-//! Layers with a fault each, which the table must find, and where it must find it: a suite that cannot fail proves
-//! nothing.
+//! Tests of the availability checks: layers with one fault each. The table must report exactly the cells that the fault
+//! breaks.
 
-mod carriers;
-mod flawed;
-mod found_out;
+mod faults;
+mod faulty_layer;
 mod guards;
+mod storage;
 
 use std::{
     pin::Pin,
@@ -16,120 +16,121 @@ use http_body::Frame;
 use hyper::body::Body;
 use tower::{Service, service_fn};
 
-use self::carriers::{Global, Own};
+use self::storage::{Global, ThreadLocal};
 use super::{
     Cell, INNER, Manner, OUTER, Place,
-    entered::EnterPanics,
+    enter_guards::EnterPanics,
     probe::{Failure, Probe, ProbeBody},
-    report::{Carrier, Real, Report},
+    report::{CrateStorage, Report, Storage},
 };
 
 #[test]
-fn the_layer_that_the_broken_ones_are_made_from_is_whole() {
-    assert_fails_exactly(Real, |_| true, |_| false);
-    assert_fails_exactly(Own::Restores, |_| true, |_| false);
+fn service_without_a_fault_passes_each_cell() {
+    assert_fails_exactly(CrateStorage, |_| true, |_| false);
+    assert_fails_exactly(ThreadLocal::Restores, |_| true, |_| false);
 }
 
 #[test]
-fn a_layer_that_scopes_only_the_future_fails_at_the_call_and_all_over_the_body() {
+fn detects_a_scope_of_the_future_only() {
     let future = |place| matches!(place, Place::Poll | Place::DropOfFuture);
-    assert_fails_exactly(Real, |now| future(now.place), |cell| !future(cell.place));
+    assert_fails_exactly(CrateStorage, |now| future(now.place), |cell| !future(cell.place));
 }
 
 #[test]
-fn a_layer_without_a_body_fails_at_the_frames_the_trailers_and_the_drop_of_the_body() {
+fn detects_an_unscoped_body() {
     let body = |place| matches!(place, Place::Frame | Place::Trailers | Place::DropOfBody);
-    assert_fails_exactly(Real, |now| !body(now.place), |cell| body(cell.place));
+    assert_fails_exactly(CrateStorage, |now| !body(now.place), |cell| body(cell.place));
 }
 
 #[test]
-fn a_layer_without_a_drop_fails_at_each_drop() {
-    assert_fails_exactly(Real, |now| !is_drop(now.place), |cell| is_drop(cell.place));
+fn detects_unscoped_drops() {
+    assert_fails_exactly(CrateStorage, |now| !is_drop(now.place), |cell| is_drop(cell.place));
 }
 
 #[test]
-fn a_layer_that_drops_only_the_finished_in_scope_fails_where_a_drop_comes_too_early() {
+fn detects_an_unscoped_drop_before_completion() {
     let early = |manner| matches!(manner, Manner::Panic | Manner::Cancelled | Manner::NeverPolled);
     assert_fails_exactly(
-        Real,
+        CrateStorage,
         |now| !is_drop(now.place) || now.finished,
         |cell| is_drop(cell.place) && early(cell.manner),
     );
 }
 
 #[test]
-fn a_layer_that_starts_with_the_first_poll_fails_where_the_never_polled_is_dropped() {
+fn detects_an_unscoped_drop_before_the_first_poll() {
     assert_fails_exactly(
-        Real,
+        CrateStorage,
         |now| !is_drop(now.place) || now.polls > 0,
         |cell| is_drop(cell.place) && cell.manner == Manner::NeverPolled,
     );
 }
 
 #[test]
-fn a_layer_that_is_gone_after_the_first_poll_fails_where_a_future_was_pending() {
+fn detects_unscoped_polls_after_the_first() {
     let pending = |manner| matches!(manner, Manner::PendingOnce | Manner::PendingMany);
     assert_fails_exactly(
-        Real,
+        CrateStorage,
         |now| now.place != Place::Poll || now.polls == 0,
         |cell| cell.place == Place::Poll && pending(cell.manner),
     );
 }
 
-macro_rules! forgetful {
+macro_rules! not_entered_in {
     ($($name:ident: $place:ident;)*) => {
         $(
             #[test]
             fn $name() {
-                assert_fails_exactly(Real, |now| now.place != Place::$place, |cell| cell.place == Place::$place);
+                let is_there = |place| place == Place::$place;
+                assert_fails_exactly(CrateStorage, |now| !is_there(now.place), |cell| is_there(cell.place));
             }
         )*
     };
 }
 
-forgetful! {
-    a_layer_that_forgets_the_call_fails_there_and_nowhere_else: Call;
-    a_layer_that_forgets_the_polls_fails_there_and_nowhere_else: Poll;
-    a_layer_that_forgets_the_frames_fails_there_and_nowhere_else: Frame;
-    a_layer_that_forgets_the_trailers_fails_there_and_nowhere_else: Trailers;
-    a_layer_that_forgets_the_drop_of_the_future_fails_there_and_nowhere_else: DropOfFuture;
-    a_layer_that_forgets_the_drop_of_the_body_fails_there_and_nowhere_else: DropOfBody;
+not_entered_in! {
+    detects_an_unscoped_call: Call;
+    detects_unscoped_polls: Poll;
+    detects_unscoped_frames: Frame;
+    detects_unscoped_trailers: Trailers;
+    detects_an_unscoped_drop_of_the_future: DropOfFuture;
+    detects_an_unscoped_drop_of_the_body: DropOfBody;
 }
 
 #[test]
-fn a_layer_that_does_not_restore_on_panic_fails_where_there_is_one() {
-    assert_fails_exactly(Own::RestoresUnlessUnwinding, |_| true, |cell| cell.manner == Manner::Panic);
+fn detects_a_context_left_current_by_a_panic() {
+    assert_fails_exactly(ThreadLocal::RestoresUnlessUnwinding, |_| true, |cell| cell.manner == Manner::Panic);
 }
 
 #[test]
-fn a_layer_that_clears_instead_of_restoring_fails_where_there_is_an_outer_context() {
-    assert_fails_exactly(Own::Clears, |_| true, |cell| cell.outer == Some(OUTER));
+fn detects_clearing_instead_of_restoring() {
+    assert_fails_exactly(ThreadLocal::Clears, |_| true, |cell| cell.outer == Some(OUTER));
 }
 
 #[test]
-fn a_layer_that_sets_a_thread_local_at_the_call_and_never_restores_it_fails_in_each_cell() {
-    let report = assert_fails_exactly(Own::NeverRestores, |now| now.place == Place::Call, |_| true);
+fn detects_a_thread_local_that_is_never_restored() {
+    let report = assert_fails_exactly(ThreadLocal::NeverRestores, |now| now.place == Place::Call, |_| true);
     assert_all_fail_because(&report, "was current after Call");
 }
 
 #[test]
-fn a_layer_that_restores_only_at_the_end_of_the_request_fails_in_each_cell() {
-    let report = assert_fails_exactly(Own::RestoresLast, |_| true, |_| true);
+fn detects_restoring_only_at_the_end_of_the_request() {
+    let report = assert_fails_exactly(ThreadLocal::RestoresAtEnd, |_| true, |_| true);
     assert_all_fail_because(&report, "was current after Call");
 }
 
 #[test]
-fn a_layer_with_a_global_is_seen_by_another_thread_in_each_cell() {
+fn detects_a_global_in_place_of_a_thread_local() {
     let report = assert_fails_exactly(Global, |_| true, |_| true);
     assert_all_fail_because(&report, "another thread saw");
 }
 
-fn assert_fails_exactly<C: Carrier>(
-    carrier: C,
+fn assert_fails_exactly<C: Storage>(
+    storage: C,
     enters: impl Fn(Moment) -> bool + Copy + Sync,
     fails: impl Fn(&Cell) -> bool,
 ) -> Report {
-    let report = Report::of(carrier, |probe| faulty(probe, carrier, enters));
+    let report = Report::run(storage, |probe| faulty_service(probe, storage, enters));
     assert_eq!(report.failed(), report.ran_with(fails), "{report}");
     report
 }
@@ -142,26 +143,27 @@ fn is_drop(place: Place) -> bool {
     matches!(place, Place::DropOfFuture | Place::DropOfBody)
 }
 
-/// A service around the probe that enters its user's scope at those moments that `enters` names, and at no other.
-fn faulty<C: Carrier, P: Fn(Moment) -> bool + Copy>(
+/// Wraps the probe in a service that enters its user's scope only at the moments for which `enters` returns true.
+fn faulty_service<C: Storage, P: Fn(Moment) -> bool + Copy>(
     mut probe: Probe,
-    carrier: C,
+    storage: C,
     enters: P,
-) -> impl Service<Request<()>, Response = Response<Faulty<ProbeBody, C, P>>, Error = Failure> {
+) -> impl Service<Request<()>, Response = Response<FaultyService<ProbeBody, C, P>>, Error = Failure> {
     service_fn(move |request| {
         let call = Moment { place: Place::Call, polls: 0, finished: false };
-        let enters = Enters { carrier, at: enters };
+        let enters = EnterWhen { storage, at: enters };
         let future = enters.scope(call, || probe.call(request));
-        Faulty::new([Place::Poll, Place::DropOfFuture], enters, future)
+        FaultyService::new([Place::Poll, Place::DropOfFuture], enters, future)
     })
 }
 
+/// A moment at which the future or the body is called, polled or dropped.
 #[derive(Clone, Copy)]
 struct Moment {
     place: Place,
-    /// How often it was polled before.
+    /// The number of earlier polls.
     polls: usize,
-    /// Whether it is ready, or has sent its trailers, or failed.
+    /// True if the future is ready, or the body has sent its trailers or failed.
     finished: bool,
 }
 
@@ -171,33 +173,35 @@ impl Moment {
     }
 }
 
+/// Enters the user's scope when the predicate is true for the moment.
 #[derive(Clone, Copy)]
-struct Enters<C, P> {
-    carrier: C,
+struct EnterWhen<C, P> {
+    storage: C,
     at: P,
 }
 
-impl<C: Carrier, P: Fn(Moment) -> bool> Enters<C, P> {
+impl<C: Storage, P: Fn(Moment) -> bool> EnterWhen<C, P> {
     fn scope<R>(&self, now: Moment, f: impl FnOnce() -> R) -> R {
         match (self.at)(now) {
-            true if now.is_last() => self.carrier.last_scope(INNER, f),
-            true => self.carrier.scope(INNER, f),
-            false => self.carrier.omitted_scope(INNER, f),
+            true if now.is_last() => self.storage.last_scope(INNER, f),
+            true => self.storage.scope(INNER, f),
+            false => self.storage.omitted_scope(INNER, f),
         }
     }
 }
 
-/// What `Scoped` is to the real layer.
-struct Faulty<T, C: Carrier, P: Fn(Moment) -> bool> {
+/// The future or the body, as `Scoped` is in the crate's layer.
+struct FaultyService<T, C: Storage, P: Fn(Moment) -> bool> {
     inner: Option<Pin<Box<T>>>,
-    enters: Enters<C, P>,
-    /// Where it is polled next.
+    enters: EnterWhen<C, P>,
+    /// The place of the next poll.
     poll: Place,
+    /// The moment of a drop from here on.
     drop: Moment,
 }
 
-impl<T, C: Carrier, P: Fn(Moment) -> bool> Faulty<T, C, P> {
-    fn new([poll, drop]: [Place; 2], enters: Enters<C, P>, inner: T) -> Self {
+impl<T, C: Storage, P: Fn(Moment) -> bool> FaultyService<T, C, P> {
+    fn new([poll, drop]: [Place; 2], enters: EnterWhen<C, P>, inner: T) -> Self {
         let drop = Moment { place: drop, polls: 0, finished: false };
         Self { inner: Some(Box::pin(inner)), enters, poll, drop }
     }
@@ -205,29 +209,29 @@ impl<T, C: Carrier, P: Fn(Moment) -> bool> Faulty<T, C, P> {
     fn poll_inner<R>(&mut self, poll: impl FnOnce(Pin<&mut T>) -> Poll<R>) -> Poll<R> {
         let now = Moment { place: self.poll, ..self.drop };
         self.drop.polls += 1;
-        let inner = self.inner.as_mut().expect("only the drop takes it out");
+        let inner = self.inner.as_mut().expect("`inner` is taken only in `drop`");
         self.enters.scope(now, || poll(inner.as_mut()))
     }
 }
 
-impl<T, C: Carrier, P: Fn(Moment) -> bool> Unpin for Faulty<T, C, P> {}
+impl<T, C: Storage, P: Fn(Moment) -> bool> Unpin for FaultyService<T, C, P> {}
 
-impl<F, B, C, P> Future for Faulty<F, C, P>
+impl<F, B, C, P> Future for FaultyService<F, C, P>
 where
     F: Future<Output = Result<Response<B>, Failure>>,
-    C: Carrier,
+    C: Storage,
     P: Fn(Moment) -> bool + Copy,
 {
-    type Output = Result<Response<Faulty<B, C, P>>, Failure>;
+    type Output = Result<Response<FaultyService<B, C, P>>, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = ready!(self.poll_inner(|future| future.poll(cx)));
+        let result = ready!(self.poll_inner(|future| future.poll(cx)));
         self.drop.finished = true;
-        Poll::Ready(Ok(answer?.map(|body| Faulty::new([Place::Frame, Place::DropOfBody], self.enters, body))))
+        Poll::Ready(Ok(result?.map(|body| FaultyService::new([Place::Frame, Place::DropOfBody], self.enters, body))))
     }
 }
 
-impl<B: Body, C: Carrier, P: Fn(Moment) -> bool> Body for Faulty<B, C, P> {
+impl<B: Body, C: Storage, P: Fn(Moment) -> bool> Body for FaultyService<B, C, P> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -239,7 +243,7 @@ impl<B: Body, C: Carrier, P: Fn(Moment) -> bool> Body for Faulty<B, C, P> {
     }
 }
 
-impl<T, C: Carrier, P: Fn(Moment) -> bool> Drop for Faulty<T, C, P> {
+impl<T, C: Storage, P: Fn(Moment) -> bool> Drop for FaultyService<T, C, P> {
     fn drop(&mut self) {
         let inner = self.inner.take();
         let _no_panics = EnterPanics::set(false);

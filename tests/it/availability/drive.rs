@@ -1,4 +1,4 @@
-//! What a server does to a request, by hand and a step at a time.
+//! Serves a request by hand, one step at a time.
 
 use std::{
     panic::resume_unwind,
@@ -15,7 +15,7 @@ use super::{
     probe::{Failure, Script},
 };
 
-/// Has one request served as the script says.
+/// Serves one request as the script says.
 pub(super) fn drive<S, B>(mut service: S, script: Script, log: &Log)
 where
     S: Service<Request<()>, Response = Response<B>, Error = Failure>,
@@ -43,7 +43,7 @@ where
 }
 
 impl Log {
-    /// Polls as often as the script wants it; `None` where that is not until it is ready.
+    /// Polls as often as the script says. Returns `None` if the last poll is still pending.
     fn poll<R>(&self, place: Place, script: Script, mut poll: impl FnMut() -> Poll<R>) -> Result<Option<R>, Payload> {
         for _ in 0..script.manner_in(place).polls() {
             if let Poll::Ready(result) = self.step(place, script, &mut poll)? {
@@ -53,7 +53,7 @@ impl Log {
         Ok(None)
     }
 
-    /// Drops what was polled; if that panicked, while the panic unwinds.
+    /// Drops the future or body that was polled. If a poll panicked, it is dropped during that unwinding.
     fn drop<T, R>(&self, place: Place, script: Script, polled: T, result: Result<Option<R>, Payload>) -> Option<R> {
         let dropped = self.step(place, script, || {
             let _polled = polled;

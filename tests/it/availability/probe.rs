@@ -1,4 +1,4 @@
-//! A service, its future and its body, which do what a script says.
+//! A service, its future and its body, which follow a script.
 
 use std::{
     panic::resume_unwind,
@@ -18,18 +18,18 @@ use super::{
     log::{Log, ScriptedPanic},
 };
 
-/// What happens: all at once, but in one place in a manner.
+/// What a request does: `manner` in one place, and immediate success everywhere else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Script {
     pub(super) place: Place,
     pub(super) manner: Manner,
-    /// Whether the destructor itself panics, where the place is one.
+    /// Whether the destructor itself panics, if the place is a drop.
     pub(super) panics_in_drop: bool,
-    /// Whether a closure of `on_enter` panics when the context is entered in the place.
+    /// Whether an `on_enter` closure panics when the context is entered in the place.
     pub(super) panics_in_enter: bool,
 }
 
-/// What a probe fails with.
+/// The error of a probe.
 #[derive(Debug)]
 pub(super) struct Failure;
 
@@ -59,9 +59,9 @@ impl Probe {
         ProbeBody { probe: self.clone(), place: Place::Frame, polls: self.script.polls_in(Place::Frame) }
     }
 
-    fn dropped_in(&self, place: Place) {
+    fn on_drop(&self, place: Place) {
         let _visit = self.log.visit(place);
-        // A second panic while one unwinds would abort.
+        // A panic during unwinding would abort.
         if self.script.place == place && self.script.panics_in_drop && !thread::panicking() {
             unwind();
         }
@@ -116,18 +116,18 @@ impl Body for ProbeBody {
 
 impl Drop for ProbeFuture {
     fn drop(&mut self) {
-        self.probe.dropped_in(Place::DropOfFuture);
+        self.probe.on_drop(Place::DropOfFuture);
     }
 }
 
 impl Drop for ProbeBody {
     fn drop(&mut self) {
-        self.probe.dropped_in(Place::DropOfBody);
+        self.probe.on_drop(Place::DropOfBody);
     }
 }
 
 impl Script {
-    /// In which manner a place is come by. What is dropped in a manner was polled in it before.
+    /// Returns what happens in a place. For a drop place, the manner applies to the polls before the drop.
     pub(super) fn manner_in(self, place: Place) -> Manner {
         let polled = match self.place {
             Place::Call if self.manner == Manner::NeverPolled => Place::Poll,
@@ -138,7 +138,8 @@ impl Script {
         if place == polled { self.manner } else { Manner::Ready }
     }
 
-    /// Whether the place is never reached, because entering the context panics. A drop contains that panic.
+    /// Returns whether the place is never reached, because entering the context panics. In a drop, that panic is
+    /// caught.
     pub(super) fn is_not_entered(self) -> bool {
         self.panics_in_enter && !matches!(self.place, Place::DropOfFuture | Place::DropOfBody)
     }
@@ -149,7 +150,7 @@ impl Script {
 }
 
 impl Manner {
-    /// How many polls it takes, or is given before it is cancelled.
+    /// Returns the number of polls until it is ready or is cancelled.
     pub(super) fn polls(self) -> usize {
         match self {
             Self::NeverPolled => 0,
@@ -178,7 +179,7 @@ impl Polls {
     }
 }
 
-/// A panic, but for its line on stderr: hundreds of them would bury what a failed test has to say.
+/// Panics without calling the panic hook. Hundreds of its messages would hide that of a failed test.
 pub(super) fn unwind() -> ! {
     resume_unwind(Box::new(ScriptedPanic))
 }

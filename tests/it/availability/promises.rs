@@ -1,6 +1,7 @@
-//! What a layer promises besides its reach, judged on each way that a request of the table goes.
+//! What a layer promises besides availability, checked in each scenario of the table.
 //!
-//! On each way go two requests, one after the other, through the same service: a user's and an anonymous one.
+//! Each scenario sends two requests through the same service, one after the other: one with a user, and an anonymous
+//! one.
 
 use http::{Request, Response};
 use hyper::body::Body;
@@ -8,13 +9,13 @@ use tower::Service;
 use tower_request_context::End;
 
 use super::{
-    INNER, NAMELESS, Place,
+    ANONYMOUS, INNER, Place,
     drive::drive,
-    guest::{CALLBACKS, Guest},
-    log::{Event, Log, What},
+    log::{Event, EventKind, Log},
     probe::{Failure, Probe},
-    report::{Carrier, Real, on_a_thread},
-    way::{Way, ways},
+    report::{CrateStorage, Storage, on_a_thread},
+    scenario::{Scenario, scenarios},
+    setup::{CALLBACKS, RecordingSetup},
 };
 use crate::support::User;
 
@@ -22,158 +23,168 @@ use crate::support::User;
 pub(super) enum Promise {
     /// The setup runs once for each request.
     OneSetup,
-    /// Who asks is current: not who asked before, nor who asks around it. So are the guards of its context.
+    /// The current user is that of the request, not of an earlier or an outer one. So are the guards.
     OwnStore,
-    /// Who was current before a step is so after it, and no guards are left.
+    /// After a step, the same user is current as before it, and no guards are left entered.
     OuterRestored,
-    /// What `on_response` was given is called if there is a head.
-    HeadShown,
-    HeadShownOnce,
-    /// It is called before the head goes out, and not without one.
-    HeadShownInTime,
-    HeadsInOrder,
-    /// What `on_end` was given is called.
-    EndTold,
-    EndToldOnce,
-    /// It is called after what the request consists of is dropped.
-    EndToldLast,
+    /// `on_response` callbacks run if there is a response.
+    OnResponseRuns,
+    OnResponseRunsOnce,
+    /// `on_response` callbacks run before the response is returned, and not without one.
+    OnResponseRunsInTime,
+    OnResponseInOrder,
+    /// `on_end` callbacks run.
+    OnEndRuns,
+    OnEndRunsOnce,
+    /// `on_end` callbacks run after the future or the body has been dropped.
+    OnEndRunsLast,
+    /// `on_end` callbacks get the expected [`End`].
     RightEnd,
-    EndsInOrder,
-    /// Callbacks are called in the context, with its guards entered.
-    CalledInContext,
-    /// The values live until the end has been told.
-    ValuesKept,
-    /// Neither values nor callbacks live longer than the request.
-    NothingLeft,
+    OnEndInOrder,
+    /// Callbacks run in the context, with its guards entered.
+    CallbacksInContext,
+    /// Values are dropped after the `on_end` callbacks have run.
+    ValuesLiveLongEnough,
+    /// No value and no callback outlives the request.
+    NothingLeaked,
 }
 
 const PROMISES: [Promise; 15] = [
     Promise::OneSetup,
     Promise::OwnStore,
     Promise::OuterRestored,
-    Promise::HeadShown,
-    Promise::HeadShownOnce,
-    Promise::HeadShownInTime,
-    Promise::HeadsInOrder,
-    Promise::EndTold,
-    Promise::EndToldOnce,
-    Promise::EndToldLast,
+    Promise::OnResponseRuns,
+    Promise::OnResponseRunsOnce,
+    Promise::OnResponseRunsInTime,
+    Promise::OnResponseInOrder,
+    Promise::OnEndRuns,
+    Promise::OnEndRunsOnce,
+    Promise::OnEndRunsLast,
     Promise::RightEnd,
-    Promise::EndsInOrder,
-    Promise::CalledInContext,
-    Promise::ValuesKept,
-    Promise::NothingLeft,
+    Promise::OnEndInOrder,
+    Promise::CallbacksInContext,
+    Promise::ValuesLiveLongEnough,
+    Promise::NothingLeaked,
 ];
 
-/// Asserts which promises the layer breaks, on which ways: those, and no other.
-pub(super) fn assert_breaks<S, B>(serving: impl Fn(Guest, Probe) -> S + Sync, breaks: impl Fn(Promise, &Way) -> bool)
-where
+/// Asserts that the layer breaks exactly the promises for which `breaks` returns true in a scenario.
+pub(super) fn assert_breaks<S, B>(
+    make_service: impl Fn(RecordingSetup, Probe) -> S + Sync,
+    breaks: impl Fn(Promise, &Scenario) -> bool,
+) where
     S: Service<Request<()>, Response = Response<B>, Error = Failure>,
     B: Body<Error = Failure>,
 {
-    for way in ways() {
-        let broken = on_a_thread(|| broken(way, &serving));
-        let expected: Vec<_> = PROMISES.into_iter().filter(|promise| breaks(*promise, &way)).collect();
+    for scenario in scenarios() {
+        let broken = on_a_thread(|| broken(scenario, &make_service));
+        let expected: Vec<_> = PROMISES.into_iter().filter(|promise| breaks(*promise, &scenario)).collect();
         let found: Vec<_> =
             PROMISES.into_iter().filter(|it| broken.iter().any(|(promise, ..)| promise == it)).collect();
-        assert_eq!(found, expected, "on {way:?}: {broken:#?}");
+        assert_eq!(found, expected, "in {scenario:?}: {broken:#?}");
     }
 }
 
-/// The promises that are broken on that way, with all that happened.
-fn broken<S, B>(way: Way, serving: impl Fn(Guest, Probe) -> S) -> Vec<(Promise, String)>
+/// Returns the promises that are broken in the scenario, each with the request as it was observed.
+fn broken<S, B>(scenario: Scenario, make_service: impl Fn(RecordingSetup, Probe) -> S) -> Vec<(Promise, String)>
 where
     S: Service<Request<()>, Response = Response<B>, Error = Failure>,
     B: Body<Error = Failure>,
 {
-    let log = Log::new(Real::current);
-    let guest = Guest::new(&log);
-    let mut service = serving(guest.clone(), Probe::new(way.script, &log));
-    let before = guest.count();
+    let log = Log::new(CrateStorage::current);
+    let setup = RecordingSetup::new(&log);
+    let mut service = make_service(setup.clone(), Probe::new(scenario.script, &log));
+    let before = setup.handle_count();
     let mut broken = Vec::new();
     let visits = || {
-        for user in [INNER, NAMELESS] {
-            guest.set_user(user);
-            drive(&mut service, way.script, &log);
-            let seen = Seen { way, user, is_gone: guest.count() == before, events: log.take() };
+        for user in [INNER, ANONYMOUS] {
+            setup.set_user(user);
+            drive(&mut service, scenario.script, &log);
+            let seen = Seen { scenario, user, is_released: setup.handle_count() == before, events: log.take() };
             broken.extend(PROMISES.into_iter().filter(|it| !seen.keeps(*it)).map(|it| (it, format!("{seen:?}"))));
         }
     };
-    match way.outer {
-        None => way.go(visits),
-        Some(outer) => Real.scope(outer, || way.go(visits)),
+    match scenario.outer {
+        None => scenario.run(visits),
+        Some(outer) => CrateStorage.scope(outer, || scenario.run(visits)),
     }
     broken
 }
 
-/// A request of this user, as it is seen.
+/// One request of a scenario, as it was observed.
 #[derive(Debug)]
 struct Seen {
-    way: Way,
+    scenario: Scenario,
     user: User,
-    is_gone: bool,
+    is_released: bool,
     events: Vec<Event>,
 }
 
 impl Seen {
     fn keeps(&self, promise: Promise) -> bool {
-        let visits = |what| matches!(what, What::Visit(_));
-        let calls = |what| matches!(what, What::Head(_) | What::End(..));
-        let due = if self.way.has_head() { CALLBACKS } else { 0 };
+        let visits = |kind| matches!(kind, EventKind::Visit(_));
+        let calls = |kind| matches!(kind, EventKind::OnResponse(_) | EventKind::End(..));
+        let due = if self.scenario.has_response() { CALLBACKS } else { 0 };
         match promise {
-            Promise::OneSetup => self.count(|what| what == What::SetUp) == 1,
-            Promise::OwnStore => self.all(visits, |event| event.is_in(Some(self.user))),
+            Promise::OneSetup => self.count(|kind| kind == EventKind::Setup) == 1,
+            Promise::OwnStore => self.all(visits, |event| event.is_in_context_of(Some(self.user))),
             Promise::OuterRestored => {
-                self.all(|what| matches!(what, What::Step(_)), |event| event.is_in(self.way.outer))
+                self.all(|kind| matches!(kind, EventKind::Step(_)), |event| event.is_in_context_of(self.scenario.outer))
             }
-            Promise::HeadShown => (0..due).all(|n| self.heads().contains(&n)),
-            Promise::HeadShownOnce => (0..CALLBACKS).all(|n| self.heads().iter().filter(|it| **it == n).count() <= 1),
-            Promise::HeadShownInTime => {
-                let sent = self.last(|what| what == What::Step(Place::Poll));
-                let shown = self.last(|what| matches!(what, What::Head(_)));
-                shown.is_none() || due > 0 && shown < sent
+            Promise::OnResponseRuns => (0..due).all(|n| self.on_response_calls().contains(&n)),
+            Promise::OnResponseRunsOnce => {
+                (0..CALLBACKS).all(|n| self.on_response_calls().iter().filter(|it| **it == n).count() <= 1)
             }
-            Promise::HeadsInOrder => self.heads().is_sorted(),
-            Promise::EndTold => (0..CALLBACKS).all(|n| self.ends().iter().any(|it| it.0 == n)),
-            Promise::EndToldOnce => (0..CALLBACKS).all(|n| self.ends().iter().filter(|it| it.0 == n).count() <= 1),
-            Promise::EndToldLast => {
-                self.first(|what| matches!(what, What::End(..))).is_none_or(|end| self.last(visits) < Some(end))
+            Promise::OnResponseRunsInTime => {
+                let sent = self.last(|kind| kind == EventKind::Step(Place::Poll));
+                let called = self.last(|kind| matches!(kind, EventKind::OnResponse(_)));
+                called.is_none() || due > 0 && called < sent
             }
-            Promise::RightEnd => self.ends().iter().all(|(_, end)| *end == self.way.end()),
-            Promise::EndsInOrder => self.ends().is_sorted_by_key(|(n, _)| *n),
-            Promise::CalledInContext => self.all(calls, |event| event.is_in(Some(self.user))),
-            Promise::ValuesKept => {
-                let needed = self.last(|what| visits(what) || calls(what));
-                self.first(|what| what == What::Value).is_none_or(|dropped| needed < Some(dropped))
+            Promise::OnResponseInOrder => self.on_response_calls().is_sorted(),
+            Promise::OnEndRuns => (0..CALLBACKS).all(|n| self.on_end_calls().iter().any(|it| it.0 == n)),
+            Promise::OnEndRunsOnce => {
+                (0..CALLBACKS).all(|n| self.on_end_calls().iter().filter(|it| it.0 == n).count() <= 1)
             }
-            Promise::NothingLeft => self.is_gone,
+            Promise::OnEndRunsLast => {
+                self.first(|kind| matches!(kind, EventKind::End(..))).is_none_or(|end| self.last(visits) < Some(end))
+            }
+            Promise::RightEnd => self.on_end_calls().iter().all(|(_, end)| *end == self.scenario.end()),
+            Promise::OnEndInOrder => self.on_end_calls().is_sorted_by_key(|(n, _)| *n),
+            Promise::CallbacksInContext => self.all(calls, |event| event.is_in_context_of(Some(self.user))),
+            Promise::ValuesLiveLongEnough => {
+                let needed = self.last(|kind| visits(kind) || calls(kind));
+                self.first(|kind| kind == EventKind::ValueDropped).is_none_or(|dropped| needed < Some(dropped))
+            }
+            Promise::NothingLeaked => self.is_released,
         }
     }
 
-    fn heads(&self) -> Vec<usize> {
-        self.events.iter().filter_map(|it| if let What::Head(n) = it.what { Some(n) } else { None }).collect()
-    }
-
-    fn ends(&self) -> Vec<(usize, End)> {
+    fn on_response_calls(&self) -> Vec<usize> {
         self.events
             .iter()
-            .filter_map(|it| if let What::End(n, end) = it.what { Some((n, end)) } else { None })
+            .filter_map(|it| if let EventKind::OnResponse(n) = it.kind { Some(n) } else { None })
             .collect()
     }
 
-    fn all(&self, which: impl Fn(What) -> bool, are: impl Fn(&Event) -> bool) -> bool {
-        self.events.iter().filter(|event| which(event.what)).all(are)
+    fn on_end_calls(&self) -> Vec<(usize, End)> {
+        self.events
+            .iter()
+            .filter_map(|it| if let EventKind::End(n, end) = it.kind { Some((n, end)) } else { None })
+            .collect()
     }
 
-    fn count(&self, which: impl Fn(What) -> bool) -> usize {
-        self.events.iter().filter(|event| which(event.what)).count()
+    fn all(&self, which: impl Fn(EventKind) -> bool, are: impl Fn(&Event) -> bool) -> bool {
+        self.events.iter().filter(|event| which(event.kind)).all(are)
     }
 
-    fn first(&self, which: impl Fn(What) -> bool) -> Option<usize> {
-        self.events.iter().position(|event| which(event.what))
+    fn count(&self, which: impl Fn(EventKind) -> bool) -> usize {
+        self.events.iter().filter(|event| which(event.kind)).count()
     }
 
-    fn last(&self, which: impl Fn(What) -> bool) -> Option<usize> {
-        self.events.iter().rposition(|event| which(event.what))
+    fn first(&self, which: impl Fn(EventKind) -> bool) -> Option<usize> {
+        self.events.iter().position(|event| which(event.kind))
+    }
+
+    fn last(&self, which: impl Fn(EventKind) -> bool) -> Option<usize> {
+        self.events.iter().rposition(|event| which(event.kind))
     }
 }

@@ -8,43 +8,43 @@ use tower::Service;
 use tower_request_context::RequestContext;
 
 use super::{
-    Cell, INNER, Manner, NAMELESS, Place, Visits, cells,
+    ANONYMOUS, Cell, INNER, Manner, Place, Visits, cells,
     drive::drive,
-    entered,
+    enter_guards,
     log::Log,
     probe::{Failure, Probe, Script},
 };
 use crate::support::User;
 
-/// How the service under test keeps its user current.
-pub(super) trait Carrier: Copy + Sync {
+/// Where the service under test stores its current user.
+pub(super) trait Storage: Copy + Sync {
     fn current() -> Option<User>;
 
     fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R;
 
-    /// The scope that a broken layer enters where it omits the right one.
+    /// The scope that a broken layer enters in place of an omitted one.
     fn omitted_scope<R>(self, _: User, f: impl FnOnce() -> R) -> R {
         f()
     }
 
-    /// The scope of what comes last in a request.
+    /// The last scope of a request.
     fn last_scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
         self.scope(user, f)
     }
 }
 
-/// As this crate does it.
+/// The storage of this crate.
 #[derive(Clone, Copy)]
-pub(super) struct Real;
+pub(super) struct CrateStorage;
 
-impl Carrier for Real {
+impl Storage for CrateStorage {
     fn current() -> Option<User> {
-        // A context that is left behind without a user is one too many all the same.
-        RequestContext::is_active().then(|| RequestContext::get().unwrap_or(NAMELESS))
+        // A context without a user counts too, so that one that is left current is noticed.
+        RequestContext::is_active().then(|| RequestContext::get().unwrap_or(ANONYMOUS))
     }
 
     fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
-        RequestContext::new(entered::store(user)).sync_scope(f)
+        RequestContext::new(enter_guards::store(user)).sync_scope(f)
     }
 }
 
@@ -52,23 +52,24 @@ impl Carrier for Real {
 pub(super) struct Report {
     pub(super) ran: Vec<Cell>,
     pub(super) failed: Vec<(Cell, String)>,
-    pub(super) cannot_be: Vec<(Cell, &'static str)>,
+    pub(super) impossible: Vec<(Cell, &'static str)>,
 }
 
 impl Report {
-    /// Runs each cell.
-    pub(super) fn of<C, S, B>(carrier: C, serving: impl Fn(Probe) -> S + Sync) -> Self
+    /// Runs each cell of the table.
+    pub(super) fn run<C, S, B>(storage: C, make_service: impl Fn(Probe) -> S + Sync) -> Self
     where
-        C: Carrier,
+        C: Storage,
         S: Service<Request<()>, Response = Response<B>, Error = Failure>,
         B: Body<Error = Failure>,
     {
         let mut report = Self::default();
         for (cell, visits) in cells() {
             match visits {
-                Visits::Cannot(reason) => report.cannot_be.push((cell, reason)),
+                Visits::Cannot(reason) => report.impossible.push((cell, reason)),
                 Visits::Times(times) => {
-                    let run = || cell.scripts().into_iter().try_for_each(|it| cell.run(it, times, carrier, &serving));
+                    let run =
+                        || cell.scripts().into_iter().try_for_each(|it| cell.run(it, times, storage, &make_service));
                     let result = on_a_thread(run);
                     report.failed.extend(result.err().map(|why| (cell, why)));
                     report.ran.push(cell);
@@ -88,8 +89,8 @@ impl Report {
 }
 
 impl Cell {
-    /// A drop meets a panic in two ways: it is part of the unwinding, or the destructor is what panics. And in each place a
-    /// panic may come from a closure of `on_enter`.
+    /// Returns the scripts of this cell. A `Panic` cell has several: for drops, either a poll panics before the drop or
+    /// the destructor itself panics. In each place, an `on_enter` closure may panic.
     pub(super) fn scripts(self) -> Vec<Script> {
         let Self { place, manner, .. } = self;
         let script = Script { place, manner, panics_in_drop: false, panics_in_enter: false };
@@ -106,32 +107,38 @@ impl Cell {
         scripts
     }
 
-    fn run<C, S, B>(self, script: Script, times: usize, carrier: C, serving: impl Fn(Probe) -> S) -> Result<(), String>
+    fn run<C, S, B>(
+        self,
+        script: Script,
+        times: usize,
+        storage: C,
+        make_service: impl Fn(Probe) -> S,
+    ) -> Result<(), String>
     where
-        C: Carrier,
+        C: Storage,
         S: Service<Request<()>, Response = Response<B>, Error = Failure>,
         B: Body<Error = Failure>,
     {
         let times = if script.is_not_entered() { 0 } else { times };
-        let log = Log::of_all_threads(C::current);
-        let service = serving(Probe::new(script, &log));
+        let log = Log::checking_other_threads(C::current);
+        let service = make_service(Probe::new(script, &log));
         match self.outer {
             None => drive(service, script, &log),
-            Some(outer) => carrier.scope(outer, || drive(service, script, &log)),
+            Some(outer) => storage.scope(outer, || drive(service, script, &log)),
         }
 
-        let inside = log.inside();
-        let visits: Vec<_> = inside.iter().filter(|(place, _)| *place == self.place).collect();
+        let during_visits = log.during_visits();
+        let visits: Vec<_> = during_visits.iter().filter(|(place, _)| *place == self.place).collect();
         if visits.len() != times {
             return Err(format!("{} visits instead of {times}, in {script:?}", visits.len()));
         }
         if let Some((_, user)) = visits.iter().find(|(_, user)| *user != Some(INNER)) {
             return Err(format!("saw {user:?}, in {script:?}"));
         }
-        if let Some((_, user)) = log.elsewhere().iter().find(|(_, user)| user.is_some()) {
+        if let Some((_, user)) = log.on_other_threads().iter().find(|(_, user)| user.is_some()) {
             return Err(format!("another thread saw {user:?}, in {script:?}"));
         }
-        if let Some((place, user)) = log.outside().iter().find(|(_, user)| *user != self.outer) {
+        if let Some((place, user)) = log.after_steps().iter().find(|(_, user)| *user != self.outer) {
             return Err(format!("{user:?} was current after {place:?}, in {script:?}"));
         }
         match log.misplaced_guards(self.place) {
@@ -151,7 +158,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Calls `f` on a thread of its own, where it finds nothing that another service left behind.
+/// Calls `f` on a new thread, where no other service has left anything in a thread-local.
 pub(super) fn on_a_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     thread::scope(|scope| scope.spawn(f).join()).unwrap_or_else(|payload| resume_unwind(payload))
 }

@@ -1,4 +1,4 @@
-//! Layers that enter each context and make a mistake with the guards of `on_enter`.
+//! Layers that enter each context, but handle the guards of `on_enter` incorrectly.
 
 use std::mem::ManuallyDrop;
 
@@ -7,26 +7,26 @@ use tower_request_context::{RequestContext, Store};
 use super::{
     super::{
         Manner, Place,
-        entered::{Guard, both, enter_by_hand, panic_if_enabled},
-        report::{Carrier, Real},
+        enter_guards::{Guard, enter_by_hand, entries_of, panic_if_enabled},
+        report::{CrateStorage, Storage},
     },
     assert_all_fail_because, assert_fails_exactly, is_drop,
 };
 use crate::support::User;
 
-/// Enters contexts of this crate, and guards by hand.
+/// Enters contexts of this crate, and handles the guards itself.
 #[derive(Clone, Copy)]
-enum ByHand {
+enum ManualGuards {
     Restores,
     RestoresUnlessUnwinding,
-    EntersTheLastFirst,
-    DropsTheFirstFirst,
-    LeaksOnAPanicOfEnter,
+    EntersInReverse,
+    DropsInOrderOfEntry,
+    LeaksWhenEnterPanics,
 }
 
-impl Carrier for ByHand {
+impl Storage for ManualGuards {
     fn current() -> Option<User> {
-        Real::current()
+        CrateStorage::current()
     }
 
     fn scope<R>(self, user: User, f: impl FnOnce() -> R) -> R {
@@ -38,9 +38,9 @@ impl Carrier for ByHand {
     }
 }
 
-impl ByHand {
+impl ManualGuards {
     fn enter<R>(self, user: User, f: impl FnOnce() -> R) -> R {
-        let [first, second] = both(user);
+        let [first, second] = entries_of(user);
         match self {
             Self::Restores => enter_by_hand(user, f),
             Self::RestoresUnlessUnwinding => {
@@ -52,19 +52,19 @@ impl ByHand {
                 drop(ManuallyDrop::into_inner(first));
                 result
             }
-            Self::EntersTheLastFirst => {
+            Self::EntersInReverse => {
                 let _second = Guard::enter(second);
                 panic_if_enabled();
                 let _first = Guard::enter(first);
                 f()
             }
-            Self::DropsTheFirstFirst => {
+            Self::DropsInOrderOfEntry => {
                 let mut guards = vec![Guard::enter(first)];
                 panic_if_enabled();
                 guards.push(Guard::enter(second));
                 f()
             }
-            Self::LeaksOnAPanicOfEnter => {
+            Self::LeaksWhenEnterPanics => {
                 let first = ManuallyDrop::new(Guard::enter(first));
                 panic_if_enabled();
                 let _first = ManuallyDrop::into_inner(first);
@@ -76,8 +76,8 @@ impl ByHand {
 }
 
 #[test]
-fn guards_entered_by_hand_pass_each_cell() {
-    assert_fails_exactly(ByHand::Restores, |_| true, |_| false);
+fn correct_guards_pass_each_cell() {
+    assert_fails_exactly(ManualGuards::Restores, |_| true, |_| false);
 }
 
 macro_rules! not_entered_in {
@@ -86,44 +86,45 @@ macro_rules! not_entered_in {
             #[test]
             fn $name() {
                 let is_there = |place| matches!(place, $(Place::$place)|*);
-                let report =
-                    assert_fails_exactly(ByHand::Restores, |now| !is_there(now.place), |cell| is_there(cell.place));
-                assert_all_fail_because(&report, "misplaced guards: Event { what: Visit");
+                let restores = ManualGuards::Restores;
+                let report = assert_fails_exactly(restores, |now| !is_there(now.place), |cell| is_there(cell.place));
+                assert_all_fail_because(&report, "misplaced guards: Event { kind: Visit");
             }
         )*
     };
 }
 
 not_entered_in! {
-    missing_guards_in_the_call_are_found: Call;
-    missing_guards_in_polls_are_found: Poll;
-    missing_guards_in_frames_are_found: Frame;
-    missing_guards_in_trailers_are_found: Trailers;
-    missing_guards_in_drops_are_found: DropOfFuture | DropOfBody;
+    detects_missing_guards_in_the_call: Call;
+    detects_missing_guards_in_polls: Poll;
+    detects_missing_guards_in_frames: Frame;
+    detects_missing_guards_in_trailers: Trailers;
+    detects_missing_guards_in_drops: DropOfFuture | DropOfBody;
 }
 
 #[test]
-fn guards_entered_in_the_wrong_order_are_found_in_each_cell() {
-    let report = assert_fails_exactly(ByHand::EntersTheLastFirst, |_| true, |_| true);
+fn detects_guards_entered_in_the_wrong_order() {
+    let report = assert_fails_exactly(ManualGuards::EntersInReverse, |_| true, |_| true);
     assert_all_fail_because(&report, "misplaced guards");
 }
 
 #[test]
-fn guards_dropped_in_the_wrong_order_are_found_in_each_cell() {
-    let report = assert_fails_exactly(ByHand::DropsTheFirstFirst, |_| true, |_| true);
-    assert_all_fail_because(&report, "misplaced guards: Event { what: Step");
+fn detects_guards_dropped_in_the_wrong_order() {
+    let report = assert_fails_exactly(ManualGuards::DropsInOrderOfEntry, |_| true, |_| true);
+    assert_all_fail_because(&report, "misplaced guards: Event { kind: Step");
 }
 
 #[test]
-fn guards_left_entered_by_a_panic_are_found() {
-    let report = assert_fails_exactly(ByHand::RestoresUnlessUnwinding, |_| true, |cell| cell.manner == Manner::Panic);
-    assert_all_fail_because(&report, "misplaced guards: Event { what: Step");
+fn detects_guards_left_entered_by_a_panic() {
+    let report =
+        assert_fails_exactly(ManualGuards::RestoresUnlessUnwinding, |_| true, |cell| cell.manner == Manner::Panic);
+    assert_all_fail_because(&report, "misplaced guards: Event { kind: Step");
 }
 
 #[test]
-fn guards_left_entered_by_a_panicking_closure_are_found() {
+fn detects_guards_left_entered_by_a_panicking_closure() {
     let report = assert_fails_exactly(
-        ByHand::LeaksOnAPanicOfEnter,
+        ManualGuards::LeaksWhenEnterPanics,
         |_| true,
         |cell| cell.manner == Manner::Panic && !is_drop(cell.place),
     );

@@ -1,4 +1,4 @@
-//! A library that keeps something current on a thread with guards: two for each context, through `Store::on_enter`.
+//! A stand-in for a library that uses thread-local guards. Each context has two of them, through `Store::on_enter`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,11 +24,11 @@ pub(super) fn entered() -> Vec<Entry> {
 }
 
 /// The entries that a context of this user adds.
-pub(super) fn both(user: User) -> [Entry; 2] {
+pub(super) fn entries_of(user: User) -> [Entry; 2] {
     [(user, 1), (user, 2)]
 }
 
-/// Restores the entries that it found, so that guards dropped in the wrong order leave one behind.
+/// Restores the entries from before it was entered, so guards dropped in the wrong order leave an entry.
 pub(super) struct Guard {
     outer: Vec<Entry>,
 }
@@ -47,15 +47,15 @@ impl Drop for Guard {
     }
 }
 
-/// Registers both guards, and between them a closure that panics while that is enabled.
+/// Registers both guards, and between them a closure that panics while [`EnterPanics`] enables it.
 pub(super) fn register(store: &mut Store, user: User) {
-    let [first, second] = both(user);
+    let [first, second] = entries_of(user);
     store.on_enter(move || Guard::enter(first));
     store.on_enter(panic_if_enabled);
     store.on_enter(move || Guard::enter(second));
 }
 
-/// A store of this user with both guards.
+/// A store with this user and both guards.
 pub(super) fn store(user: User) -> Store {
     let mut store = Store::new().with_value(user);
     register(&mut store, user);
@@ -64,22 +64,22 @@ pub(super) fn store(user: User) -> Store {
 
 /// Calls `f` with both guards entered, without a context.
 pub(super) fn enter_by_hand<R>(user: User, f: impl FnOnce() -> R) -> R {
-    let [first, second] = both(user);
+    let [first, second] = entries_of(user);
     let _first = Guard::enter(first);
     panic_if_enabled();
     let _second = Guard::enter(second);
     f()
 }
 
-/// The second of the three closures.
+/// The second of the three `on_enter` closures.
 pub(super) fn panic_if_enabled() {
     if ENTER_PANICS.get() {
         unwind();
     }
 }
 
-/// Enables or disables the panic of the second closure until it is dropped. Layers made by hand cannot contain that panic, so
-/// they disable it in their destructors.
+/// Enables or disables the panic of the second closure until it is dropped. The layers in `broken` cannot catch that
+/// panic, so they disable it in their destructors.
 pub(super) struct EnterPanics(bool);
 
 impl EnterPanics {
