@@ -1,10 +1,10 @@
-//! Callbacks: left with a request, to be called with the head of its response and when it is over.
+//! `on_response` and `on_end` callbacks: when they run, in which context, and for which request.
 
-mod acts;
-mod in_vain;
-mod once;
+mod exactly_once;
 mod owners;
 mod panics;
+mod reentrancy;
+mod rejected;
 mod setup;
 
 use std::{
@@ -28,8 +28,10 @@ use crate::{
     support::{User, layer},
 };
 
+/// `on_response` callbacks run when the response is ready, `on_end` callbacks between the drops of the body and the
+/// values.
 #[test]
-fn callbacks_run_once_in_order_in_the_context_when_the_head_is_ready_and_between_body_and_values() {
+fn callbacks_run_once_in_order_in_the_context() {
     let (recorder, mut reports) = recorder();
     let handler = {
         let (recorder, future) = (recorder.clone(), recorder.drop_of("future dropped"));
@@ -40,10 +42,10 @@ fn callbacks_run_once_in_order_in_the_context_when_the_head_is_ready_and_between
                 RequestContext::on_end(recorder.end_of(what)).unwrap();
                 RequestContext::on_response(recorder.head_of(what)).unwrap();
             }
-            Poll::Ready(Ok(Response::new(Film::new(&recorder, [Ok("data")]))))
+            Poll::Ready(Ok(Response::new(RecordedBody::new(&recorder, [Ok("data")]))))
         })
     };
-    let response = head(serve(1, handler));
+    let response = response_of(serve(1, handler));
     let heads = ["future dropped: user 1", "first head: user 1", "second head: user 1", "third head: user 1"];
     assert_eq!(reports.so_far(), heads);
 
@@ -54,39 +56,41 @@ fn callbacks_run_once_in_order_in_the_context_when_the_head_is_ready_and_between
 }
 
 #[test]
-fn a_refusal_is_shown_to_callbacks_and_ends_the_request() {
+fn callbacks_run_for_a_rejection() {
     let (recorder, mut reports) = recorder();
     let seen = recorder.clone();
-    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
-    let refusing = RequestContextLayer::new(move |store, _| {
+    #[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
+    let rejecting = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
-        store.on_response(|head| {
-            assert_eq!(head.status, StatusCode::FORBIDDEN);
-            head.headers.insert("x-late", HeaderValue::from_static("yes"));
+        store.on_response(|parts| {
+            assert_eq!(parts.status, StatusCode::FORBIDDEN);
+            parts.headers.insert("x-late", HeaderValue::from_static("yes"));
         });
-        store.on_response(seen.head_of("refused"));
-        store.on_end(seen.end_of("refused"));
-        let mut refusal = Response::new(Film::new(&seen, [Ok("no")]));
-        *refusal.status_mut() = StatusCode::FORBIDDEN;
-        Err(refusal)
+        store.on_response(seen.head_of("rejected"));
+        store.on_end(seen.end_of("rejected"));
+        let mut rejection = Response::new(RecordedBody::new(&seen, [Ok("no")]));
+        *rejection.status_mut() = StatusCode::FORBIDDEN;
+        Err(rejection)
     });
-    let never = service_fn(async |_: Request<()>| -> Answer<Film> { unreachable!("the setup refuses") });
-    let response = head(refusing.layer(never).call(Request::new(())));
+    let never = service_fn(async |_: Request<()>| -> HandlerResult<RecordedBody> {
+        unreachable!("the setup rejects the request")
+    });
+    let response = response_of(rejecting.layer(never).call(Request::new(())));
     assert_eq!(response.headers()["x-late"], "yes");
-    assert_eq!(reports.so_far(), ["refused head: user 1"]);
+    assert_eq!(reports.so_far(), ["rejected head: user 1"]);
     assert_eq!(read(response), "no");
-    let end = ["frame: user 1", "frame: user 1", "body dropped: user 1", "refused Completed: user 1"];
+    let end = ["frame: user 1", "frame: user 1", "body dropped: user 1", "rejected Completed: user 1"];
     assert_eq!(reports.so_far(), end);
 }
 
 #[tokio::test]
-async fn headers_that_calls_deep_below_the_handler_set_arrive() {
+async fn nested_functions_can_add_response_headers() {
     fn note(value: &'static str) {
         let context = RequestContext::current().unwrap();
         assert!(
             context
-                .sync_scope(|| RequestContext::on_response(move |head| {
-                    head.headers.append("x-note", HeaderValue::from_static(value));
+                .sync_scope(|| RequestContext::on_response(move |parts| {
+                    parts.headers.append("x-note", HeaderValue::from_static(value));
                 }))
                 .is_ok()
         );
@@ -112,9 +116,9 @@ async fn headers_that_calls_deep_below_the_handler_set_arrive() {
 }
 
 #[test]
-fn all_of_a_response_survives_its_callbacks() {
+fn callbacks_leave_the_response_unchanged() {
     for callbacks in [0, 1, 2] {
-        let response = head(serve(1, async move {
+        let response = response_of(serve(1, async move {
             for _ in 0..callbacks {
                 RequestContext::on_response(|_| {}).unwrap();
                 RequestContext::on_end(|_| {}).unwrap();
@@ -130,20 +134,21 @@ fn all_of_a_response_survives_its_callbacks() {
     }
 }
 
+/// The end of a body that is dropped early depends on the status and headers after the callbacks.
 #[test]
-fn the_head_that_callbacks_leave_decides_whether_a_dropped_body_was_delivered() {
+fn changed_status_and_headers_decide_the_end() {
     type Edit = fn(&mut http::response::Parts);
     let edits: [(Edit, _); 3] = [
         (|_| {}, "end Cancelled: user 1"),
-        (|head| head.status = StatusCode::NO_CONTENT, "end Completed: user 1"),
-        (|head| drop(head.headers.insert(CONTENT_LENGTH, 4.into())), "end Completed: user 1"),
+        (|parts| parts.status = StatusCode::NO_CONTENT, "end Completed: user 1"),
+        (|parts| drop(parts.headers.insert(CONTENT_LENGTH, 4.into())), "end Completed: user 1"),
     ];
     for (edit, expected) in edits {
         let (recorder, mut reports) = recorder();
-        let mut response = head(serve(1, async {
+        let mut response = response_of(serve(1, async {
             RequestContext::on_response(edit).unwrap();
             RequestContext::on_end(recorder.end_of("end")).unwrap();
-            Ok(Response::new(Film::new(&recorder, [Ok("data"), Ok("more")])))
+            Ok(Response::new(RecordedBody::new(&recorder, [Ok("data"), Ok("more")])))
         }));
         response.frame().now_or_never().unwrap().unwrap().unwrap();
         drop(response);
@@ -151,62 +156,62 @@ fn the_head_that_callbacks_leave_decides_whether_a_dropped_body_was_delivered() 
     }
 }
 
-pub(crate) type Answer<B> = Result<Response<B>, &'static str>;
+pub(crate) type HandlerResult<B> = Result<Response<B>, &'static str>;
 
-/// A request of a user, which `handler` answers.
-pub(crate) fn serve<B: Body, F: Future<Output = Answer<B>>>(
+/// Calls a layered service as a user. Its only request gets the result of `handler`.
+pub(crate) fn serve<B: Body, F: Future<Output = HandlerResult<B>>>(
     user: u32,
     handler: F,
-) -> impl Future<Output = Answer<ResponseBody<B>>> + use<B, F> {
+) -> impl Future<Output = HandlerResult<ResponseBody<B>>> + use<B, F> {
     let mut handler = Some(handler);
     let mut service = layer().layer(service_fn(|_: Request<()>| handler.take().expect("one request")));
     service.call(Request::builder().header(User::HEADER, user).body(()).unwrap())
 }
 
-/// A response without a body, after `act` in the handler.
-pub(crate) async fn after(act: impl FnOnce()) -> Answer<String> {
+/// A handler that runs `act` and returns an empty response.
+pub(crate) async fn after(act: impl FnOnce()) -> HandlerResult<String> {
     act();
     Ok(Response::new(String::new()))
 }
 
-/// A request that has begun and is never done. It reports its drop and its end.
+/// A request whose handler has been polled and never completes. It reports its drop and its end.
 fn unfinished(user: u32, recorder: &Recorder) -> impl Future + Send + 'static {
     let (recorder, held) = (recorder.clone(), recorder.drop_of("future dropped"));
     let mut request = Box::pin(serve(user, async move {
         let _held = held;
         RequestContext::on_end(recorder.end_of("unfinished")).unwrap();
-        pending::<Answer<String>>().await
+        pending::<HandlerResult<String>>().await
     }));
     assert!(request.as_mut().now_or_never().is_none());
     request
 }
 
-/// The response of a request that waits for nothing.
-fn head<B>(request: impl Future<Output = Answer<B>>) -> Response<B> {
-    request.now_or_never().expect("nothing is waited for").expect("the handler answers")
+/// Returns the response of a request that is ready at its first poll.
+fn response_of<B>(request: impl Future<Output = HandlerResult<B>>) -> Response<B> {
+    request.now_or_never().expect("the request is ready").expect("the handler returns a response")
 }
 
-/// Reads a body to its end and drops it.
+/// Reads a body to its end and drops it. The body must be ready.
 pub(crate) fn read<B: Body<Error: std::fmt::Debug>>(response: Response<B>) -> String {
-    let bytes = response.collect().now_or_never().expect("nothing is waited for").unwrap().to_bytes();
+    let bytes = response.collect().now_or_never().expect("the body is ready").unwrap().to_bytes();
     String::from_utf8(bytes.into()).unwrap()
 }
 
-/// A body of these frames that reports when it is polled and dropped.
-struct Film {
+/// A body of these frames, which reports each poll and its drop.
+struct RecordedBody {
     frames: VecDeque<Result<&'static str, &'static str>>,
     recorder: Recorder,
     _drop: DropRecorder,
 }
 
-impl Film {
+impl RecordedBody {
     fn new(recorder: &Recorder, frames: impl IntoIterator<Item = Result<&'static str, &'static str>>) -> Self {
         let frames = frames.into_iter().collect();
         Self { frames, recorder: recorder.clone(), _drop: recorder.drop_of("body dropped") }
     }
 }
 
-impl Body for Film {
+impl Body for RecordedBody {
     type Data = Bytes;
     type Error = &'static str;
 

@@ -1,4 +1,4 @@
-//! Panics in callbacks, and in what they own.
+//! Panics in callbacks, and in the values that they capture.
 
 use std::{
     future::poll_fn,
@@ -15,13 +15,13 @@ use hyper::body::Bytes;
 use tower::{Layer, Service, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
-use super::{Answer, Film, after, head, read, serve};
+use super::{HandlerResult, RecordedBody, after, read, response_of, serve};
 use crate::{
     recorder::{DropRecorder, Recorder, recorder},
     support::User,
 };
 
-/// Panics when it is dropped, and reports that.
+/// Reports its drop and panics in it.
 struct PanicsInDrop {
     _drop: DropRecorder,
 }
@@ -38,7 +38,7 @@ impl Drop for PanicsInDrop {
     }
 }
 
-/// Leaves end callbacks that panic in each way that there is, between two that do not.
+/// Registers `on_end` callbacks that panic in different ways, between two that do not panic.
 fn register_panics(recorder: &Recorder) {
     let [payload, called] = ["payload dropped", "captured dropped"].map(|what| PanicsInDrop::new(recorder, what));
     RequestContext::on_end(recorder.end_of("first")).unwrap();
@@ -49,38 +49,39 @@ fn register_panics(recorder: &Recorder) {
 }
 
 #[test]
-fn panicking_end_callbacks_stop_neither_the_others_nor_the_server() {
+fn panic_in_on_end_stops_neither_other_callbacks_nor_the_server() {
     let (recorder, mut reports) = recorder();
     let [payload, captured] = ["payload dropped: user 1", "captured dropped: user 1"];
-    let told = |how| [format!("first {how}: user 1"), payload.into(), captured.into(), format!("last {how}: user 1")];
+    let expected_reports =
+        |how| [format!("first {how}: user 1"), payload.into(), captured.into(), format!("last {how}: user 1")];
 
-    let response = head(serve(1, after(|| register_panics(&recorder))));
+    let response = response_of(serve(1, after(|| register_panics(&recorder))));
     assert_eq!(read(response), "");
-    assert_eq!(reports.so_far(), told("Completed"));
+    assert_eq!(reports.so_far(), expected_reports("Completed"));
 
     let failing = async {
         register_panics(&recorder);
         Err::<Response<String>, _>("an error")
     };
     assert_eq!(serve(1, failing).now_or_never().unwrap().unwrap_err(), "an error");
-    assert_eq!(reports.so_far(), told("Failed"));
+    assert_eq!(reports.so_far(), expected_reports("Failed"));
 
     let with_body = async {
         register_panics(&recorder);
         Ok(Response::new(String::from("unread")))
     };
-    drop(head(serve(1, with_body)));
-    assert_eq!(reports.so_far(), told("Cancelled"));
+    drop(response_of(serve(1, with_body)));
+    assert_eq!(reports.so_far(), expected_reports("Cancelled"));
 
     assert!(!RequestContext::is_active());
-    assert_eq!(read(head(serve(2, async { Ok(Response::new(User::name())) }))), "user 2");
+    assert_eq!(read(response_of(serve(2, async { Ok(Response::new(User::name())) }))), "user 2");
 }
 
 #[test]
-fn panicking_end_callbacks_do_not_abort_while_another_panic_unwinds() {
+fn panic_in_on_end_during_unwinding_does_not_abort() {
     let (recorder, mut reports) = recorder();
     let unwound = catch_unwind(AssertUnwindSafe(|| {
-        let _response = head(serve(1, async {
+        let _response = response_of(serve(1, async {
             register_panics(&recorder);
             Ok(Response::new(String::from("unread")))
         }));
@@ -88,12 +89,12 @@ fn panicking_end_callbacks_do_not_abort_while_another_panic_unwinds() {
     }));
     assert_eq!(*unwound.unwrap_err().downcast::<&str>().unwrap(), "in the server");
     let dropped = ["payload dropped: user 1", "captured dropped: user 1"];
-    let told = ["first Cancelled: user 1", dropped[0], dropped[1], "last Cancelled: user 1"];
-    assert_eq!(reports.so_far(), told);
+    let expected_reports = ["first Cancelled: user 1", dropped[0], dropped[1], "last Cancelled: user 1"];
+    assert_eq!(reports.so_far(), expected_reports);
 }
 
 #[test]
-fn callbacks_that_are_never_called_may_panic_when_they_are_dropped() {
+fn uncalled_callbacks_may_panic_in_their_drop() {
     let (recorder, mut reports) = recorder();
     let uncalled = || {
         let held = PanicsInDrop::new(&recorder, "uncalled dropped");
@@ -107,8 +108,8 @@ fn callbacks_that_are_never_called_may_panic_when_they_are_dropped() {
         Err::<Response<String>, _>("an error")
     };
     assert!(serve(1, failing).now_or_never().unwrap().is_err());
-    let told = ["last Failed: user 1", "uncalled dropped: user 1", "uncalled dropped: user 1"];
-    assert_eq!(reports.so_far(), told);
+    let expected_reports = ["last Failed: user 1", "uncalled dropped: user 1", "uncalled dropped: user 1"];
+    assert_eq!(reports.so_far(), expected_reports);
 
     let mut store = Store::new().with_value(recorder.drop_of("value dropped"));
     for callback in [uncalled(), uncalled()] {
@@ -122,7 +123,7 @@ fn callbacks_that_are_never_called_may_panic_when_they_are_dropped() {
 }
 
 #[test]
-fn a_body_that_panics_while_it_is_dropped_is_panicked_however_it_came_to_that() {
+fn panic_in_the_drop_of_a_body_is_reported() {
     for script in [Some(Ok("data")), Some(Err("an error")), None] {
         let (recorder, mut reports) = recorder();
         let held = PanicsInDrop::new(&recorder, "body dropped");
@@ -131,7 +132,7 @@ fn a_body_that_panics_while_it_is_dropped_is_panicked_however_it_came_to_that() 
             let _held = &held;
             frame.map(|data| Frame::data(Bytes::from(data)))
         }));
-        let mut response = head(serve(1, async {
+        let mut response = response_of(serve(1, async {
             RequestContext::on_end(recorder.end_of("end")).unwrap();
             Ok(Response::new(frames))
         }));
@@ -145,7 +146,7 @@ fn a_body_that_panics_while_it_is_dropped_is_panicked_however_it_came_to_that() 
 }
 
 #[test]
-fn a_body_that_panicked_and_is_polled_again_is_panicked_whatever_it_does_then() {
+fn panic_in_a_body_is_reported_if_it_is_polled_again() {
     for then in [Poll::Pending, Poll::Ready(None), Poll::Ready(Some(Ok("data"))), Poll::Ready(Some(Err("an error")))] {
         let (recorder, mut reports) = recorder();
         let mut polls = 0;
@@ -154,7 +155,7 @@ fn a_body_that_panicked_and_is_polled_again_is_panicked_whatever_it_does_then() 
             assert!(polls > 1, "in a frame");
             then.map_ok(|data| Frame::data(Bytes::from(data)))
         });
-        let mut response = head(serve(1, async {
+        let mut response = response_of(serve(1, async {
             RequestContext::on_end(recorder.end_of("end")).unwrap();
             Ok(Response::new(StreamBody::new(frames)))
         }));
@@ -166,7 +167,7 @@ fn a_body_that_panicked_and_is_polled_again_is_panicked_whatever_it_does_then() 
 }
 
 #[test]
-fn a_future_that_panicked_and_is_polled_again_is_panicked_though_it_answers_then() {
+fn panic_in_a_future_is_reported_if_it_responds_later() {
     let (recorder, mut reports) = recorder();
     let mut polls = 0;
     let mut request = Box::pin(serve(
@@ -177,7 +178,7 @@ fn a_future_that_panicked_and_is_polled_again_is_panicked_though_it_answers_then
                 RequestContext::on_end(recorder.end_of("end")).unwrap();
                 panic!("in the handler");
             }
-            Poll::Ready(Answer::Ok(Response::new(Film::new(&recorder, []))))
+            Poll::Ready(HandlerResult::Ok(Response::new(RecordedBody::new(&recorder, []))))
         }),
     ));
     assert!(catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never().is_some())).is_err());
@@ -186,14 +187,14 @@ fn a_future_that_panicked_and_is_polled_again_is_panicked_though_it_answers_then
 }
 
 #[test]
-fn a_body_whose_drop_panicked_at_its_end_and_that_is_polled_again_is_panicked() {
+fn panic_in_the_drop_of_a_finished_body_is_reported() {
     let (recorder, mut reports) = recorder();
     let held = PanicsInDrop::new(&recorder, "body dropped");
     let frames = stream::poll_fn(move |_| {
         let _held = &held;
         Poll::Ready(None::<Result<Frame<Bytes>, &str>>)
     });
-    let mut response = head(serve(1, async {
+    let mut response = response_of(serve(1, async {
         RequestContext::on_end(recorder.end_of("end")).unwrap();
         Ok(Response::new(StreamBody::new(frames)))
     }));
@@ -203,12 +204,13 @@ fn a_body_whose_drop_panicked_at_its_end_and_that_is_polled_again_is_panicked() 
     assert_eq!(reports.so_far(), ["body dropped: user 1", "end Panicked: user 1"]);
 }
 
-/// What response callbacks that panic leave behind: the first panic, and reports.
-const HEADS: [&str; 4] = ["first head: user 1", "payload dropped: user 1", "last head: user 1", "body dropped: user 1"];
+/// The reports of [`panicking_response_callbacks`], up to the drop of the body.
+const RESPONSE_REPORTS: [&str; 4] =
+    ["first head: user 1", "payload dropped: user 1", "last head: user 1", "body dropped: user 1"];
 
 type ResponseCallback = Box<dyn FnOnce(&mut Parts) + Send>;
 
-fn panicking_heads(recorder: &Recorder) -> [ResponseCallback; 4] {
+fn panicking_response_callbacks(recorder: &Recorder) -> [ResponseCallback; 4] {
     let second = PanicsInDrop::new(recorder, "payload dropped");
     [
         Box::new(recorder.head_of("first")),
@@ -218,45 +220,48 @@ fn panicking_heads(recorder: &Recorder) -> [ResponseCallback; 4] {
     ]
 }
 
+/// The first panic is resumed after the other callbacks have run.
 #[test]
-fn after_a_panic_in_a_response_callback_the_others_run_and_the_request_fails_with_it() {
+fn panic_in_on_response_unwinds_after_the_other_callbacks() {
     let (recorder, mut reports) = recorder();
     let mut request = Box::pin(serve(1, async {
         RequestContext::on_end(recorder.end_of("end")).unwrap();
-        for callback in panicking_heads(&recorder) {
+        for callback in panicking_response_callbacks(&recorder) {
             RequestContext::on_response(callback).unwrap();
         }
-        Ok(Response::new(Film::new(&recorder, [])))
+        Ok(Response::new(RecordedBody::new(&recorder, [])))
     }));
     let panic = catch_unwind(AssertUnwindSafe(|| request.as_mut().now_or_never()));
     assert_eq!(*panic.err().unwrap().downcast::<&str>().unwrap(), "the first panic");
-    assert_eq!(reports.so_far(), HEADS);
+    assert_eq!(reports.so_far(), RESPONSE_REPORTS);
     assert!(!RequestContext::is_active());
     drop(request);
     assert_eq!(reports.so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
-fn a_panic_in_a_response_callback_of_a_refusal_is_no_different() {
+fn panic_in_on_response_of_a_rejection_unwinds_too() {
     let (recorder, mut reports) = recorder();
     let seen = recorder.clone();
-    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
-    let refusing = RequestContextLayer::new(move |store, _| {
+    #[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
+    let rejecting = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
         store.on_end(seen.end_of("end"));
-        for callback in panicking_heads(&seen) {
+        for callback in panicking_response_callbacks(&seen) {
             store.on_response(callback);
         }
-        Err(Response::new(Film::new(&seen, [])))
+        Err(Response::new(RecordedBody::new(&seen, [])))
     });
-    let never = service_fn(async |_: Request<()>| -> Answer<Film> { unreachable!("the setup refuses") });
-    let request = refusing.layer(never).call(Request::new(()));
+    let never = service_fn(async |_: Request<()>| -> HandlerResult<RecordedBody> {
+        unreachable!("the setup rejects the request")
+    });
+    let request = rejecting.layer(never).call(Request::new(()));
     let panic = catch_unwind(AssertUnwindSafe(|| pin!(request).now_or_never()));
     assert_eq!(*panic.err().unwrap().downcast::<&str>().unwrap(), "the first panic");
-    assert_eq!(reports.so_far(), [&HEADS[..], &["end Panicked: user 1"]].concat());
+    assert_eq!(reports.so_far(), [&RESPONSE_REPORTS[..], &["end Panicked: user 1"]].concat());
 }
 
-/// A payload whose drop panics with a payload of the same kind, as many times as this says.
+/// A payload whose drop panics with another such payload, this many times.
 struct PanicsAgain(u32, Recorder);
 
 impl Drop for PanicsAgain {
@@ -269,11 +274,11 @@ impl Drop for PanicsAgain {
 }
 
 #[test]
-fn payloads_that_panic_in_their_drop_are_dropped_up_to_a_limit() {
+fn at_most_8_payloads_that_panic_in_their_drop_are_dropped() {
     for (panics, drops) in [(0, 1), (1, 2), (7, 8), (8, 8), (u32::MAX, 8)] {
         let (recorder, mut reports) = recorder();
         let payload = PanicsAgain(panics, recorder.clone());
-        read(head(serve(1, after(|| RequestContext::on_end(|_| panic_any(payload)).unwrap()))));
+        read(response_of(serve(1, after(|| RequestContext::on_end(|_| panic_any(payload)).unwrap()))));
         assert_eq!(reports.so_far(), vec!["payload dropped: user 1"; drops], "{panics}");
     }
 }

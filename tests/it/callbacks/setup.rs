@@ -1,4 +1,4 @@
-//! `Store::on_response` and `Store::on_end`: callbacks of a store that is not shared yet.
+//! `Store::on_response` and `Store::on_end`: callbacks that are registered before the store is shared.
 
 use std::{
     future::pending,
@@ -10,13 +10,13 @@ use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Run, Store};
 
-use super::{Answer, head, read};
+use super::{HandlerResult, read, response_of};
 use crate::{
     recorder::{Recorder, recorder},
     support::User,
 };
 
-/// Registers both callbacks. They report when they run, and when they are dropped.
+/// Registers a callback of each kind. They report their calls and their drops.
 fn register(store: &mut Store, recorder: &Recorder, what: [&'static str; 2]) {
     let [response, end] = what;
     let (on_response, dropped) = (recorder.head_of(response), recorder.drop_of("on_response dropped"));
@@ -43,14 +43,14 @@ fn callbacks_of_the_setup_run_before_those_of_the_handler() {
         register(store, &setup, ["first", "first"]);
         register(store, &setup, ["second", "second"]);
     });
-    let service = service_fn(async |_: Request<()>| -> Answer<String> {
+    let service = service_fn(async |_: Request<()>| -> HandlerResult<String> {
         RequestContext::on_response(handler.head_of("handler")).unwrap();
         RequestContext::on_end(handler.end_of("handler")).unwrap();
         Ok(Response::new(String::new()))
     });
     let mut service = layer.layer(service);
     for _ in 0..2 {
-        let response = head(service.call(Request::new(())));
+        let response = response_of(service.call(Request::new(())));
         let heads = ["first head: user 1", ON_RESPONSE, "second head: user 1", ON_RESPONSE, "handler head: user 1"];
         assert_eq!(reports.so_far(), heads);
         read(response);
@@ -60,18 +60,20 @@ fn callbacks_of_the_setup_run_before_those_of_the_handler() {
 }
 
 #[test]
-fn a_request_that_is_cancelled_ends_for_the_setup() {
+fn callbacks_of_the_setup_are_called_for_a_cancelled_request() {
     let (recorder, mut reports) = recorder();
     let layer = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
         register(store, &recorder, ["setup", "setup"]);
     });
-    drop(layer.layer(service_fn(async |_: Request<()>| pending::<Answer<String>>().await)).call(Request::new(())));
+    drop(
+        layer.layer(service_fn(async |_: Request<()>| pending::<HandlerResult<String>>().await)).call(Request::new(())),
+    );
     assert_eq!(reports.so_far(), ["setup Cancelled: user 1", ON_END, ON_RESPONSE]);
 }
 
 #[test]
-fn callbacks_of_an_inner_setup_belong_to_its_layer() {
+fn callbacks_of_an_inner_setup_belong_to_the_inner_layer() {
     for nesting in [Nesting::Override, Nesting::Inherit] {
         let (recorder, mut reports) = recorder();
         let (outer, inner) = (recorder.clone(), recorder);
@@ -85,8 +87,8 @@ fn callbacks_of_an_inner_setup_belong_to_its_layer() {
             store.on_response(inner.head_of("inner"));
             store.on_end(inner.end_of("inner"));
         });
-        let service = service_fn(async |_: Request<()>| -> Answer<String> { Ok(Response::new(String::new())) });
-        read(head(outer.layer(inner.nesting(nesting).layer(service)).call(Request::new(()))));
+        let service = service_fn(async |_: Request<()>| -> HandlerResult<String> { Ok(Response::new(String::new())) });
+        read(response_of(outer.layer(inner.nesting(nesting).layer(service)).call(Request::new(()))));
         let heads = ["inner head: user 2", "outer head: user 1"];
         assert_eq!(reports.so_far(), [heads, ["inner Completed: user 2", "outer Completed: user 1"]].concat());
     }
@@ -99,7 +101,7 @@ fn run<T: Future>(recorder: &Recorder, future: T) -> Run<T> {
 }
 
 #[test]
-fn a_run_ends_once_for_the_callbacks_of_its_store() {
+fn run_calls_the_callbacks_of_its_store_once() {
     let (recorder, mut reports) = recorder();
     let mut completed = Box::pin(run(&recorder, async { RequestContext::on_end(recorder.end_of("later")).unwrap() }));
     completed.as_mut().now_or_never().unwrap();
@@ -124,14 +126,14 @@ fn a_run_ends_once_for_the_callbacks_of_its_store() {
 }
 
 #[test]
-fn a_run_in_a_request_leaves_the_response_to_the_request() {
+fn run_in_a_request_drops_its_on_response_callbacks() {
     let (recorder, mut reports) = recorder();
-    let service = service_fn(async |_: Request<()>| -> Answer<String> {
+    let service = service_fn(async |_: Request<()>| -> HandlerResult<String> {
         run(&recorder, async {}).await;
         recorder.saw("handler");
         Ok(Response::new(String::new()))
     });
     let layer = RequestContextLayer::new(|store, _| _ = store.insert(User(2)));
-    read(head(layer.layer(service).call(Request::new(()))));
+    read(response_of(layer.layer(service).call(Request::new(()))));
     assert_eq!(reports.so_far(), ["run Completed: user 1", ON_END, ON_RESPONSE, "handler: user 2"]);
 }

@@ -1,4 +1,5 @@
-//! Panics in code that a request runs and does not name: the `Drop` of a value that it replaces, and its waker.
+//! Panics in code that a request runs indirectly, which are reported as `Panicked`: the `Drop` of a replaced value, and
+//! its waker.
 
 use std::{
     convert::Infallible,
@@ -17,7 +18,7 @@ use tower::{Layer, Service, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer};
 
 use crate::{
-    callbacks::{Answer, read, serve},
+    callbacks::{HandlerResult, read, serve},
     recorder::{Recorder, Reports, recorder},
     support::User,
 };
@@ -25,55 +26,55 @@ use crate::{
 type Frames = Option<Result<Frame<Bytes>, Infallible>>;
 
 #[test]
-fn of_a_value_that_the_setup_replaces_are_reported() {
+fn panic_in_the_drop_of_a_value_replaced_in_the_setup() {
     let (recorder, mut reports) = recorder();
     let layer = RequestContextLayer::new(move |store, _| {
         store.insert(User(1));
         store.on_end(recorder.end_of("end"));
-        store.insert(Bomb);
-        store.insert(Bomb);
+        store.insert(PanicsInDrop);
+        store.insert(PanicsInDrop);
     });
-    let never = service_fn(async |_: Request<()>| -> Answer<String> { unreachable!("the setup panics") });
+    let never = service_fn(async |_: Request<()>| -> HandlerResult<String> { unreachable!("the setup panics") });
     let mut service = layer.layer(never);
     assert!(catch_unwind(AssertUnwindSafe(|| drop(service.call(Request::new(()))))).is_err());
     assert_eq!(reports.so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
-fn of_a_value_that_the_future_replaces_are_reported() {
+fn panic_in_the_drop_of_a_value_replaced_in_the_future() {
     let handler = async {
-        replace();
+        replace_value();
         Ok(Response::new(Empty::<Bytes>::new()))
     };
-    assert_eq!(panics(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
+    assert_eq!(reports_of_panic(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
-fn of_a_value_that_on_response_replaces_are_reported() {
+fn panic_in_the_drop_of_a_value_replaced_in_on_response() {
     let handler = async {
-        RequestContext::on_response(|_: &mut Parts| replace()).unwrap();
+        RequestContext::on_response(|_: &mut Parts| replace_value()).unwrap();
         Ok(Response::new(Empty::<Bytes>::new()))
     };
-    assert_eq!(panics(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
+    assert_eq!(reports_of_panic(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
-fn of_a_value_that_a_frame_replaces_are_reported() {
+fn panic_in_the_drop_of_a_value_replaced_in_a_frame() {
     let body = StreamBody::new(stream::poll_fn(|_| -> Poll<Frames> {
-        replace();
+        replace_value();
         Poll::Ready(None)
     }));
     let handler = async { Ok(Response::new(body)) };
-    assert_eq!(panics(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
+    assert_eq!(reports_of_panic(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
-fn of_a_value_that_the_drop_of_a_body_replaces_are_reported() {
+fn panic_in_the_drop_of_a_value_replaced_in_a_body_drop() {
     struct Replaces;
 
     impl Drop for Replaces {
         fn drop(&mut self) {
-            replace();
+            replace_value();
         }
     }
 
@@ -83,20 +84,20 @@ fn of_a_value_that_the_drop_of_a_body_replaces_are_reported() {
         Poll::Ready(None)
     }));
     let handler = async { Ok(Response::new(body)) };
-    assert_eq!(panics(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
+    assert_eq!(reports_of_panic(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
 }
 
 #[test]
-fn of_a_waker_that_a_future_or_a_frame_wakes_are_reported() {
-    struct Broken;
+fn panic_in_a_waker_called_by_a_future_or_frame() {
+    struct PanicsOnWake;
 
-    impl Wake for Broken {
+    impl Wake for PanicsOnWake {
         fn wake(self: Arc<Self>) {
             panic!("in a waker");
         }
     }
 
-    let waker = Waker::from(Arc::new(Broken));
+    let waker = Waker::from(Arc::new(PanicsOnWake));
     for is_in_frame in [false, true] {
         let wake = |cx: &mut Context<'_>| cx.waker().wake_by_ref();
         let body = StreamBody::new(stream::poll_fn(move |cx| -> Poll<Frames> {
@@ -113,7 +114,7 @@ fn of_a_waker_that_a_future_or_a_frame_wakes_are_reported() {
             handler.await;
             Ok(Response::new(body))
         };
-        let mut reports = panics(|recorder| {
+        let mut reports = reports_of_panic(|recorder| {
             let cx = &mut Context::from_waker(&waker);
             let Poll::Ready(response) = pin!(register(&recorder, handler)).poll(cx) else { panic!("it is ready") };
             let _ = pin!(response.unwrap().into_body()).poll_frame(cx).is_ready();
@@ -123,37 +124,38 @@ fn of_a_waker_that_a_future_or_a_frame_wakes_are_reported() {
 }
 
 /// A value that panics in its drop.
-struct Bomb;
+struct PanicsInDrop;
 
-impl Drop for Bomb {
+impl Drop for PanicsInDrop {
     fn drop(&mut self) {
         panic!("in a drop");
     }
 }
 
-/// Replaces a [`Bomb`], whose drop panics here, with another, whose drop is contained.
-fn replace() {
-    RequestContext::set(Bomb).unwrap();
-    RequestContext::set(Bomb).unwrap();
+/// Replaces a value whose drop panics here. The drop of the second value panics when the store is dropped, where the
+/// panic is caught.
+fn replace_value() {
+    RequestContext::set(PanicsInDrop).unwrap();
+    RequestContext::set(PanicsInDrop).unwrap();
 }
 
-/// What is reported of a request whose code panics.
-fn panics(request: impl FnOnce(Recorder)) -> Reports {
+/// Asserts that the request panics, and returns its reports.
+fn reports_of_panic(request: impl FnOnce(Recorder)) -> Reports {
     let (recorder, reports) = recorder();
     assert!(catch_unwind(AssertUnwindSafe(|| request(recorder))).is_err());
     reports
 }
 
 /// Serves a request and reads its response.
-fn handle<B: Body<Error = Infallible>>(recorder: &Recorder, handler: impl Future<Output = Answer<B>>) {
-    let response = register(recorder, handler).now_or_never().expect("nothing is waited for");
+fn handle<B: Body<Error = Infallible>>(recorder: &Recorder, handler: impl Future<Output = HandlerResult<B>>) {
+    let response = register(recorder, handler).now_or_never().expect("the request is ready");
     read(response.unwrap());
 }
 
 fn register<B: Body>(
     recorder: &Recorder,
-    handler: impl Future<Output = Answer<B>>,
-) -> impl Future<Output = Answer<tower_request_context::ResponseBody<B>>> {
+    handler: impl Future<Output = HandlerResult<B>>,
+) -> impl Future<Output = HandlerResult<tower_request_context::ResponseBody<B>>> {
     let end = recorder.end_of("end");
     serve(1, async {
         RequestContext::on_end(end).unwrap();

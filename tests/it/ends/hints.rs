@@ -19,12 +19,12 @@ use hyper::body::Bytes;
 use tower_request_context::{RequestContext, ResponseBody};
 
 use crate::{
-    callbacks::{Answer, read, serve},
+    callbacks::{HandlerResult, read, serve},
     recorder::{DropRecorder, Recorder, Reports, recorder},
 };
 
 #[test]
-fn are_called_outside_the_context_also_in_a_drop() {
+fn are_called_outside_the_context_even_in_a_drop() {
     let (response, mut reports, _) = respond(None);
     assert!(!response.body().is_end_stream());
     drop(response);
@@ -33,7 +33,7 @@ fn are_called_outside_the_context_also_in_a_drop() {
 }
 
 #[test]
-fn are_not_called_in_a_drop_where_the_count_decides() {
+fn are_not_called_in_a_drop_after_the_last_byte() {
     let (mut response, mut reports, panics) = respond(Some(4));
     assert_eq!(response.frame().now_or_never().unwrap().unwrap().unwrap().into_data().unwrap(), "data");
     panics.store(true, Ordering::Relaxed);
@@ -42,7 +42,7 @@ fn are_not_called_in_a_drop_where_the_count_decides() {
 }
 
 #[test]
-fn a_panic_in_a_drop_is_contained_and_reported() {
+fn panic_in_a_drop_is_caught_and_reported() {
     for size in [None, Some(4)] {
         let (response, mut reports, panics) = respond(size);
         panics.store(true, Ordering::Relaxed);
@@ -53,7 +53,7 @@ fn a_panic_in_a_drop_is_contained_and_reported() {
 }
 
 #[test]
-fn a_panic_in_a_drop_does_not_abort_while_another_unwinds() {
+fn panic_in_a_drop_during_unwinding_does_not_abort() {
     let (response, mut reports, panics) = respond(None);
     panics.store(true, Ordering::Relaxed);
     let unwound = catch_unwind(AssertUnwindSafe(|| {
@@ -65,8 +65,8 @@ fn a_panic_in_a_drop_does_not_abort_while_another_unwinds() {
 }
 
 #[test]
-fn a_panic_that_is_caught_is_reported_though_the_body_ends() {
-    let calls: [fn(&ResponseBody<Hinting>); 2] = [|body| _ = body.is_end_stream(), |body| _ = body.size_hint()];
+fn caught_panic_is_reported_even_if_the_body_completes() {
+    let calls: [fn(&ResponseBody<ReportingHints>); 2] = [|body| _ = body.is_end_stream(), |body| _ = body.size_hint()];
     for call in calls {
         let (response, mut reports, panics) = respond(Some(4));
         panics.store(true, Ordering::Relaxed);
@@ -78,25 +78,31 @@ fn a_panic_that_is_caught_is_reported_though_the_body_ends() {
 }
 
 #[test]
-fn a_body_is_dropped_in_context_when_its_size_hint_panics() {
+fn body_is_dropped_in_context_if_its_size_hint_panics() {
     let (recorder, mut reports) = recorder();
-    let (body, panics) = Hinting::new(&recorder, None);
+    let (body, panics) = ReportingHints::new(&recorder, None);
     panics.store(true, Ordering::Relaxed);
-    let request = answer(&recorder, body);
+    let request = respond_with(&recorder, body);
     assert!(catch_unwind(AssertUnwindSafe(|| request.now_or_never().is_some())).is_err());
     assert!(!RequestContext::is_active());
     assert_eq!(reports.so_far(), ["size_hint: nobody", "body dropped: user 1", "end Panicked: user 1"]);
 }
 
-/// A response for user 1. Its body panics in its hints once the flag is set.
-fn respond(size: Option<u64>) -> (Response<ResponseBody<Hinting>>, Reports, Arc<AtomicBool>) {
+/// Returns a response for user 1. Its body panics in its hints while the flag is set.
+fn respond(size: Option<u64>) -> (Response<ResponseBody<ReportingHints>>, Reports, Arc<AtomicBool>) {
     let (recorder, reports) = recorder();
-    let (body, panics) = Hinting::new(&recorder, size);
-    let response = answer(&recorder, body).now_or_never().expect("nothing is waited for").expect("it responds");
+    let (body, panics) = ReportingHints::new(&recorder, size);
+    let response = respond_with(&recorder, body)
+        .now_or_never()
+        .expect("the request is ready")
+        .expect("the handler returns a response");
     (response, reports, panics)
 }
 
-fn answer(recorder: &Recorder, body: Hinting) -> impl Future<Output = Answer<ResponseBody<Hinting>>> + use<> {
+fn respond_with(
+    recorder: &Recorder,
+    body: ReportingHints,
+) -> impl Future<Output = HandlerResult<ResponseBody<ReportingHints>>> + use<> {
     let end = recorder.end_of("end");
     serve(1, async {
         RequestContext::on_end(end).unwrap();
@@ -104,8 +110,8 @@ fn answer(recorder: &Recorder, body: Hinting) -> impl Future<Output = Answer<Res
     })
 }
 
-/// A body of one frame that reports calls of its hints.
-struct Hinting {
+/// A body of one frame, which reports calls of its hints.
+struct ReportingHints {
     frame: Option<&'static str>,
     size: Option<u64>,
     panics: Arc<AtomicBool>,
@@ -113,20 +119,20 @@ struct Hinting {
     _drop: DropRecorder,
 }
 
-impl Hinting {
+impl ReportingHints {
     fn new(recorder: &Recorder, size: Option<u64>) -> (Self, Arc<AtomicBool>) {
         let (panics, recorder) = (Arc::default(), recorder.clone());
         let drop = recorder.drop_of("body dropped");
         (Self { frame: Some("data"), size, panics: Arc::clone(&panics), recorder, _drop: drop }, panics)
     }
 
-    fn is_called(&self, hint: &str) {
+    fn on_hint_called(&self, hint: &str) {
         self.recorder.saw(hint);
         assert!(!self.panics.load(Ordering::Relaxed), "in {hint}");
     }
 }
 
-impl Body for Hinting {
+impl Body for ReportingHints {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -135,12 +141,12 @@ impl Body for Hinting {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_called("is_end_stream");
+        self.on_hint_called("is_end_stream");
         false
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.is_called("size_hint");
+        self.on_hint_called("size_hint");
         self.size.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

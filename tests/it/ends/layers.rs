@@ -1,4 +1,4 @@
-//! The layers around and inside of the context.
+//! Layers inside and outside of the layer under test.
 
 use std::{
     pin::Pin,
@@ -15,38 +15,38 @@ use http_body::Frame;
 use tower::{Layer, Service, ServiceExt};
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
 
-use super::row::App;
+use super::row::BoxedService;
 
-pub(crate) fn timeout(app: App) -> App {
+pub(crate) fn timeout(app: BoxedService) -> BoxedService {
     boxed(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_millis(1)).layer(app))
 }
 
-pub(crate) fn catch_panic(app: App) -> App {
+pub(crate) fn catch_panic(app: BoxedService) -> BoxedService {
     boxed(CatchPanicLayer::new().layer(app))
 }
 
-pub(crate) fn compression(app: App) -> App {
+pub(crate) fn compression(app: BoxedService) -> BoxedService {
     boxed(CompressionLayer::new().layer(app))
 }
 
-/// Answers with another body, and drops the one it got.
-pub(crate) fn replacing(app: App) -> App {
+/// Replaces the body of the response.
+pub(crate) fn replacing_body(app: BoxedService) -> BoxedService {
     boxed(app.map_response(|response| response.map(|_| Body::from("another"))))
 }
 
-/// Asks on for frames after an error.
-pub(crate) fn insisting(app: App) -> App {
-    boxed(app.map_response(|response| response.map(Insisting)))
+/// Polls the body again after an error.
+pub(crate) fn polling_after_error(app: BoxedService) -> BoxedService {
+    boxed(app.map_response(|response| response.map(PollsAfterError)))
 }
 
-/// Panics before there is a future.
-pub(crate) fn panicking_in_call(app: App) -> App {
+/// Panics in `call`.
+pub(crate) fn panicking_in_call(app: BoxedService) -> BoxedService {
     boxed(app.map_request(|_: Request<Body>| -> Request<Body> { panic!("in the call") }))
 }
 
-struct Insisting(Body);
+struct PollsAfterError(Body);
 
-impl http_body::Body for Insisting {
+impl http_body::Body for PollsAfterError {
     type Data = Bytes;
     type Error = Error;
 
@@ -60,7 +60,7 @@ impl http_body::Body for Insisting {
     }
 }
 
-fn boxed<S, B>(service: S) -> App
+fn boxed<S, B>(service: S) -> BoxedService
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Error: Into<BoxError>,
@@ -68,5 +68,5 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    App::new(service.map_response(|response| response.map(Body::new)).map_err(Into::into))
+    BoxedService::new(service.map_response(|response| response.map(Body::new)).map_err(Into::into))
 }

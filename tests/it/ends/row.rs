@@ -1,4 +1,4 @@
-//! What is served in a row of the table, and how it is checked.
+//! A row of the table: what is served, and how the reports are checked.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -14,76 +14,76 @@ use tower::{Layer, ServiceExt, layer::layer_fn, service_fn, util::BoxCloneSyncSe
 use tower_request_context::{End, RequestContextLayer, Store};
 
 use super::{
-    answers::Watched,
-    visit::{Server, Visit},
+    responses::DropReportingBody,
+    session::{Server, Session},
 };
 use crate::{
     recorder::Recorder,
     support::{User, VERSIONS},
 };
 
-pub(crate) type Answer = Result<Response, BoxError>;
+pub(crate) type HandlerResult = Result<Response, BoxError>;
 
-/// A service of any stack.
-pub(crate) type App = BoxCloneSyncService<Request<Body>, Response, BoxError>;
+/// The service of a stack of layers.
+pub(crate) type BoxedService = BoxCloneSyncService<Request<Body>, Response, BoxError>;
 
-type Handler = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Answer> + Send + Sync>;
+type Handler = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, HandlerResult> + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Row {
     handler: Handler,
     setup: fn(&mut Store),
-    refusal: Option<fn() -> Response>,
-    inside: fn(App) -> App,
-    outside: fn(App) -> App,
+    rejection: Option<fn() -> Response>,
+    inside: fn(BoxedService) -> BoxedService,
+    outside: fn(BoxedService) -> BoxedService,
     servers: &'static [Server],
     versions: &'static [Version],
-    /// What the request goes through, each of which is reported when it is dropped.
-    passes: &'static [&'static str],
+    /// The expected reports before the end: the handler's call, then the drops of its future and its body.
+    reports_before_end: &'static [&'static str],
 }
 
-/// A handler that answers so.
-pub(crate) fn answering<R: IntoResponse>(answer: impl Fn() -> R + Send + Sync + 'static) -> Row {
-    handling(move |_| {
-        let response = answer().into_response();
+/// A row whose handler returns this response.
+pub(crate) fn responding_with<R: IntoResponse>(response: impl Fn() -> R + Send + Sync + 'static) -> Row {
+    handled_by(move |_| {
+        let response = response().into_response();
         async { Ok(response) }
     })
 }
 
-pub(crate) fn handling<F>(handler: impl Fn(Request<Body>) -> F + Send + Sync + 'static) -> Row
+pub(crate) fn handled_by<F>(handler: impl Fn(Request<Body>) -> F + Send + Sync + 'static) -> Row
 where
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = HandlerResult> + Send + 'static,
 {
     Row {
         handler: Arc::new(move |request| handler(request).boxed()),
         setup: |_| {},
-        refusal: None,
+        rejection: None,
         inside: |app| app,
         outside: |app| app,
         servers: &Server::ALL,
         versions: &VERSIONS,
-        passes: &["called", "future", "body"],
+        reports_before_end: &["called", "future", "body"],
     }
 }
 
-/// A setup that refuses so.
-pub(crate) fn refusing(refusal: fn() -> Response) -> Row {
-    Row { refusal: Some(refusal), passes: &["body"], ..answering(|| "called") }
+/// A row whose setup rejects the request with this response.
+pub(crate) fn rejecting(rejection: fn() -> Response) -> Row {
+    Row { rejection: Some(rejection), reports_before_end: &["body"], ..responding_with(|| "called") }
 }
 
 impl Row {
-    /// What the setup does at last.
-    pub(crate) fn setting_up(self, setup: fn(&mut Store)) -> Self {
+    /// Adds code at the end of the setup.
+    pub(crate) fn with_setup(self, setup: fn(&mut Store)) -> Self {
         Self { setup, ..self }
     }
 
-    /// A layer between the handler and the context.
-    pub(crate) fn inside(self, inside: fn(App) -> App) -> Self {
+    /// Adds a layer inside the layer under test.
+    pub(crate) fn inside(self, inside: fn(BoxedService) -> BoxedService) -> Self {
         Self { inside, ..self }
     }
 
-    /// A layer around the context.
-    pub(crate) fn outside(self, outside: fn(App) -> App) -> Self {
+    /// Adds a layer outside the layer under test.
+    pub(crate) fn outside(self, outside: fn(BoxedService) -> BoxedService) -> Self {
         Self { outside, ..self }
     }
 
@@ -95,87 +95,89 @@ impl Row {
         Self { versions, ..self }
     }
 
-    /// For a handler whose response does not come, or does not leave the layers inside.
+    /// For a handler that returns no response, or whose response is replaced by an inner layer.
     pub(crate) fn without_body(self) -> Self {
-        Self { passes: &["called", "future"], ..self }
+        Self { reports_before_end: &["called", "future"], ..self }
     }
 
-    /// For a handler that is not reached.
+    /// For a handler that is not called.
     pub(crate) fn uncalled(self) -> Self {
-        Self { passes: &[], ..self }
+        Self { reports_before_end: &[], ..self }
     }
 
-    /// Serves this row, sends a client, and compares all that is reported with what is promised.
-    pub(crate) async fn ends(self, client: impl AsyncFn(&mut Visit), end: End) {
+    /// Serves this row, runs the client, and compares all reports with the expected ones.
+    pub(crate) async fn ends(self, client: impl AsyncFn(&mut Session), end: End) {
         let end = format!("{end:?}");
-        let in_context = self.passes.iter().copied().chain([&*end]).map(|what| format!("{what}: user 7"));
+        let in_context = self.reports_before_end.iter().copied().chain([&*end]).map(|what| format!("{what}: user 7"));
         let expected: Vec<_> = in_context.chain([String::from("value: nobody")]).collect();
-        let mut others = Vec::new();
+        let mut mismatches = Vec::new();
         for server in self.servers {
             for version in self.versions {
-                let mut visit = Visit::open(&self, *server, *version).await;
-                client(&mut visit).await;
-                let reported = visit.close().await;
+                let mut session = Session::open(&self, *server, *version).await;
+                client(&mut session).await;
+                let reported = session.close().await;
                 if reported != expected {
-                    others.push((server, version, reported));
+                    mismatches.push((server, version, reported));
                 }
             }
         }
-        assert!(others.is_empty(), "not {expected:?} but {others:#?}");
+        assert!(mismatches.is_empty(), "not {expected:?} but {mismatches:#?}");
     }
 
     pub(crate) fn under_axum(&self, recorder: &Recorder) -> Router {
         let (row, recorder, handler) = (self.clone(), recorder.clone(), self.clone().handler(recorder.clone()));
         let handler = move |request| {
-            let answer = handler(request);
-            async { answer.await.expect("this row fails, which a handler of axum's does not") }
+            let response = handler(request);
+            async { response.await.expect("rows whose handler fails run only under hyper") }
         };
         Router::new().fallback(handler).layer(layer_fn(move |route: Route| {
-            let app = App::new(ServiceExt::<Request<Body>>::map_err(route, |never: Infallible| match never {}));
+            let app =
+                BoxedService::new(ServiceExt::<Request<Body>>::map_err(route, |never: Infallible| match never {}));
             row.stack(app, &recorder).map_err(|error| -> Infallible { panic!("a layer fails: {error}") })
         }))
     }
 
-    pub(crate) fn under_hyper(&self, recorder: &Recorder) -> App {
-        self.stack(App::new(service_fn(self.clone().handler(recorder.clone()))), recorder)
+    pub(crate) fn under_hyper(&self, recorder: &Recorder) -> BoxedService {
+        self.stack(BoxedService::new(service_fn(self.clone().handler(recorder.clone()))), recorder)
     }
 
-    /// Answers those who are somebody, watched; and nobody at once, unwatched.
-    fn handler(self, recorder: Recorder) -> impl Fn(Request<Body>) -> BoxFuture<'static, Answer> + Clone {
+    /// Runs the row's handler for requests with a user. Requests without a user are not reported, and get a fixed
+    /// response.
+    fn handler(self, recorder: Recorder) -> impl Fn(Request<Body>) -> BoxFuture<'static, HandlerResult> + Clone {
         move |request| {
             let (row, recorder) = (self.clone(), recorder.clone());
             async move {
-                let (head, body) = request.into_parts();
-                if User::of(&head).is_none() {
+                let (parts, body) = request.into_parts();
+                if User::of(&parts).is_none() {
                     return Ok(User::name().into_response());
                 }
                 recorder.saw("called");
                 let _future = recorder.drop_of("future");
-                let response = (row.handler)(Request::from_parts(head, body)).await?;
-                Ok(Watched::response(response, &recorder))
+                let response = (row.handler)(Request::from_parts(parts, body)).await?;
+                Ok(DropReportingBody::response(response, &recorder))
             }
             .boxed()
         }
     }
 
-    fn stack(&self, handler: App, recorder: &Recorder) -> App {
+    fn stack(&self, handler: BoxedService, recorder: &Recorder) -> BoxedService {
         let (row, recorder) = (self.clone(), recorder.clone());
-        #[expect(clippy::result_large_err, reason = "a setup refuses with a whole response")]
-        let context = RequestContextLayer::new(move |store: &mut Store, head: &mut Parts| {
-            if !seed(store, head, &recorder) {
+        #[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
+        let context = RequestContextLayer::new(move |store: &mut Store, parts: &mut Parts| {
+            if !register_reports(store, parts, &recorder) {
                 return Ok(());
             }
             (row.setup)(store);
-            row.refusal.map_or(Ok(()), |refusal| Err(Watched::response(refusal(), &recorder)))
+            row.rejection.map_or(Ok(()), |rejection| Err(DropReportingBody::response(rejection(), &recorder)))
         });
         let app = context.layer((self.inside)(handler));
-        (self.outside)(App::new(app.map_response(|response: http::Response<_>| response.map(Body::new))))
+        (self.outside)(BoxedService::new(app.map_response(|response: http::Response<_>| response.map(Body::new))))
     }
 }
 
-/// Has the end of a request reported, and the drop of a value, if it is somebody's.
-pub(crate) fn seed(store: &mut Store, head: &Parts, recorder: &Recorder) -> bool {
-    let Some(user) = User::of(head) else { return false };
+/// Reports the end of a request and the drop of a value. Does nothing and returns false if the request has no user.
+pub(crate) fn register_reports(store: &mut Store, parts: &Parts, recorder: &Recorder) -> bool {
+    let Some(user) = User::of(parts) else { return false };
     store.insert(user);
     store.insert(recorder.drop_of("value"));
     let recorder = recorder.clone();

@@ -1,4 +1,4 @@
-//! One client at one server: what it sends, and what is reported meanwhile.
+//! A client connected to a server: what it sends, and what is reported meanwhile.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ use hyper_util::{
 use tokio::{net::TcpListener, task::JoinSet};
 use tower::ServiceExt;
 
-use super::row::{App, Row};
+use super::row::{BoxedService, Row};
 use crate::{
     recorder::{Reports, recorder},
     support::{Connection, Socket, User, in_time, request, text},
@@ -35,7 +35,7 @@ impl Server {
     pub(crate) const ALL: [Self; 2] = [Self::Axum, Self::Hyper];
 }
 
-pub(crate) struct Visit {
+pub(crate) struct Session {
     pub(crate) stack: (Server, Version),
     address: SocketAddr,
     accepting: JoinSet<()>,
@@ -45,7 +45,7 @@ pub(crate) struct Visit {
     log: Vec<String>,
 }
 
-impl Visit {
+impl Session {
     pub(crate) async fn open(row: &Row, server: Server, version: Version) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -62,7 +62,7 @@ impl Visit {
         Self { stack: (server, version), address, accepting, connection, socket, reports, log: Vec::new() }
     }
 
-    /// A request as user 7.
+    /// Creates a request of user 7.
     pub(crate) fn request(&self, method: Method) -> Request<Body> {
         let mut request = request(self.address, "/", Some(User(7)));
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
@@ -82,17 +82,17 @@ impl Visit {
         self.send(self.request(Method::GET)).await
     }
 
-    /// Sends a request and does not wait for its response, only until the handler has it.
-    pub(crate) async fn get_and_give_up(&mut self) {
+    /// Sends a request, and cancels it once the handler has been called.
+    pub(crate) async fn send_and_cancel(&mut self) {
         let request = self.request(Method::GET);
         tokio::select! {
-            response = self.connection.send(request) => panic!("answered: {response:?}"),
+            response = self.connection.send(request) => panic!("unexpected response: {response:?}"),
             log = self.reports.until("called") => self.log.extend(log),
         }
     }
 
-    /// Hangs up while it waits for the head of a response from the handler.
-    pub(crate) async fn get_and_hang_up(&mut self) {
+    /// Sends a request, and disconnects once the handler has been called.
+    pub(crate) async fn send_and_disconnect(&mut self) {
         let request = self.request(Method::GET);
         let called = async {
             self.log.extend(self.reports.until("called").await);
@@ -102,14 +102,14 @@ impl Visit {
         assert!(response.is_err(), "{:?}", self.stack);
     }
 
-    /// Waits for the last of what is promised.
-    pub(crate) async fn until_over(&mut self) {
+    /// Waits for the last report of the request: the drop of the value.
+    pub(crate) async fn wait_for_end(&mut self) {
         if !self.log.last().is_some_and(|report| report.starts_with("value")) {
             self.log.extend(self.reports.until("value").await);
         }
     }
 
-    /// Asks as nobody, on the same connection.
+    /// Sends a request without a user on the same connection, and returns whether it gets the right response.
     pub(crate) async fn is_connected(&mut self) -> bool {
         match self.connection.send(request(self.address, "/", None)).await {
             Ok(response) => in_time(text(response)).await == "nobody",
@@ -117,27 +117,27 @@ impl Visit {
         }
     }
 
-    /// Closes the socket under whatever is still to be sent.
-    pub(crate) fn hang_up(&self) {
+    /// Closes the socket, even if the response is incomplete.
+    pub(crate) fn disconnect(&self) {
         self.socket.abort();
     }
 
-    /// Waits for the end, then for all others to be gone, and returns what was reported.
+    /// Waits for the end of the request and for the drop of every recorder, and returns all reports.
     pub(crate) async fn close(mut self) -> Vec<String> {
-        self.until_over().await;
-        self.hang_up();
+        self.wait_for_end().await;
+        self.disconnect();
         self.accepting.shutdown().await;
         self.log.extend(self.reports.rest().await);
         self.log
     }
 }
 
-async fn serve_by_hyper(listener: TcpListener, version: Version, app: App) {
+async fn serve_by_hyper(listener: TcpListener, version: Version, app: BoxedService) {
     let service = TowerToHyperService::new(app.map_request(|request: Request<Incoming>| request.map(Body::new)));
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (io, service) = (TokioIo::new(stream), service.clone());
-        // Whether a connection fails is for the client to see.
+        // The client notices whether a connection fails.
         if version == Version::HTTP_2 {
             tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(io, service));
         } else {

@@ -1,4 +1,4 @@
-//! Callbacks that come too late, or where nothing will ever come.
+//! Callbacks that are registered too late, or without a response or an end to wait for.
 
 use futures_util::{FutureExt, stream};
 use http::{Response, StatusCode};
@@ -8,16 +8,16 @@ use hyper::body::Bytes;
 use tokio::sync::oneshot;
 use tower_request_context::{CallbackError, RequestContext, Store};
 
-use super::{after, head, read, serve};
+use super::{after, read, response_of, serve};
 use crate::{recorder::recorder, support::User};
 
-/// What becomes of a callback for the response, and of one for the end.
+/// Registers a callback of each kind, and returns the results.
 fn try_both() -> [Result<(), CallbackError>; 2] {
     [RequestContext::on_response(|_| panic!("never called")), RequestContext::on_end(|_| {})]
 }
 
 #[test]
-fn the_body_may_wait_for_the_end_but_not_for_the_response() {
+fn body_may_register_on_end_but_not_on_response() {
     let (recorder, mut reports) = recorder();
     let body = StreamBody::new(stream::once(async {
         let context = RequestContext::current().unwrap();
@@ -26,13 +26,13 @@ fn the_body_may_wait_for_the_end_but_not_for_the_response() {
         assert_eq!(RequestContext::on_end(recorder.end_of("from the body")), Ok(()));
         Ok::<_, &str>(Frame::data(Bytes::from("data")))
     }));
-    let response = head(serve(1, async { Ok(Response::new(body)) }));
+    let response = response_of(serve(1, async { Ok(Response::new(body)) }));
     assert_eq!(read(response), "data");
     assert_eq!(reports.so_far(), ["from the body Completed: user 1"]);
 }
 
 #[tokio::test]
-async fn a_task_may_wait_while_the_request_lasts_and_not_when_it_has_outlived_it() {
+async fn task_may_register_until_the_request_has_ended() {
     let (recorder, mut reports) = recorder();
     let (head_sent, wait_for_head) = oneshot::channel();
     let (ended, wait_for_end) = oneshot::channel();
@@ -46,21 +46,21 @@ async fn a_task_may_wait_while_the_request_lasts_and_not_when_it_has_outlived_it
             (after_head, try_both(), RequestContext::get())
         }));
     });
-    let response = head(serve(1, handler));
+    let response = response_of(serve(1, handler));
     head_sent.send(()).unwrap();
     tokio::task::yield_now().await;
     drop(response);
     assert_eq!(reports.so_far(), ["from the task Completed: user 1"]);
     ended.send(()).unwrap();
-    let late = [Err(CallbackError::Ended); 2];
+    let after_end = [Err(CallbackError::Ended); 2];
     let seen = task.unwrap().await.unwrap();
-    assert_eq!(seen, ([Err(CallbackError::HeadersSent), Ok(())], late, Some(User(1))));
+    assert_eq!(seen, ([Err(CallbackError::HeadersSent), Ok(())], after_end, Some(User(1))));
 }
 
 #[test]
-fn a_handle_kept_after_the_end_still_reads_and_refuses_callbacks() {
+fn handle_of_an_ended_request_reads_and_rejects_callbacks() {
     let mut kept = None;
-    read(head(serve(1, after(|| kept = RequestContext::current()))));
+    read(response_of(serve(1, after(|| kept = RequestContext::current()))));
     let kept = kept.unwrap();
     assert!(kept.is_ended());
     assert_eq!(kept.get(), Some(User(1)));
@@ -73,7 +73,7 @@ fn a_handle_kept_after_the_end_still_reads_and_refuses_callbacks() {
 }
 
 #[test]
-fn what_waited_for_a_response_that_never_came_is_dropped_once_at_the_end_in_the_context() {
+fn on_response_without_a_response_is_dropped_in_the_context() {
     let (recorder, mut reports) = recorder();
     let handler = async {
         let held = recorder.drop_of("callback dropped");
@@ -86,26 +86,26 @@ fn what_waited_for_a_response_that_never_came_is_dropped_once_at_the_end_in_the_
 }
 
 #[test]
-fn a_refused_callback_is_dropped_once_and_at_once() {
+fn rejected_callback_is_dropped_once_and_immediately() {
     let (recorder, mut reports) = recorder();
     let mut kept = None;
     let body = StreamBody::new(stream::once(async {
         let held = recorder.drop_of("after the head");
         RequestContext::on_response(move |_| drop(held)).unwrap_err();
-        recorder.saw("refused");
+        recorder.saw("rejected");
         Ok::<_, &str>(Frame::data(Bytes::new()))
     }));
-    read(head(serve(1, async {
+    read(response_of(serve(1, async {
         kept = RequestContext::current();
         Ok(Response::new(body))
     })));
-    assert_eq!(reports.so_far(), ["after the head: user 1", "refused: user 1"]);
+    assert_eq!(reports.so_far(), ["after the head: user 1", "rejected: user 1"]);
 
     let scoped = RequestContext::new(Store::new());
     for (context, user) in [(kept.unwrap(), "user 1"), (scoped, "nobody")] {
-        let [head, end] = ["head", "end"].map(|what| recorder.drop_of(what));
-        assert!(context.sync_scope(|| RequestContext::on_response(move |_| drop(head))).is_err());
-        assert!(context.sync_scope(|| RequestContext::on_end(move |_| drop(end))).is_err());
+        let [on_response, on_end] = ["head", "end"].map(|what| recorder.drop_of(what));
+        assert!(context.sync_scope(|| RequestContext::on_response(move |_| drop(on_response))).is_err());
+        assert!(context.sync_scope(|| RequestContext::on_end(move |_| drop(on_end))).is_err());
         assert_eq!(reports.so_far(), [format!("head: {user}"), format!("end: {user}")]);
     }
     let held = recorder.drop_of("outside");
@@ -114,7 +114,7 @@ fn a_refused_callback_is_dropped_once_and_at_once() {
 }
 
 #[test]
-fn a_context_that_is_only_scoped_has_neither_response_nor_end() {
+fn scoped_context_rejects_callbacks() {
     let root = RequestContext::new(Store::new());
     let inherited = root.sync_scope(|| RequestContext::inherit(Store::new()));
     let orphan = RequestContext::inherit(Store::new());
@@ -130,30 +130,32 @@ fn a_context_that_is_only_scoped_has_neither_response_nor_end() {
 }
 
 #[test]
-fn a_run_outside_of_any_request_has_an_end_but_no_response() {
+fn run_outside_any_request_has_an_end_but_no_response() {
     let run = Store::new().run(async { try_both() });
     assert_eq!(run.now_or_never().unwrap(), [Err(CallbackError::NoLifecycle), Ok(())]);
 }
 
 #[test]
-fn outside_of_any_context_there_is_nothing_to_wait_for() {
+fn registering_outside_any_context_is_an_error() {
     assert_eq!(try_both(), [Err(CallbackError::NoContext); 2]);
     let handler = after(|| assert_eq!(RequestContext::sync_exit(try_both), [Err(CallbackError::NoContext); 2]));
-    read(head(serve(1, handler)));
+    read(response_of(serve(1, handler)));
 }
 
+/// They are dropped with the context, or with the store if it never becomes a context.
 #[test]
-fn a_store_that_is_in_no_context_yet_takes_callbacks_and_drops_them_uncalled_if_it_is_only_scoped() {
+fn callbacks_of_a_scoped_store_are_dropped_without_being_called() {
     let (recorder, mut reports) = recorder();
     let store = || {
         let mut store = Store::new();
-        let (head, end, called) = (recorder.drop_of("head dropped"), recorder.drop_of("end dropped"), recorder.clone());
+        let (on_response, on_end, called) =
+            (recorder.drop_of("head dropped"), recorder.drop_of("end dropped"), recorder.clone());
         let act = move |_| {
             called.saw("called");
-            drop(end);
+            drop(on_end);
         };
         store.on_end(act);
-        store.on_response(move |_| drop(head));
+        store.on_response(move |_| drop(on_response));
         assert!(!store.is_ended());
         store
     };
@@ -166,21 +168,21 @@ fn a_store_that_is_in_no_context_yet_takes_callbacks_and_drops_them_uncalled_if_
 }
 
 #[test]
-fn each_refusal_names_its_cause_and_its_cure_and_is_a_500() {
+fn each_error_names_cause_and_fix_and_converts_to_500() {
     fn handler() -> Result<(), StatusCode> {
         Ok(RequestContext::on_end(|_| {})?)
     }
 
-    let texts = [
+    let messages = [
         (CallbackError::NoContext, ["no request context is current", "put the layer around the route"]),
         (CallbackError::HeadersSent, ["the head of the response has been sent", "before the handler returns"]),
         (CallbackError::Ended, ["the request is over", "while the response body is still being sent"]),
         (CallbackError::NoLifecycle, ["has no end to wait for, or no response", "enter it with `Store::run`"]),
     ];
-    for (error, [cause, cure]) in texts {
-        let text = error.to_string();
-        assert!(text.find(cause).is_some_and(|at| text[at..].contains(cure)), "{text}");
-        assert!(text.starts_with(char::is_lowercase) && !text.ends_with('.'), "{text}");
+    for (error, [cause, fix]) in messages {
+        let message = error.to_string();
+        assert!(message.find(cause).is_some_and(|at| message[at..].contains(fix)), "{message}");
+        assert!(message.starts_with(char::is_lowercase) && !message.ends_with('.'), "{message}");
         assert_eq!(StatusCode::from(error), StatusCode::INTERNAL_SERVER_ERROR);
     }
     assert_eq!(handler(), Err(StatusCode::INTERNAL_SERVER_ERROR));

@@ -1,4 +1,4 @@
-//! Once, and not again: whatever is polled, dropped or done at the same time.
+//! `on_end` callbacks run exactly once, even if the request is polled again, dropped or used concurrently.
 
 use std::{
     future::{pending, poll_fn},
@@ -19,11 +19,11 @@ use http::Response;
 use http_body_util::BodyExt;
 use tower_request_context::{RequestContext, Store};
 
-use super::{Answer, Film, after, head, read, serve, unfinished};
+use super::{HandlerResult, RecordedBody, after, read, response_of, serve, unfinished};
 use crate::recorder::recorder;
 
 #[test]
-fn a_future_that_failed_and_is_then_polled_and_dropped_has_ended_once() {
+fn failed_future_ends_once_if_polled_again_and_dropped() {
     let (recorder, mut reports) = recorder();
     let mut kept = None;
     {
@@ -42,12 +42,12 @@ fn a_future_that_failed_and_is_then_polled_and_dropped_has_ended_once() {
 }
 
 #[test]
-fn a_body_that_ended_or_failed_and_is_then_polled_and_dropped_has_ended_once() {
+fn finished_body_ends_once_if_polled_again_and_dropped() {
     for (frame, end) in [(Ok("data"), "end Completed: user 1"), (Err("an error"), "end Failed: user 1")] {
         let (recorder, mut reports) = recorder();
-        let mut response = head(serve(1, async {
+        let mut response = response_of(serve(1, async {
             RequestContext::on_end(recorder.end_of("end")).unwrap();
-            Ok(Response::new(Film::new(&recorder, [frame])))
+            Ok(Response::new(RecordedBody::new(&recorder, [frame])))
         }));
         assert_eq!(response.frame().now_or_never().unwrap().unwrap().is_ok(), frame.is_ok());
         assert!(response.frame().now_or_never().unwrap().is_none());
@@ -59,10 +59,10 @@ fn a_body_that_ended_or_failed_and_is_then_polled_and_dropped_has_ended_once() {
 }
 
 #[test]
-fn a_future_that_panicked_and_is_then_polled_and_dropped_has_ended_once() {
+fn panicked_future_ends_once_if_polled_again_and_dropped() {
     let (recorder, mut reports) = recorder();
     let mut end = Some(recorder.end_of("end"));
-    let handler = poll_fn(move |_| -> Poll<Answer<String>> {
+    let handler = poll_fn(move |_| -> Poll<HandlerResult<String>> {
         end.take().map(RequestContext::on_end);
         panic!("in the handler")
     });
@@ -75,25 +75,26 @@ fn a_future_that_panicked_and_is_then_polled_and_dropped_has_ended_once() {
 }
 
 #[test]
-fn a_request_that_is_leaked_never_ends_and_nothing_breaks() {
+fn leaked_request_never_ends() {
     let (recorder, mut reports) = recorder();
     let mut kept = None;
     mem::forget(unfinished(1, &recorder));
-    mem::forget(head(serve(1, async {
+    mem::forget(response_of(serve(1, async {
         kept = RequestContext::current();
         RequestContext::on_end(recorder.end_of("end")).unwrap();
-        Ok(Response::new(Film::new(&recorder, [Ok("data")])))
+        Ok(Response::new(RecordedBody::new(&recorder, [Ok("data")])))
     })));
     let kept = kept.unwrap();
     assert!(!kept.is_ended());
     assert!(kept.sync_scope(|| RequestContext::on_end(recorder.end_of("leaked too"))).is_ok());
     assert!(!RequestContext::is_active());
-    read(head(serve(2, after(|| RequestContext::on_end(recorder.end_of("next")).unwrap()))));
+    read(response_of(serve(2, after(|| RequestContext::on_end(recorder.end_of("next")).unwrap()))));
     assert_eq!(reports.so_far(), ["next Completed: user 2"]);
 }
 
-/// Registers from threads that go on until they are refused, at the latest when `close`, on this one, has returned. Each
-/// callback gets a counter of its own, which is one by then if it was accepted, and else never.
+/// Registers callbacks from several threads while `close` runs on this one. Each thread goes on until a callback is
+/// rejected, at the latest after `close` has returned. Each callback counts its calls: an accepted one must have run
+/// once, a rejected one never.
 fn race(register: impl Fn(Arc<AtomicUsize>) -> bool + Sync, close: impl FnOnce()) {
     const THREADS: usize = 4;
     let (start, is_closed, register) = (Barrier::new(THREADS + 1), AtomicBool::new(false), &register);
@@ -125,7 +126,7 @@ fn race(register: impl Fn(Arc<AtomicUsize>) -> bool + Sync, close: impl FnOnce()
     assert_eq!(registered.iter().filter(|(accepted, _)| !accepted).count(), THREADS);
     for (accepted, called) in registered {
         assert_eq!(called.load(Ordering::SeqCst), usize::from(accepted));
-        assert_eq!(Arc::strong_count(&called), 1, "its callback was dropped");
+        assert_eq!(Arc::strong_count(&called), 1, "the callback was not dropped");
     }
 }
 
@@ -134,7 +135,7 @@ fn count(called: &AtomicUsize) {
 }
 
 #[test]
-fn of_many_registrations_while_the_request_ends_those_accepted_are_called_once_and_those_refused_never() {
+fn only_accepted_callbacks_run_if_registration_races_the_end() {
     for _ in 0..500 {
         let (sender, receiver) = mpsc::channel();
         let mut run = Box::pin(Store::new().run(async move {
@@ -148,7 +149,7 @@ fn of_many_registrations_while_the_request_ends_those_accepted_are_called_once_a
 }
 
 #[test]
-fn of_many_registrations_while_the_head_is_sent_those_accepted_are_called_once_and_those_refused_never() {
+fn only_accepted_callbacks_run_if_registration_races_a_response() {
     for _ in 0..500 {
         let (sender, receiver) = mpsc::channel();
         let mut is_first = true;
@@ -166,7 +167,7 @@ fn of_many_registrations_while_the_head_is_sent_those_accepted_are_called_once_a
         let context = receiver.recv().unwrap();
         race(
             |called| context.sync_scope(|| RequestContext::on_response(move |_| count(&called))).is_ok(),
-            || drop(head(request)),
+            || drop(response_of(request)),
         );
     }
 }

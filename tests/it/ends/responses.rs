@@ -1,4 +1,4 @@
-//! What handlers answer with.
+//! The responses and bodies of the handlers.
 
 use std::{
     convert::Infallible,
@@ -24,22 +24,22 @@ use tokio::io::{copy, split};
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::row::Answer;
+use super::row::HandlerResult;
 use crate::recorder::{DropRecorder, Recorder};
 
-/// A body that is reported when it is dropped.
-pub(crate) struct Watched {
+/// A body that reports its drop.
+pub(crate) struct DropReportingBody {
     body: Body,
     _dropped: DropRecorder,
 }
 
-impl Watched {
+impl DropReportingBody {
     pub(crate) fn response(response: Response, recorder: &Recorder) -> Response {
         response.map(|body| Body::new(Self { body, _dropped: recorder.drop_of("body") }))
     }
 }
 
-impl http_body::Body for Watched {
+impl http_body::Body for DropReportingBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -56,7 +56,7 @@ impl http_body::Body for Watched {
     }
 }
 
-/// A body whose hints depend on how many bytes it has given.
+/// A body whose hints depend on the number of bytes in the frames that it has returned.
 pub(crate) struct Hinted {
     pub(crate) given: u64,
     pub(crate) is_end_stream: fn(u64) -> bool,
@@ -96,23 +96,23 @@ pub(crate) fn fixed() -> Body {
     Body::from("one two")
 }
 
-/// Of a size that nobody knows.
+/// A body without a size.
 pub(crate) fn chunked() -> Body {
     Body::from_stream(stream::iter(["one ", "two"]).map(Ok::<_, Infallible>))
 }
 
-/// As [`chunked`], but it knows when it is at its end.
-pub(crate) fn knowing_its_end() -> Body {
+/// Like [`chunked`], but `is_end_stream` returns true after the last byte.
+pub(crate) fn with_end_stream() -> Body {
     Body::new(Hinted { is_end_stream: |given| given == 7, ..Hinted::new(chunked()) })
 }
 
-/// As [`chunked`], but it knows its size.
+/// Like [`chunked`], but `size_hint` returns the exact remaining size.
 pub(crate) fn sized() -> Body {
     Body::new(Hinted { size_hint: |given| SizeHint::with_exact(7 - given), ..Hinted::new(chunked()) })
 }
 
-/// As [`chunked`], but its exact size stays the total.
-pub(crate) fn telling_its_total() -> Body {
+/// Like [`chunked`], but `size_hint` always returns the total size.
+pub(crate) fn with_total_size() -> Body {
     Body::new(Hinted { size_hint: |_| SizeHint::with_exact(7), ..Hinted::new(chunked()) })
 }
 
@@ -127,23 +127,23 @@ pub(crate) fn trailing() -> impl IntoResponse {
     ([(TRAILER, NAME)], Body::new(chunked().with_trailers(async { Some(Ok(trailers)) })))
 }
 
-/// Begins, fails, and goes on if it is asked to.
+/// A body with an error after its first frame. If it is polled again, another frame follows.
 pub(crate) fn failing() -> Body {
     Body::from_stream(stream::iter([Ok("one "), Err(io::Error::other("on purpose")), Ok("two")]).then(flushed))
 }
 
-/// Begins and never ends.
+/// A body that is pending forever after its first frame.
 pub(crate) fn unending() -> Body {
     Body::from_stream(stream::iter([Ok::<_, Infallible>("one ")]).chain(stream::pending()))
 }
 
-/// Begins and panics.
+/// A body that panics after its first frame.
 pub(crate) fn panicking() -> Body {
     Body::from_stream(stream::iter([Some("one "), None]).then(flushed).map(|text| Ok::<_, Infallible>(text.unwrap())))
 }
 
-/// As [`chunked`], with this `is_end_stream`, and slowly, so that the server sends each frame.
-pub(crate) fn asking(is_end_stream: fn(u64) -> bool) -> Body {
+/// Like [`chunked`], with this `is_end_stream`. It yields before each frame, so that the server sends each one.
+pub(crate) fn with_is_end_stream(is_end_stream: fn(u64) -> bool) -> Body {
     let slow = Body::from_stream(stream::iter(["one ", "two"]).then(flushed).map(Ok::<_, Infallible>));
     Body::new(Hinted { is_end_stream, ..Hinted::new(slow) })
 }
@@ -152,19 +152,19 @@ pub(crate) fn panicking_in_size_hint() -> Body {
     Body::new(Hinted { size_hint: |_| panic!("in size_hint"), ..Hinted::new(chunked()) })
 }
 
-pub(crate) async fn file(request: Request<Body>) -> Answer {
+pub(crate) async fn file(request: Request<Body>) -> HandlerResult {
     let response = ServeFile::new(concat!(env!("CARGO_MANIFEST_DIR"), "/LICENSE")).oneshot(request).await?;
     Ok(response.into_response())
 }
 
-/// Switches protocols, to one that echoes.
-pub(crate) async fn switched(request: Request<Body>) -> Answer {
+/// Switches to a protocol that echoes.
+pub(crate) async fn switched(request: Request<Body>) -> HandlerResult {
     echo(request);
     Ok((StatusCode::SWITCHING_PROTOCOLS, [(CONNECTION, "upgrade"), (UPGRADE, "echo")], chunked()).into_response())
 }
 
-/// Answers a CONNECT with a tunnel that echoes.
-pub(crate) async fn connected(request: Request<Body>) -> Answer {
+/// Responds to CONNECT with a tunnel that echoes.
+pub(crate) async fn connected(request: Request<Body>) -> HandlerResult {
     echo(request);
     Ok(chunked().into_response())
 }
@@ -177,7 +177,7 @@ fn echo(request: Request<Body>) {
     });
 }
 
-/// Lets the server send what it has.
+/// Yields, so that the server sends the frames that it has.
 async fn flushed<T>(frame: T) -> T {
     tokio::task::yield_now().await;
     frame
