@@ -1,48 +1,49 @@
-//! A request can be cut off at each of its moments. Here it is, at every one and in every way.
+//! Requests that are interrupted after each possible number of steps, in each possible manner.
 //!
-//! A request is a row of steps: the polls of its future, then those of its body. After each number of steps it is
-//! dropped, or unwound, or the next step fails or panics.
+//! A request is a sequence of steps: the polls of its future, then those of its body. After each number of steps it is
+//! dropped normally, it is dropped by a panic, or the next step fails or panics.
 
-mod cut;
+mod interruption;
 mod log;
 mod requests;
-mod work;
+mod scripted;
 
 use std::rc::Rc;
 
 use tower_request_context::{End, RequestContext};
 
 use self::{
-    cut::{Fate, Steps, cuts},
-    log::{Log, OUTER, SIBLING, What, held, store, tell},
-    requests::{Around, HEAD, KINDS, Kind, request},
-    work::{Reel, Script, keeping, work},
+    interruption::{Manner, Steps, interruptions},
+    log::{EventKind, Log, OUTER, SIBLING, drop_recorder, record, store},
+    requests::{BODY_KINDS, BodyKind, POLLS_TO_RESPONSE, Surroundings, request},
+    scripted::{Script, ScriptedBody, keep_until_dropped, scripted},
 };
 
+/// Covers each step, manner and kind of body, alone, inside another request's context, and inside another layer.
 #[test]
-fn a_request_that_is_cut_off_anywhere_is_dropped_in_its_own_context_and_ends_once() {
-    for around in [Around::Nothing, Around::Sibling, Around::Layer] {
-        for kind in KINDS {
-            for cut in cuts(HEAD + kind.polls()) {
-                let script = Rc::new(Script::new(cut));
-                let cut_off = || cut.off(|| request(&script, kind, around));
-                match around {
-                    Around::Sibling => RequestContext::new(store(SIBLING)).sync_scope(cut_off),
-                    Around::Nothing | Around::Layer => cut_off(),
+fn interrupted_request_is_dropped_in_its_context_and_ends_once() {
+    for surroundings in [Surroundings::Nothing, Surroundings::Sibling, Surroundings::Layer] {
+        for kind in BODY_KINDS {
+            for interruption in interruptions(POLLS_TO_RESPONSE + kind.polls()) {
+                let script = Rc::new(Script::new(interruption));
+                let interrupt = || interruption.apply(|| request(&script, kind, surroundings));
+                match surroundings {
+                    Surroundings::Sibling => RequestContext::new(store(SIBLING)).sync_scope(interrupt),
+                    Surroundings::Nothing | Surroundings::Layer => interrupt(),
                 }
-                let log = Log::take(format!("{around:?} around {kind:?}, {cut:?}"));
-                let end = match cut.fate {
-                    Fate::Fails => End::Failed,
-                    Fate::Panics | Fate::PanicsThrough => End::Panicked,
-                    Fate::Dropped | Fate::Unwound if cut.steps >= kind.delivered_after() => End::Completed,
-                    Fate::Dropped | Fate::Unwound => End::Cancelled,
+                let log = Log::take(format!("{surroundings:?} around {kind:?}, {interruption:?}"));
+                let end = match interruption.manner {
+                    Manner::Fails => End::Failed,
+                    Manner::Panics | Manner::PanicsThrough => End::Panicked,
+                    Manner::Dropped | Manner::Unwound if interruption.steps >= kind.delivered_after() => End::Completed,
+                    Manner::Dropped | Manner::Unwound => End::Cancelled,
                 };
-                let heads = usize::from(cut.steps >= HEAD);
-                log.assert_context(script.me, heads, Some(end));
-                match around {
-                    Around::Layer => log.assert_context(OUTER, heads, Some(end)),
-                    Around::Sibling => log.assert_context(SIBLING, 0, None),
-                    Around::Nothing => {}
+                let responses = usize::from(interruption.steps >= POLLS_TO_RESPONSE);
+                log.assert_context(script.user, responses, Some(end));
+                match surroundings {
+                    Surroundings::Layer => log.assert_context(OUTER, responses, Some(end)),
+                    Surroundings::Sibling => log.assert_context(SIBLING, 0, None),
+                    Surroundings::Nothing => {}
                 }
             }
         }
@@ -50,50 +51,50 @@ fn a_request_that_is_cut_off_anywhere_is_dropped_in_its_own_context_and_ends_onc
 }
 
 #[test]
-fn a_run_that_is_cut_off_anywhere_is_dropped_in_its_own_context_and_ends_once() {
-    for cut in cuts(HEAD) {
-        let script = Rc::new(Script::new(cut));
-        let me = script.me;
-        cut.off(|| {
-            let mut store = store(me);
-            store.on_end(move |end| tell(me, What::End(end)));
-            Steps::of_future(store.run(keeping(me, work(Rc::clone(&script), held(me)))))
+fn interrupted_run_is_dropped_in_its_context_and_ends_once() {
+    for interruption in interruptions(POLLS_TO_RESPONSE) {
+        let script = Rc::new(Script::new(interruption));
+        let user = script.user;
+        interruption.apply(|| {
+            let mut store = store(user);
+            store.on_end(move |end| record(user, EventKind::End(end)));
+            Steps::of_future(store.run(keep_until_dropped(user, scripted(Rc::clone(&script), drop_recorder(user)))))
         });
-        let end = match cut.fate {
-            Fate::Panics | Fate::PanicsThrough => End::Panicked,
-            Fate::Dropped | Fate::Unwound if cut.steps < HEAD => End::Cancelled,
-            Fate::Fails | Fate::Dropped | Fate::Unwound => End::Completed,
+        let end = match interruption.manner {
+            Manner::Panics | Manner::PanicsThrough => End::Panicked,
+            Manner::Dropped | Manner::Unwound if interruption.steps < POLLS_TO_RESPONSE => End::Cancelled,
+            Manner::Fails | Manner::Dropped | Manner::Unwound => End::Completed,
         };
-        Log::take(format!("a run, {cut:?}")).assert_context(me, 0, Some(end));
+        Log::take(format!("a run, {interruption:?}")).assert_context(user, 0, Some(end));
     }
 }
 
 #[test]
-fn a_scoped_future_that_is_cut_off_anywhere_is_dropped_in_its_context() {
+fn interrupted_scoped_future_is_dropped_in_its_context() {
     for carried in [false, true] {
-        for cut in cuts(HEAD) {
-            let script = Rc::new(Script::new(cut));
-            cut.off(|| {
-                let context = RequestContext::new(store(script.me));
-                let work = keeping(script.me, work(Rc::clone(&script), held(script.me)));
-                let carry = |work| context.sync_scope(|| RequestContext::carry(work));
-                Steps::of_future(if carried { carry(work) } else { context.scope(work) })
+        for interruption in interruptions(POLLS_TO_RESPONSE) {
+            let script = Rc::new(Script::new(interruption));
+            interruption.apply(|| {
+                let context = RequestContext::new(store(script.user));
+                let future = keep_until_dropped(script.user, scripted(Rc::clone(&script), drop_recorder(script.user)));
+                let carry = |future| context.sync_scope(|| RequestContext::carry(future));
+                Steps::of_future(if carried { carry(future) } else { context.scope(future) })
             });
-            Log::take(format!("carried: {carried}, {cut:?}")).assert_context(script.me, 0, None);
+            Log::take(format!("carried: {carried}, {interruption:?}")).assert_context(script.user, 0, None);
         }
     }
 }
 
 #[test]
-fn a_scoped_body_that_is_cut_off_anywhere_is_dropped_in_its_context() {
-    for kind in [Kind::Chunked, Kind::Trailers] {
-        for cut in cuts(kind.polls()) {
-            let script = Rc::new(Script::new(cut));
-            cut.off(|| {
-                let body = Reel::new(&script, kind);
-                Steps::of_body(RequestContext::new(store(script.me)).scope(body))
+fn interrupted_scoped_body_is_dropped_in_its_context() {
+    for kind in [BodyKind::Chunked, BodyKind::Trailers] {
+        for interruption in interruptions(kind.polls()) {
+            let script = Rc::new(Script::new(interruption));
+            interruption.apply(|| {
+                let body = ScriptedBody::new(&script, kind);
+                Steps::of_body(RequestContext::new(store(script.user)).scope(body))
             });
-            Log::take(format!("a body, {kind:?}, {cut:?}")).assert_context(script.me, 0, None);
+            Log::take(format!("a body, {kind:?}, {interruption:?}")).assert_context(script.user, 0, None);
         }
     }
 }

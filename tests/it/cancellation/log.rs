@@ -1,4 +1,4 @@
-//! What happened to whom, and who was current then.
+//! A log of the events of each user, and of the user that was current at each event.
 
 use std::{
     cell::{Cell, RefCell},
@@ -14,100 +14,110 @@ pub(super) const SIBLING: User = User(2);
 
 thread_local! {
     static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
-    static SEEDS: RefCell<Vec<Weak<Held>>> = const { RefCell::new(Vec::new()) };
-    static ALIVE: Cell<usize> = const { Cell::new(0) };
-    static USERS: Cell<u32> = const { Cell::new(SIBLING.0) };
+    static INITIAL_VALUES: RefCell<Vec<Weak<DropRecorder>>> = const { RefCell::new(Vec::new()) };
+    static LIVE_RECORDERS: Cell<usize> = const { Cell::new(0) };
+    static LAST_USER: Cell<u32> = const { Cell::new(SIBLING.0) };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum What {
-    /// A destructor of what ran in the context.
+pub(super) enum EventKind {
+    /// A value that code in the context owned was dropped.
     Dropped,
-    Head,
+    Response,
     End(End),
-    /// The destructor of a value of the context.
+    /// A value of the context was dropped.
     Value,
 }
 
 #[derive(Debug)]
 struct Event {
-    whose: User,
-    what: What,
+    user: User,
+    kind: EventKind,
     current: Option<User>,
 }
 
-/// Tells of its drop.
-pub(super) struct Held {
-    whose: User,
-    what: What,
+/// Records its drop.
+pub(super) struct DropRecorder {
+    user: User,
+    kind: EventKind,
 }
 
-/// One that was never there before.
+/// Returns a user that was not used before.
 pub(super) fn new_user() -> User {
-    USERS.set(USERS.get() + 1);
-    User(USERS.get())
+    LAST_USER.set(LAST_USER.get() + 1);
+    User(LAST_USER.get())
 }
 
-pub(super) fn tell(whose: User, what: What) {
-    EVENTS.with_borrow_mut(|events| events.push(Event { whose, what, current: RequestContext::get() }));
+pub(super) fn record(user: User, kind: EventKind) {
+    EVENTS.with_borrow_mut(|events| events.push(Event { user, kind, current: RequestContext::get() }));
 }
 
-/// A recorder that lives in the context of that user.
-pub(super) fn held(whose: User) -> Held {
-    Held::new(whose, What::Dropped)
+/// Creates a recorder for a value that is owned by code in the context of that user.
+pub(super) fn drop_recorder(user: User) -> DropRecorder {
+    DropRecorder::new(user, EventKind::Dropped)
 }
 
-/// The store of a user, with a recorder among the seeds and one among the late values.
-pub(super) fn store(whose: User) -> Store {
-    let seed = Arc::new(Held::new(whose, What::Value));
-    SEEDS.with_borrow_mut(|seeds| seeds.push(Arc::downgrade(&seed)));
-    let store = Store::new().with_value(whose).with_value(seed);
-    store.set(Held::new(whose, What::Value));
+/// Returns the store of a user, with one recorder as an initial value and one that is set later.
+pub(super) fn store(user: User) -> Store {
+    let initial = Arc::new(DropRecorder::new(user, EventKind::Value));
+    INITIAL_VALUES.with_borrow_mut(|values| values.push(Arc::downgrade(&initial)));
+    let store = Store::new().with_value(user).with_value(initial);
+    store.set(DropRecorder::new(user, EventKind::Value));
     store
 }
 
-impl Held {
-    fn new(whose: User, what: What) -> Self {
-        ALIVE.set(ALIVE.get() + 1);
-        Self { whose, what }
+impl DropRecorder {
+    fn new(user: User, kind: EventKind) -> Self {
+        LIVE_RECORDERS.set(LIVE_RECORDERS.get() + 1);
+        Self { user, kind }
     }
 }
 
-impl Drop for Held {
+impl Drop for DropRecorder {
     fn drop(&mut self) {
-        ALIVE.set(ALIVE.get() - 1);
-        tell(self.whose, self.what);
+        LIVE_RECORDERS.set(LIVE_RECORDERS.get() - 1);
+        record(self.user, self.kind);
     }
 }
 
-/// All that happened in one case.
+/// The events of one case.
 pub(super) struct Log {
     case: String,
     events: Vec<Event>,
 }
 
 impl Log {
-    /// Of what is over: nothing of it may have stayed.
+    /// Takes the events of a finished case, and asserts that it left nothing behind.
     pub(super) fn take(case: String) -> Self {
-        assert!(!RequestContext::is_active(), "somebody is still current: {case}");
-        assert_eq!(ALIVE.get(), 0, "still alive: {case}");
-        assert!(SEEDS.take().iter().all(|seed| seed.upgrade().is_none()), "a seed is still alive: {case}");
+        assert!(!RequestContext::is_active(), "a context is still current: {case}");
+        assert_eq!(LIVE_RECORDERS.get(), 0, "still alive: {case}");
+        assert!(
+            INITIAL_VALUES.take().iter().all(|initial| initial.upgrade().is_none()),
+            "an initial value is still alive: {case}"
+        );
         Self { case, events: EVENTS.take() }
     }
 
-    /// What ran in the context of a user was dropped there, before the end, which was told there; the values thereafter,
-    /// in none.
-    pub(super) fn assert_context(&self, whose: User, heads: usize, end: Option<End>) {
-        let case = format!("user {}, {}: {:#?}", whose.0, self.case, self.events);
-        let of_user = |event: &&Event| event.whose == whose;
-        let told: Vec<_> = self.events.iter().filter(of_user).map(|event| event.what).collect();
-        let after =
-            [end.map(What::End), Some(What::Value), Some(What::Value)].into_iter().flatten().collect::<Vec<_>>();
-        let Some(before) = told.strip_suffix(&after[..]) else { panic!("other ends than {after:?}: {case}") };
-        assert!(before.iter().all(|what| matches!(what, What::Dropped | What::Head)), "an end too many: {case}");
-        assert_eq!(before.iter().filter(|what| **what == What::Head).count(), heads, "heads: {case}");
+    /// Asserts the events of a user's context. First the values that its code owned are dropped in the context. Then
+    /// `on_end` is called in the context. Then the values of the context are dropped, outside any context.
+    pub(super) fn assert_context(&self, user: User, responses: usize, end: Option<End>) {
+        let case = format!("user {}, {}: {:#?}", user.0, self.case, self.events);
+        let of_user = |event: &&Event| event.user == user;
+        let own: Vec<_> = self.events.iter().filter(of_user).map(|event| event.kind).collect();
+        let last_events = [end.map(EventKind::End), Some(EventKind::Value), Some(EventKind::Value)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
+        let Some(earlier) = own.strip_suffix(&last_events[..]) else {
+            panic!("other ends than {last_events:?}: {case}")
+        };
+        assert!(
+            earlier.iter().all(|kind| matches!(kind, EventKind::Dropped | EventKind::Response)),
+            "more than one end: {case}"
+        );
+        assert_eq!(earlier.iter().filter(|kind| **kind == EventKind::Response).count(), responses, "responses: {case}");
         for event in &self.events {
-            let expected = if event.what == What::Value { None } else { Some(event.whose) };
+            let expected = if event.kind == EventKind::Value { None } else { Some(event.user) };
             assert_eq!(event.current, expected, "{event:?}: {case}");
         }
     }

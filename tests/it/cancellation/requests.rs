@@ -1,4 +1,5 @@
-//! The requests that are cut off: of each kind, alone, beside another one, below another layer.
+//! The requests to interrupt: with each kind of body, alone, inside another request's context, and inside another
+//! layer.
 
 use std::rc::Rc;
 
@@ -7,94 +8,95 @@ use tower::{Layer, Service, service_fn};
 use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store};
 
 use super::{
-    cut::Steps,
-    log::{OUTER, What, held, store, tell},
-    work::{AWAITS, FRAME, FRAMES, Reel, Script, keeping, work},
+    interruption::Steps,
+    log::{EventKind, OUTER, drop_recorder, record, store},
+    scripted::{AWAITS, FRAME, FRAMES, Script, ScriptedBody, keep_until_dropped, scripted},
 };
 use crate::support::User;
 
-/// The polls until the head is ready.
-pub(super) const HEAD: usize = AWAITS + 1;
+/// The number of polls until the response is ready.
+pub(super) const POLLS_TO_RESPONSE: usize = AWAITS + 1;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Around {
+pub(super) enum Surroundings {
     Nothing,
-    /// Another request is current when this one is called, polled and dropped.
+    /// The context of another request is current when this one is called, polled and dropped.
     Sibling,
-    /// This one's layer stands below another one, from which it inherits.
+    /// The layer of this request is inside another one and inherits from it.
     Layer,
 }
 
-/// By what a server knows that a body has been delivered.
+/// How a server detects that the body is complete.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum BodyKind {
     Chunked,
     Trailers,
-    KnowsItsEnd,
+    EndStream,
     ContentLength,
-    Head,
+    HeadRequest,
 }
 
-pub(super) const KINDS: [Kind; 5] = [Kind::Chunked, Kind::Trailers, Kind::KnowsItsEnd, Kind::ContentLength, Kind::Head];
+pub(super) const BODY_KINDS: [BodyKind; 5] =
+    [BodyKind::Chunked, BodyKind::Trailers, BodyKind::EndStream, BodyKind::ContentLength, BodyKind::HeadRequest];
 
-impl Kind {
-    /// With the trailers, where there are any.
-    pub(super) fn frames(self) -> usize {
+impl BodyKind {
+    /// Returns the number of frames, including trailers.
+    pub(super) fn frame_count(self) -> usize {
         FRAMES + usize::from(self == Self::Trailers)
     }
 
-    /// A wait and a frame each, and the end.
+    /// Returns the number of polls: one pending and one ready for each frame, and one for the end.
     pub(super) fn polls(self) -> usize {
-        2 * self.frames() + 1
+        2 * self.frame_count() + 1
     }
 
-    /// The steps after which nothing more is sent.
+    /// Returns the number of steps after which the response is complete.
     pub(super) fn delivered_after(self) -> usize {
-        HEAD + match self {
-            Self::Chunked => self.polls(),
-            Self::Trailers | Self::KnowsItsEnd | Self::ContentLength => self.polls() - 1,
-            Self::Head => 0,
-        }
+        POLLS_TO_RESPONSE
+            + match self {
+                Self::Chunked => self.polls(),
+                Self::Trailers | Self::EndStream | Self::ContentLength => self.polls() - 1,
+                Self::HeadRequest => 0,
+            }
     }
 }
 
-/// A request whose call, future and body do what the script says.
-pub(super) fn request(script: &Rc<Script>, kind: Kind, around: Around) -> Steps {
-    let me = script.me;
-    let mut inner = layer(me, if around == Around::Layer { Nesting::Inherit } else { Nesting::Override }).layer(
-        service_fn(|_: Request<()>| {
-            register(me);
-            let (script, work) = (Rc::clone(script), work(Rc::clone(script), held(me)));
-            keeping(me, async move { work.await.map(|()| answer(&script, kind)) })
-        }),
-    );
-    if around != Around::Layer {
-        return Steps::of_request(inner.call(asking(kind)));
+/// Calls a service whose future and body follow the script.
+pub(super) fn request(script: &Rc<Script>, kind: BodyKind, surroundings: Surroundings) -> Steps {
+    let user = script.user;
+    let mut inner = layer(user, if surroundings == Surroundings::Layer { Nesting::Inherit } else { Nesting::Override })
+        .layer(service_fn(|_: Request<()>| {
+            register(user);
+            let (script, future) = (Rc::clone(script), scripted(Rc::clone(script), drop_recorder(user)));
+            keep_until_dropped(user, async move { future.await.map(|()| response(&script, kind)) })
+        }));
+    if surroundings != Surroundings::Layer {
+        return Steps::of_request(inner.call(request_for(kind)));
     }
     let mut outer = layer(OUTER, Nesting::Override).layer(service_fn(|request| {
         register(OUTER);
-        keeping(OUTER, inner.call(request))
+        keep_until_dropped(OUTER, inner.call(request))
     }));
-    Steps::of_request(outer.call(asking(kind)))
+    Steps::of_request(outer.call(request_for(kind)))
 }
 
-fn layer(whose: User, nesting: Nesting) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
-    RequestContextLayer::new(move |own, _| *own = store(whose)).nesting(nesting)
+fn layer(user: User, nesting: Nesting) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
+    RequestContextLayer::new(move |own, _| *own = store(user)).nesting(nesting)
 }
 
-fn register(whose: User) {
-    RequestContext::on_response(move |_| tell(whose, What::Head)).unwrap();
-    RequestContext::on_end(move |end| tell(whose, What::End(end))).unwrap();
+fn register(user: User) {
+    RequestContext::on_response(move |_| record(user, EventKind::Response)).unwrap();
+    RequestContext::on_end(move |end| record(user, EventKind::End(end))).unwrap();
 }
 
-fn asking(kind: Kind) -> Request<()> {
-    let method = if kind == Kind::Head { Method::HEAD } else { Method::GET };
+fn request_for(kind: BodyKind) -> Request<()> {
+    let method = if kind == BodyKind::HeadRequest { Method::HEAD } else { Method::GET };
     Request::builder().method(method).body(()).unwrap()
 }
 
-fn answer(script: &Rc<Script>, kind: Kind) -> Response<Reel> {
-    let mut response = Response::new(Reel::new(script, kind));
-    if kind == Kind::ContentLength {
+fn response(script: &Rc<Script>, kind: BodyKind) -> Response<ScriptedBody> {
+    let mut response = Response::new(ScriptedBody::new(script, kind));
+    if kind == BodyKind::ContentLength {
         response.headers_mut().insert(CONTENT_LENGTH, (FRAMES * FRAME.len()).into());
     }
     response
