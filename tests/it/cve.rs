@@ -1,6 +1,5 @@
-//! Advisories against what keeps a context for requests elsewhere: what went wrong there does not here.
-//!
-//! Each test is named after its advisory.
+//! Published advisories against request contexts and similar code in other systems. Each test shows that this crate
+//! does not have the vulnerability, and is named after its advisory.
 
 mod copies;
 mod exits;

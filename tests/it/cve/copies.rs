@@ -1,4 +1,4 @@
-//! Copies of a context, and copies of those.
+//! Child contexts, and children of those.
 
 use futures_util::future::join;
 use http::{Request, Response};
@@ -14,13 +14,13 @@ struct Shop(&'static str);
 #[derive(Clone, Copy)]
 struct Tenant(User);
 
-/// Written in the innermost copy.
+/// Set in the innermost context.
 #[derive(Clone, Copy)]
 struct Note(User);
 
-// F5: data written to the copy of a copy was seen by other requests whose context came from the same one
+// F5: data written to the copy of a copy was visible in other copies of the same context.
 #[tokio::test]
-async fn cve_2025_49574_copies_of_a_copy_see_what_they_come_from_and_nothing_of_each_other() {
+async fn cve_2025_49574_nested_children_are_isolated_from_each_other() {
     let met = Barrier::new(2);
     let innermost = service_fn(async |_: Request<()>| {
         RequestContext::set(Note(RequestContext::expect())).unwrap();
@@ -32,15 +32,15 @@ async fn cve_2025_49574_copies_of_a_copy_see_what_they_come_from_and_nothing_of_
     let tenant = RequestContextLayer::new(|store, request| {
         store.insert(Tenant(User::of(request).unwrap()));
     });
-    let copy = tenant.nesting(Nesting::Inherit).layer(innermost);
-    let copies = layer().nesting(Nesting::Inherit).layer(service_fn(async |request: Request<()>| {
-        let inside = text(copy.clone().oneshot(request).await?).await;
+    let inner = tenant.nesting(Nesting::Inherit).layer(innermost);
+    let outer = layer().nesting(Nesting::Inherit).layer(service_fn(async |request: Request<()>| {
+        let inside = text(inner.clone().oneshot(request).await?).await;
         Ok::<_, ()>(Response::new(format!("{inside} inside, {} outside", seen())))
     }));
 
     let base = RequestContext::new(Store::new().with_value(Shop("cats")));
     let ask = async |user| {
-        let response = base.scope(copies.clone().oneshot(bare_request(Some(user)))).await.unwrap();
+        let response = base.scope(outer.clone().oneshot(bare_request(Some(user)))).await.unwrap();
         text(response).await
     };
     let expected = |user| {
@@ -51,7 +51,7 @@ async fn cve_2025_49574_copies_of_a_copy_see_what_they_come_from_and_nothing_of_
     assert_eq!(base.sync_scope(seen), "Shop(cats)");
 }
 
-/// All that can be read here.
+/// Returns all values of the current context, as text.
 fn seen() -> String {
     let seen = [
         RequestContext::get().map(|Shop(name)| format!("Shop({name})")),

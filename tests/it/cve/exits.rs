@@ -1,4 +1,4 @@
-//! The ways out of a request.
+//! The exit paths of a request.
 
 use std::{
     future::pending,
@@ -13,70 +13,70 @@ use http_body_util::BodyExt;
 use tower::{Service, service_fn};
 use tower_request_context::{End, RequestContext, RequestContextService, Store};
 
-/// How far a request comes, and what happens then.
+/// How a request ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
-    Answered,
-    Refused,
+enum Exit {
+    Completed,
+    Rejected,
     Failed,
-    FailedInItsBody,
+    FailedBody,
     Panicked,
     NeverPolled,
     Cancelled,
-    NeverRead,
-    HalfRead,
+    UnreadBody,
+    PartlyReadBody,
 }
 
-const WAYS: [(Way, End); 9] = [
-    (Way::Answered, End::Completed),
-    (Way::Refused, End::Completed),
-    (Way::Failed, End::Failed),
-    (Way::FailedInItsBody, End::Failed),
-    (Way::Panicked, End::Panicked),
-    (Way::NeverPolled, End::Cancelled),
-    (Way::Cancelled, End::Cancelled),
-    (Way::NeverRead, End::Cancelled),
-    (Way::HalfRead, End::Cancelled),
+const EXITS: [(Exit, End); 9] = [
+    (Exit::Completed, End::Completed),
+    (Exit::Rejected, End::Completed),
+    (Exit::Failed, End::Failed),
+    (Exit::FailedBody, End::Failed),
+    (Exit::Panicked, End::Panicked),
+    (Exit::NeverPolled, End::Cancelled),
+    (Exit::Cancelled, End::Cancelled),
+    (Exit::UnreadBody, End::Cancelled),
+    (Exit::PartlyReadBody, End::Cancelled),
 ];
 
-// F3: the context of a request was not ended on one of the ways out
+// F3: the context of a request was not ended on one of the exit paths.
 #[test]
-fn cve_2022_2466_a_request_ends_and_is_released_on_each_way_out() {
-    for (way, end) in WAYS {
+fn cve_2022_2466_context_ends_and_is_released_on_each_exit() {
+    for (exit, end) in EXITS {
         let held = Arc::new(());
         let (sender, ends) = mpsc::channel();
         let by_request = Arc::clone(&held);
-        let inner = service_fn(async |_| respond(way).await);
-        #[allow(clippy::result_large_err, reason = "a refusal is a response")]
+        let inner = service_fn(async |_| respond(exit).await);
+        #[allow(clippy::result_large_err, reason = "a rejection is a response")]
         let setup = move |store: &mut Store, _: &mut Parts| {
             store.insert(Arc::clone(&by_request));
             let ends = sender.clone();
             store.on_end(move |end| ends.send((end, RequestContext::contains::<Arc<()>>())).unwrap());
-            if way == Way::Refused { Err(answer(way)) } else { Ok(()) }
+            if exit == Exit::Rejected { Err(response(exit)) } else { Ok(()) }
         };
-        go(way, RequestContextService::new(inner, setup));
-        assert_eq!(ends.iter().collect::<Vec<_>>(), [(end, true)], "{way:?}");
-        assert_eq!(Arc::strong_count(&held), 1, "{way:?} keeps its values");
-        assert!(!RequestContext::is_active(), "{way:?} is still current");
+        drive(exit, RequestContextService::new(inner, setup));
+        assert_eq!(ends.iter().collect::<Vec<_>>(), [(end, true)], "{exit:?}");
+        assert_eq!(Arc::strong_count(&held), 1, "{exit:?} keeps its values");
+        assert!(!RequestContext::is_active(), "the context is still current after {exit:?}");
     }
 }
 
-/// Takes a request that way, and drops all that there is of it.
-fn go<S, B>(way: Way, mut service: S)
+/// Drives a request to that exit, and drops the future and the body.
+fn drive<S, B>(exit: Exit, mut service: S)
 where
     S: Service<Request<()>, Response = Response<B>>,
     B: http_body::Body + Unpin,
 {
     let response = service.call(Request::new(()));
-    if way == Way::NeverPolled {
+    if exit == Exit::NeverPolled {
         return;
     }
     let polled = catch_unwind(AssertUnwindSafe(|| response.now_or_never()));
-    assert_eq!(polled.is_err(), way == Way::Panicked);
+    assert_eq!(polled.is_err(), exit == Exit::Panicked);
     let Ok(Some(Ok(mut response))) = polled else { return };
-    let frames = match way {
-        Way::NeverRead => 0,
-        Way::HalfRead => 1,
+    let frames = match exit {
+        Exit::UnreadBody => 0,
+        Exit::PartlyReadBody => 1,
         _ => usize::MAX,
     };
     for _ in 0..frames {
@@ -86,16 +86,16 @@ where
     }
 }
 
-async fn respond(way: Way) -> Result<Response<Body>, &'static str> {
-    match way {
-        Way::Failed => Err("no answer"),
-        Way::Panicked => panic!("no answer either"),
-        Way::Cancelled => pending().await,
-        _ => Ok(answer(way)),
+async fn respond(exit: Exit) -> Result<Response<Body>, &'static str> {
+    match exit {
+        Exit::Failed => Err("an error"),
+        Exit::Panicked => panic!("in the handler"),
+        Exit::Cancelled => pending().await,
+        _ => Ok(response(exit)),
     }
 }
 
-fn answer(way: Way) -> Response<Body> {
-    let second = if way == Way::FailedInItsBody { Err("no more") } else { Ok("second") };
+fn response(exit: Exit) -> Response<Body> {
+    let second = if exit == Exit::FailedBody { Err("an error") } else { Ok("second") };
     Response::new(Body::from_stream(stream::iter([Ok("first"), second])))
 }

