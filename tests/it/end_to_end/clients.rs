@@ -1,122 +1,136 @@
-//! The way out inside and outside of what else is around a client: retries, clones, a buffer.
+//! The clients under test, and servers that echo the headers of a request.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::{fmt, mem, net::SocketAddr, sync::Arc};
 
-use axum::{BoxError, Router};
+use axum::Router;
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::Empty;
-use hyper::body::{Bytes, Incoming};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+use http::{HeaderMap, Request, Version, uri::PathAndQuery};
+use hyper::body::Bytes;
+use tonic::{
+    body::Body,
+    client::{Grpc, GrpcService},
+    metadata::MetadataMap,
+    service::{Interceptor, InterceptorLayer},
+    transport::{Channel, Server},
 };
-use tower::{
-    Layer, Service, ServiceBuilder, ServiceExt,
-    buffer::BufferLayer,
-    retry::{Policy, RetryLayer},
-    util::{BoxCloneService, MapRequestLayer},
+use tower::{Layer, ServiceExt, util::MapRequestLayer};
+use tower_request_context::HeaderPropagator;
+
+use super::{lines, unary::Unary};
+use crate::{
+    support::{client, request, serve, text},
+    with_tonic::{connect, echo::codec},
 };
 
-use super::{context, headers, lines, propagator, travelled, ways};
-use crate::support::{in_time, serve, text};
-
-type Call = Request<Empty<Bytes>>;
-type Boxed = BoxCloneService<Call, Response<Incoming>, BoxError>;
-
-fn plain() -> Client<HttpConnector, Empty<Bytes>> {
-    Client::builder(TokioExecutor::new()).build_http()
-}
-
-fn inject() -> MapRequestLayer<impl Fn(Call) -> Call + Clone> {
-    MapRequestLayer::new(ways::inject(Some(&propagator())))
-}
-
-fn call(address: SocketAddr) -> Call {
-    Request::get(format!("http://{address}/")).body(Empty::new()).unwrap()
-}
-
-fn boxed<S>(service: S) -> Boxed
-where
-    S: Service<Call, Response = Response<Incoming>, Error: Into<BoxError>, Future: Send> + Clone + Send + 'static,
-{
-    service.map_err(Into::into).boxed_clone()
-}
-
-/// Tries again as long as it is told to, not within the same poll.
+/// A client that sends a request with the given headers, and returns the response as text.
 #[derive(Clone)]
-struct Again;
+pub(super) struct TestClient {
+    name: &'static str,
+    call: Arc<dyn Fn(HeaderMap) -> BoxFuture<'static, String> + Send + Sync>,
+}
 
-impl<E> Policy<Call, Response<Incoming>, E> for Again {
-    type Future = BoxFuture<'static, ()>;
-
-    fn retry(&mut self, _: &mut Call, result: &mut Result<Response<Incoming>, E>) -> Option<Self::Future> {
-        let answer = result.as_ref().ok()?;
-        (answer.status() == StatusCode::SERVICE_UNAVAILABLE).then(|| tokio::task::yield_now().boxed())
+impl TestClient {
+    pub(super) fn call(&self) -> BoxFuture<'static, String> {
+        self.call_with(HeaderMap::new())
     }
 
-    fn clone_request(&mut self, call: &Call) -> Option<Call> {
-        Some(call.clone())
+    pub(super) fn call_with(&self, headers: HeaderMap) -> BoxFuture<'static, String> {
+        (self.call)(headers)
+    }
+
+    pub(super) fn http(address: SocketAddr, path: &'static str, version: Version, injects: Injects<'_>) -> Self {
+        let name = if version == Version::HTTP_2 { "client, HTTP/2" } else { "client, HTTP/1.1" };
+        let client = MapRequestLayer::new(inject(injects)).layer(client(version));
+        let call = move |headers: HeaderMap| {
+            let client = client.clone();
+            let mut request = request(address, path, None);
+            request.headers_mut().extend(headers);
+            async move { text(client.oneshot(request).await.unwrap()).await }.boxed()
+        };
+        Self { name, call: Arc::new(call) }
+    }
+
+    pub(super) fn channel(channel: Channel, injects: Injects<'_>) -> Self {
+        Self::grpc("channel", MapRequestLayer::new(inject(injects)).layer(channel))
+    }
+
+    fn intercepted(channel: Channel, injects: Injects<'_>) -> Self {
+        Self::grpc("interceptor", InterceptorLayer::new(intercept(injects)).layer(channel))
+    }
+
+    fn grpc<S>(name: &'static str, service: S) -> Self
+    where
+        S: GrpcService<Body> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        S::ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
+        <S::ResponseBody as http_body::Body>::Error: Into<axum::BoxError>,
+    {
+        let call = move |headers| {
+            let mut grpc = Grpc::new(service.clone());
+            let mut call = tonic::Request::new(String::new());
+            *call.metadata_mut() = MetadataMap::from_headers(headers);
+            async move {
+                grpc.ready().await.map_err(Into::into).unwrap();
+                let path = PathAndQuery::from_static("/hops.Hop/Call");
+                grpc.unary(call, path, codec()).await.unwrap().into_inner()
+            }
+            .boxed()
+        };
+        Self { name, call: Arc::new(call) }
     }
 }
 
-/// Puts calls off until the third, and remembers the headers of each.
-async fn put_off() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
-    let arrived = Arc::<Mutex<Vec<_>>>::default();
-    let log = Arc::clone(&arrived);
-    let answer = async move |headers: HeaderMap| {
-        let mut log = log.lock().unwrap();
-        log.push(lines(&headers));
-        if log.len() < 3 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
-    };
-    (serve(Router::new().fallback(answer)).await, arrived)
-}
-
-async fn mirror() -> SocketAddr {
-    serve(Router::new().fallback(async |headers: HeaderMap| lines(&headers))).await
-}
-
-#[tokio::test]
-async fn each_attempt_of_a_retry_takes_the_headers_along_once_inside_outside_and_on_both_sides_of_it() {
-    let retry = || RetryLayer::new(Again);
-    let clients = [
-        ("inside", boxed(ServiceBuilder::new().layer(retry()).layer(inject()).service(plain()))),
-        ("outside", boxed(ServiceBuilder::new().layer(inject()).layer(retry()).service(plain()))),
-        ("both", boxed(ServiceBuilder::new().layer(inject()).layer(retry()).layer(inject()).service(plain()))),
-    ];
-    for (place, client) in clients {
-        let (address, arrived) = put_off().await;
-        let answer = in_time(context(7).scope(client.oneshot(call(address)))).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK, "{place}");
-        let arrived: Vec<_> = arrived.lock().unwrap().iter().map(|lines| travelled(lines)).collect();
-        assert_eq!(arrived, vec![lines(&headers(7)); 3], "{place}");
+impl fmt::Debug for TestClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 
-#[tokio::test]
-async fn a_clone_of_a_client_takes_along_what_belongs_to_the_request_that_uses_it() {
-    let address = mirror().await;
-    let client = context(1).sync_scope(|| inject().layer(plain()));
-    let clone = context(2).sync_scope(|| client.clone());
-    for (request, client) in [(3, &clone), (4, &client), (5, &clone)] {
-        let answer = in_time(context(request).scope(client.clone().oneshot(call(address)))).await.unwrap();
-        assert_eq!(travelled(&text(answer).await), lines(&headers(request)));
+/// The propagator of a client, if it has one.
+type Injects<'a> = Option<&'a HeaderPropagator>;
+
+pub(super) fn inject<B>(injects: Injects<'_>) -> impl Fn(Request<B>) -> Request<B> + Clone + use<B> {
+    let injects = injects.cloned();
+    move |mut call| {
+        if let Some(propagator) = &injects {
+            propagator.inject(call.headers_mut());
+        }
+        call
     }
-    let answer = in_time(clone.oneshot(call(address))).await.unwrap();
-    assert_eq!(travelled(&text(answer).await), "");
 }
 
-#[tokio::test]
-async fn around_a_buffer_the_headers_are_put_on_outside_of_it_and_not_on_its_worker() {
-    let buffer = || BufferLayer::new(1);
-    let outside = boxed(ServiceBuilder::new().layer(inject()).layer(buffer()).service(plain()));
-    let worker = boxed(ServiceBuilder::new().layer(buffer()).layer(inject()).service(plain()));
-    let address = mirror().await;
-    for (client, expected) in [(outside, lines(&headers(7))), (worker, String::new())] {
-        let answer = in_time(context(7).scope(client.oneshot(call(address)))).await.unwrap();
-        assert_eq!(travelled(&text(answer).await), expected);
+fn intercept(injects: Injects<'_>) -> impl Interceptor + Clone + use<> {
+    let injects = injects.cloned();
+    move |mut call: tonic::Request<()>| {
+        if let Some(propagator) = &injects {
+            let mut headers = mem::take(call.metadata_mut()).into_headers();
+            propagator.inject(&mut headers);
+            *call.metadata_mut() = MetadataMap::from_headers(headers);
+        }
+        Ok(call)
+    }
+}
+
+/// An HTTP server and a gRPC server that respond with the headers of the request.
+pub(super) struct EchoServers {
+    address: SocketAddr,
+    channel: Channel,
+}
+
+impl EchoServers {
+    pub(super) async fn open() -> Self {
+        let address = serve(Router::new().fallback(async |headers: HeaderMap| lines(&headers))).await;
+        let grpc = Unary(async |headers: HeaderMap| lines(&headers));
+        let channel = connect(|incoming| Server::builder().add_service(grpc).serve_with_incoming(incoming)).await;
+        Self { address, channel }
+    }
+
+    pub(super) fn clients(&self, injects: Injects<'_>) -> [TestClient; 4] {
+        [
+            TestClient::http(self.address, "/", Version::HTTP_11, injects),
+            TestClient::http(self.address, "/", Version::HTTP_2, injects),
+            TestClient::channel(self.channel.clone(), injects),
+            TestClient::intercepted(self.channel.clone(), injects),
+        ]
     }
 }

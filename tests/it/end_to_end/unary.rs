@@ -1,4 +1,5 @@
-//! A gRPC service by hand, whose one method answers with what a function makes of the headers that arrived.
+//! A hand-written gRPC service with one unary method. It passes the request's headers to a function and returns its
+//! output.
 
 use std::{
     convert::Infallible,
@@ -38,9 +39,9 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let answer = self.0.clone();
+        let respond = self.0.clone();
         let method = service_fn(move |call: Request<String>| {
-            answer(call.into_parts().0.into_headers()).map(|text| Ok(Response::new(text)))
+            respond(call.into_parts().0.into_headers()).map(|text| Ok(Response::new(text)))
         });
         async move { Ok(Grpc::new(codec()).unary(method, request).await) }.boxed()
     }
