@@ -1,7 +1,7 @@
-//! Values that are made once a request: what is made, where it goes and what it is made of.
+//! `get_or_init` and `get_or_try_init`: values that are initialised once per request.
 
+mod concurrency;
 mod cycles;
-mod turns;
 
 use std::cell::Cell;
 
@@ -12,37 +12,41 @@ use tower_request_context::{RequestContext, Store};
 
 use crate::support::{User, in_time};
 
-async fn never<T>() -> T {
-    panic!("an initialiser ran in vain");
+async fn unexpected_initialiser<T>() -> T {
+    panic!("an initialiser ran unexpectedly");
 }
 
 #[tokio::test]
-async fn a_value_that_is_there_is_returned_and_no_initialiser_runs() {
+async fn present_value_is_returned_without_an_initialiser() {
     let parent = RequestContext::new(Store::new().with_value(1_u8));
     let child = parent.child(Store::new().with_value(2_u16));
     child.set(3_u32);
     let values = async {
-        (RequestContext::get_or_init(never).await, child.get_or_init(never).await, child.get_or_init(never).await)
+        (
+            RequestContext::get_or_init(unexpected_initialiser).await,
+            child.get_or_init(unexpected_initialiser).await,
+            child.get_or_init(unexpected_initialiser).await,
+        )
     };
     assert_eq!(child.scope(values).await, (1_u8, 2_u16, 3_u32));
-    let again = RequestContext::get_or_try_init(async || Err("an initialiser ran in vain"));
+    let again = RequestContext::get_or_try_init(async || Err("an initialiser ran unexpectedly"));
     assert_eq!(child.scope(again).await, Ok(1_u8));
 }
 
 #[tokio::test]
-async fn a_value_is_made_once_and_is_then_a_value_like_any_other() {
+async fn initialised_value_can_be_read_updated_and_removed() {
     let context = RequestContext::new(Store::new());
     assert_eq!(context.scope(RequestContext::get_or_init(async || 1_u8)).await, 1);
-    assert_eq!(context.get_or_init(never::<u8>).await, 1);
+    assert_eq!(context.get_or_init(unexpected_initialiser::<u8>).await, 1);
     assert_eq!(context.get::<u8>(), Some(1));
     assert_eq!(context.update(|n: &mut u8| *n += 1), Some(()));
-    assert_eq!(context.get_or_init(never::<u8>).await, 2);
+    assert_eq!(context.get_or_init(unexpected_initialiser::<u8>).await, 2);
     assert!(context.remove::<u8>());
     assert_eq!(context.get_or_init(async || 3_u8).await, 3);
 }
 
 #[tokio::test]
-async fn the_key_is_the_type() {
+async fn values_are_keyed_by_type() {
     #[derive(Clone, Debug, PartialEq)]
     struct Other(u8);
 
@@ -53,7 +57,7 @@ async fn the_key_is_the_type() {
 }
 
 #[tokio::test]
-async fn outside_of_a_context_each_call_makes_its_own_value() {
+async fn each_call_outside_a_context_runs_its_initialiser() {
     assert_eq!(RequestContext::get_or_init(async || 1_u8).await, 1);
     assert_eq!(RequestContext::get_or_init(async || 2_u8).await, 2);
     assert_eq!(RequestContext::get_or_try_init(async || Ok::<_, ()>(3_u8)).await, Ok(3));
@@ -61,7 +65,7 @@ async fn outside_of_a_context_each_call_makes_its_own_value() {
 }
 
 #[tokio::test]
-async fn an_initialiser_runs_in_the_context_of_its_caller() {
+async fn initialiser_runs_in_the_context_of_its_caller() {
     let name = async || {
         yield_now().await;
         User::name()
@@ -73,7 +77,7 @@ async fn an_initialiser_runs_in_the_context_of_its_caller() {
 }
 
 #[tokio::test]
-async fn a_child_keeps_what_it_makes_and_the_parent_makes_its_own() {
+async fn value_initialised_in_a_child_stays_in_the_child() {
     let parent = RequestContext::new(Store::new());
     let child = parent.child(Store::new());
     assert_eq!(child.scope(RequestContext::get_or_init(async || 1_u8)).await, 1);
@@ -83,7 +87,7 @@ async fn a_child_keeps_what_it_makes_and_the_parent_makes_its_own() {
 }
 
 #[test]
-fn a_value_of_the_parent_that_is_made_meanwhile_wins_and_stays_there() {
+fn value_set_in_the_parent_meanwhile_is_returned() {
     let parent = RequestContext::new(Store::new());
     let child = parent.child(Store::new());
     let (sender, made) = oneshot::channel::<u8>();
@@ -97,7 +101,7 @@ fn a_value_of_the_parent_that_is_made_meanwhile_wins_and_stays_there() {
 }
 
 #[tokio::test]
-async fn different_types_and_different_contexts_do_not_wait_for_each_other() {
+async fn other_types_and_contexts_do_not_wait() {
     let (one, two) = (RequestContext::new(Store::new()), RequestContext::new(Store::new()));
     let (sender, made) = oneshot::channel::<u8>();
     let mut slow = task::spawn(one.get_or_init(async || made.await.unwrap()));
@@ -110,7 +114,7 @@ async fn different_types_and_different_contexts_do_not_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn values_that_are_made_of_others_are_each_made_once_in_any_order() {
+async fn dependent_values_are_initialised_once_in_any_order() {
     thread_local! {
         static MADE: Cell<[u8; 3]> = const { Cell::new([0; 3]) };
     }
@@ -154,19 +158,19 @@ async fn values_that_are_made_of_others_are_each_made_once_in_any_order() {
     }
 
     let expected = (Session("s1"), Account("Ada of s1".into()), Greeting("hello Ada of s1, by s1".into()));
-    let in_this_order = async { (session().await, account().await, greeting().await) };
-    let in_the_other = async {
+    let dependencies_first = async { (session().await, account().await, greeting().await) };
+    let dependents_first = async {
         let greeting = greeting().await;
         (session().await, account().await, greeting)
     };
-    let at_once = async {
+    let concurrently = async {
         let (greeting, account, session) = join!(greeting(), account(), session());
         (session, account, greeting)
     };
     for (n, seen) in [
-        in_time(RequestContext::new(Store::new()).scope(in_this_order)).await,
-        in_time(RequestContext::new(Store::new()).scope(in_the_other)).await,
-        in_time(RequestContext::new(Store::new()).scope(at_once)).await,
+        in_time(RequestContext::new(Store::new()).scope(dependencies_first)).await,
+        in_time(RequestContext::new(Store::new()).scope(dependents_first)).await,
+        in_time(RequestContext::new(Store::new()).scope(concurrently)).await,
     ]
     .into_iter()
     .enumerate()
@@ -177,7 +181,7 @@ async fn values_that_are_made_of_others_are_each_made_once_in_any_order() {
 }
 
 #[test]
-fn the_futures_are_send_when_those_of_the_initialisers_are() {
+fn futures_are_send_if_those_of_the_initialisers_are() {
     fn assert_send(_: impl Send) {}
 
     let store = Store::new();

@@ -1,49 +1,53 @@
-//! What requests leave behind on the heap: nothing, whichever way they go out.
+//! Requests leave nothing on the heap, whichever way they end.
 //!
-//! 10,000 requests with a value of 32 KiB each go each way, while what is allocated on their thread is counted. A leak
-//! is seen twice: as bytes, and as values that are still there.
+//! For each exit, 10,000 requests with a value of 32 KiB run while the allocations of their thread are counted. A leak
+//! shows up twice: as bytes, and as values that have not been dropped.
 
 mod drive;
-mod way;
+mod exit;
 
 use self::{
-    drive::{BYTES, Handle, Remains, remains},
-    way::WAYS,
+    drive::{Handle, Leaked, VALUE_BYTES, leaked_by},
+    exit::EXITS,
 };
 
 const REQUESTS: usize = 10_000;
 
-/// For each of two handles.
-const WITH_HANDLE: usize = 1000;
+/// The number of requests for each place of a weak handle.
+const REQUESTS_WITH_HANDLE: usize = 1000;
 
-/// Enough to see a leak, and few enough to afford it.
-const LEAKED: usize = 10;
+/// The number of requests that leak on purpose.
+const LEAKING_REQUESTS: usize = 10;
 
-const NOTHING: Remains = Remains { bytes: 0, blocks: 0, values: 0 };
+const NOTHING: Leaked = Leaked { bytes: 0, blocks: 0, values: 0 };
 
 #[test]
-fn ten_thousand_requests_leave_nothing_behind_on_any_way_out() {
-    for (way, end) in WAYS {
-        assert_eq!(remains(REQUESTS, way, end, Handle::Nowhere), NOTHING, "{way:?}");
+fn requests_leak_nothing_on_any_exit() {
+    for (exit, end) in EXITS {
+        assert_eq!(leaked_by(REQUESTS, exit, end, Handle::Nowhere), NOTHING, "{exit:?}");
     }
 }
 
+/// The handle is in the request's extensions or in the context's own store.
 #[test]
-fn a_weak_handle_in_the_extensions_or_in_its_own_store_keeps_nothing_alive_on_any_way_out() {
-    for (way, end) in WAYS {
+fn weak_handle_keeps_nothing_alive_on_any_exit() {
+    for (exit, end) in EXITS {
         for handle in [Handle::InTheExtensions, Handle::InTheStore] {
-            assert_eq!(remains(WITH_HANDLE, way, end, handle), NOTHING, "{way:?}, {handle:?}");
+            assert_eq!(leaked_by(REQUESTS_WITH_HANDLE, exit, end, handle), NOTHING, "{exit:?}, {handle:?}");
         }
     }
 }
 
-/// A strong handle in its own store is never freed, as the crate's docs say.
+/// A context that holds a strong handle to itself is never freed, as the crate's docs say.
 #[test]
-fn a_leak_is_seen_in_bytes_and_in_values_on_each_way_out() {
-    for (way, end) in WAYS {
-        let Remains { bytes, blocks, values } = remains(LEAKED, way, end, Handle::Strong);
-        assert_eq!(values, LEAKED, "{way:?}");
+fn detects_a_leak_as_bytes_and_values_on_each_exit() {
+    for (exit, end) in EXITS {
+        let Leaked { bytes, blocks, values } = leaked_by(LEAKING_REQUESTS, exit, end, Handle::Strong);
+        assert_eq!(values, LEAKING_REQUESTS, "{exit:?}");
         let [bytes, blocks] = [bytes, blocks].map(|count| usize::try_from(count).unwrap());
-        assert!(bytes > LEAKED * BYTES && blocks > 2 * LEAKED, "{way:?}: {bytes} bytes, {blocks} blocks");
+        assert!(
+            bytes > LEAKING_REQUESTS * VALUE_BYTES && blocks > 2 * LEAKING_REQUESTS,
+            "{exit:?}: {bytes} bytes, {blocks} blocks"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A value that is to be made of itself: a panic that says so, and not a hang.
+//! Initialisers that wait for their own value: they panic with a message that names the type, and do not hang.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -17,10 +17,10 @@ use tokio::{
 use tokio_test::{assert_pending, assert_ready_eq, task};
 use tower_request_context::{RequestContext, Store};
 
-use super::never;
+use super::unexpected_initialiser;
 use crate::support::in_time;
 
-/// Runs in a context what must panic because of a value of type `T`, and makes that value afterwards all the same.
+/// Asserts that `work` panics because of a value of type `T`, and that the value can be initialised afterwards.
 async fn assert_reported<T>(work: impl Future, afterwards: T)
 where
     T: Clone + Send + Sync + 'static,
@@ -32,7 +32,7 @@ where
 }
 
 async fn panic_of(work: impl Future) -> String {
-    let panic = in_time(AssertUnwindSafe(work).catch_unwind()).await.err().expect("it was not reported");
+    let panic = in_time(AssertUnwindSafe(work).catch_unwind()).await.err().expect("the cycle was not reported");
     *panic.downcast().unwrap()
 }
 
@@ -42,78 +42,81 @@ fn assert_reports<T>(text: &str) {
     assert!(text.starts_with(&start), "{text}");
 }
 
-fn low(word: u16) -> u8 {
+fn low_byte(word: u16) -> u8 {
     word.to_le_bytes()[0]
 }
 
 #[tokio::test]
-async fn an_initialiser_that_asks_for_its_own_value_is_reported() {
-    let work = RequestContext::get_or_init(async || RequestContext::get_or_init(never::<u8>).await);
+async fn reports_an_initialiser_that_awaits_its_own_value() {
+    let work = RequestContext::get_or_init(async || RequestContext::get_or_init(unexpected_initialiser::<u8>).await);
     assert_reported(work, 1_u8).await;
 }
 
 #[tokio::test]
-async fn an_initialiser_that_may_fail_is_reported_too() {
+async fn reports_a_fallible_initialiser_that_awaits_its_own_value() {
     let again = async || RequestContext::get_or_try_init(async || Err::<u8, _>("no")).await;
     assert_reported(RequestContext::get_or_try_init(again), 1_u8).await;
 }
 
 #[tokio::test]
-async fn one_that_asks_through_the_initialiser_of_another_type_is_reported() {
-    let other = async || RequestContext::get_or_init(never::<u8>).await.into();
-    let work = RequestContext::get_or_init(async || low(RequestContext::get_or_init(other).await));
+async fn reports_a_cycle_through_another_type() {
+    let other = async || RequestContext::get_or_init(unexpected_initialiser::<u8>).await.into();
+    let work = RequestContext::get_or_init(async || low_byte(RequestContext::get_or_init(other).await));
     assert_reported(work, 1_u8).await;
 }
 
 #[tokio::test]
-async fn one_that_asks_beside_other_work_is_reported() {
+async fn reports_a_cycle_in_a_join() {
     let work = RequestContext::get_or_init(async || {
-        let (word, byte) = join!(RequestContext::get_or_init(async || 1_u16), RequestContext::get_or_init(never::<u8>));
-        byte + low(word)
+        let (word, byte) = join!(
+            RequestContext::get_or_init(async || 1_u16),
+            RequestContext::get_or_init(unexpected_initialiser::<u8>)
+        );
+        byte + low_byte(word)
     });
     assert_reported(work, 1_u8).await;
 }
 
 #[tokio::test]
-async fn one_that_asks_from_within_another_context_is_reported() {
+async fn reports_a_cycle_from_inside_another_context() {
     let (one, two) = (RequestContext::new(Store::new()), RequestContext::new(Store::new()));
-    let work = one.get_or_init(async || two.scope(async { one.get_or_init(never::<u8>).await }).await);
+    let work = one.get_or_init(async || two.scope(async { one.get_or_init(unexpected_initialiser::<u8>).await }).await);
     assert_reports::<u8>(&panic_of(work).await);
     let byte = one.get_or_init(async || two.scope(RequestContext::get_or_init(async || 1_u8)).await);
     assert_eq!(in_time(byte).await, 1);
 }
 
 #[tokio::test]
-async fn one_that_awaits_a_call_which_began_outside_of_it_is_reported() {
+async fn reports_a_cycle_through_a_call_started_outside() {
     let store = Store::new();
     let (sender, receiver) = oneshot::channel::<Pin<Box<dyn Future<Output = u8> + '_>>>();
-    let mut work = task::spawn(store.get_or_init(async || receiver.await.expect("it is sent").await));
+    let mut work = task::spawn(store.get_or_init(async || receiver.await.expect("the call is sent below").await));
     assert!(work.poll().is_pending());
-    let mut call = Box::pin(store.get_or_init(never::<u8>));
+    let mut call = Box::pin(store.get_or_init(unexpected_initialiser::<u8>));
     assert!(poll!(call.as_mut()).is_pending());
     assert!(sender.send(call).is_ok());
     assert_reports::<u8>(&panic_of(work).await);
 }
 
 #[tokio::test]
-async fn two_that_wait_for_each_other_are_reported() {
+async fn reports_two_initialisers_that_await_each_other() {
     let both = Barrier::new(2);
     let byte = RequestContext::get_or_init(async || {
         both.wait().await;
-        low(RequestContext::get_or_init(never::<u16>).await)
+        low_byte(RequestContext::get_or_init(unexpected_initialiser::<u16>).await)
     });
     let word = RequestContext::get_or_init(async || {
         both.wait().await;
-        u16::from(RequestContext::get_or_init(never::<u8>).await)
+        u16::from(RequestContext::get_or_init(unexpected_initialiser::<u8>).await)
     });
     assert_reported(async { join!(byte, word) }, 1_u16).await;
 }
 
 #[tokio::test]
-async fn one_that_awaits_itself_beside_other_work_is_reported_after_that() {
+async fn reports_a_cycle_in_a_join_after_the_other_branch_completes() {
     let (sender, receiver) = oneshot::channel();
     let work = RequestContext::get_or_init(async || {
-        join!(async { receiver.await.unwrap() }, RequestContext::get_or_init(never::<u8>)).1
+        join!(async { receiver.await.unwrap() }, RequestContext::get_or_init(unexpected_initialiser::<u8>)).1
     });
     let context = RequestContext::new(Store::new());
     let mut work = task::spawn(AssertUnwindSafe(context.scope(work)).catch_unwind());
@@ -123,37 +126,40 @@ async fn one_that_awaits_itself_beside_other_work_is_reported_after_that() {
     assert_reports::<u8>(work.await.unwrap_err().downcast_ref::<String>().unwrap());
 }
 
-/// Waits for a value that the caller's initialiser is to make.
-async fn wait() -> u8 {
-    RequestContext::get_or_init(never::<u8>).await
+/// Waits for the value that the caller's initialiser must produce.
+async fn wait_for_own_value() -> u8 {
+    RequestContext::get_or_init(unexpected_initialiser::<u8>).await
 }
 
-/// Makes a value with an initialiser that polls [`wait`] and returns 7 all the same.
-async fn assert_goes_on(initialiser: impl AsyncFnOnce() -> u8) {
+/// Asserts that an initialiser returns 7, although it polls [`wait_for_own_value`].
+async fn assert_completes(initialiser: impl AsyncFnOnce() -> u8) {
     let context = RequestContext::new(Store::new());
     assert_eq!(in_time(context.scope(RequestContext::get_or_init(initialiser))).await, 7);
     assert_eq!(context.get(), Some(7_u8));
 }
 
 #[tokio::test]
-async fn one_that_races_itself_goes_on() {
-    assert_goes_on(async || tokio::select! { biased; byte = wait() => byte, () = yield_now() => 7 }).await;
-    assert_goes_on(async || tokio::select! { biased; () = yield_now() => 7, byte = wait() => byte }).await;
-    assert_goes_on(async || timeout(Duration::from_millis(1), wait()).await.unwrap_or(7)).await;
-    assert_goes_on(async || {
-        let elsewhere = tokio::spawn(yield_now());
-        tokio::select! { biased; byte = wait() => byte, done = elsewhere => done.map_or(0, |()| 7) }
+async fn cycle_in_a_losing_select_branch_is_allowed() {
+    assert_completes(async || tokio::select! { biased; byte = wait_for_own_value() => byte, () = yield_now() => 7 })
+        .await;
+    assert_completes(async || tokio::select! { biased; () = yield_now() => 7, byte = wait_for_own_value() => byte })
+        .await;
+    assert_completes(async || timeout(Duration::from_millis(1), wait_for_own_value()).await.unwrap_or(7)).await;
+    assert_completes(async || {
+        let task = tokio::spawn(yield_now());
+        tokio::select! { biased; byte = wait_for_own_value() => byte, done = task => done.map_or(0, |()| 7) }
     })
     .await;
-    assert_goes_on(async || {
-        let word = async || tokio::select! { biased; byte = wait() => u16::from(byte), () = yield_now() => 7 };
-        low(RequestContext::get_or_init(word).await)
+    assert_completes(async || {
+        let word =
+            async || tokio::select! { biased; byte = wait_for_own_value() => u16::from(byte), () = yield_now() => 7 };
+        low_byte(RequestContext::get_or_init(word).await)
     })
     .await;
 }
 
-/// Work that something else completes, after a while.
-async fn elsewhere() -> u8 {
+/// Waits for a task that completes later.
+async fn spawned_work() -> u8 {
     tokio::spawn(async {
         yield_now().await;
         7
@@ -163,44 +169,44 @@ async fn elsewhere() -> u8 {
 }
 
 #[tokio::test]
-async fn one_that_gave_up_a_wait_goes_on_with_other_work() {
-    assert_goes_on(async || match timeout(Duration::from_millis(1), wait()).await {
+async fn initialiser_may_await_other_work_after_a_cancelled_wait() {
+    assert_completes(async || match timeout(Duration::from_millis(1), wait_for_own_value()).await {
         Ok(byte) => byte,
-        Err(_) => elsewhere().await,
+        Err(_) => spawned_work().await,
     })
     .await;
-    assert_goes_on(async || {
-        tokio::select! { biased; byte = wait() => return byte, () = yield_now() => {} }
-        elsewhere().await
+    assert_completes(async || {
+        tokio::select! { biased; byte = wait_for_own_value() => return byte, () = yield_now() => {} }
+        spawned_work().await
     })
     .await;
-    // Through the initialiser of another type, which is given up in the poll in which it found out that it waits.
-    assert_goes_on(async || {
-        let word = async || u16::from(wait().await);
+    // The initialiser of another type, which is dropped in the same poll in which it starts to wait.
+    assert_completes(async || {
+        let word = async || u16::from(wait_for_own_value().await);
         let word = RequestContext::get_or_init(word);
-        tokio::select! { biased; word = word => return low(word), () = yield_now() => {} }
-        elsewhere().await
+        tokio::select! { biased; word = word => return low_byte(word), () = yield_now() => {} }
+        spawned_work().await
     })
     .await;
 }
 
 #[tokio::test]
-async fn one_that_polls_a_wait_again_and_again_goes_on() {
-    assert_goes_on(async || {
-        let mut waiting = pin!(wait());
+async fn wait_may_be_polled_repeatedly_in_a_select() {
+    assert_completes(async || {
+        let mut waiting = pin!(wait_for_own_value());
         for _ in 0..3 {
-            tokio::select! { biased; byte = &mut waiting => return byte, _ = elsewhere() => {} }
+            tokio::select! { biased; byte = &mut waiting => return byte, _ = spawned_work() => {} }
         }
         assert!(poll!(waiting.as_mut()).is_pending() && poll!(waiting.as_mut()).is_pending());
-        elsewhere().await
+        spawned_work().await
     })
     .await;
 }
 
 #[tokio::test]
-async fn one_that_polls_its_only_wait_twice_is_reported() {
+async fn reports_an_only_wait_that_is_polled_twice() {
     let work = RequestContext::get_or_init(async || {
-        let mut waiting = pin!(wait());
+        let mut waiting = pin!(wait_for_own_value());
         assert!(poll!(waiting.as_mut()).is_pending());
         waiting.await
     });
@@ -208,26 +214,26 @@ async fn one_that_polls_its_only_wait_twice_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_polls_an_executor_on_which_others_wait_goes_on() {
-    assert_goes_on(async || {
-        let mut parts = FuturesUnordered::from_iter([wait().boxed_local()]);
-        parts.push(yield_now().map(|()| 7).boxed_local());
-        parts.next().await.unwrap()
+async fn wait_in_a_nested_executor_is_allowed() {
+    assert_completes(async || {
+        let mut futures = FuturesUnordered::from_iter([wait_for_own_value().boxed_local()]);
+        futures.push(yield_now().map(|()| 7).boxed_local());
+        futures.next().await.unwrap()
     })
     .await;
-    assert_goes_on(async || {
+    assert_completes(async || {
         let tasks = LocalSet::new();
-        let waiting = tasks.spawn_local(RequestContext::carry(wait()));
+        let waiting = tasks.spawn_local(RequestContext::carry(wait_for_own_value()));
         tasks.run_until(yield_now()).await;
         tasks.run_until(yield_now()).await;
         assert!(!waiting.is_finished());
         7
     })
     .await;
-    assert_goes_on(async || {
+    assert_completes(async || {
         block_in_place(|| {
             Handle::current().block_on(async {
-                tokio::select! { biased; byte = wait() => byte, () = yield_now() => 7 }
+                tokio::select! { biased; byte = wait_for_own_value() => byte, () = yield_now() => 7 }
             })
         })
     })
@@ -235,16 +241,16 @@ async fn one_that_polls_an_executor_on_which_others_wait_goes_on() {
 }
 
 #[tokio::test]
-async fn two_of_which_one_has_something_else_to_wait_for_go_on() {
+async fn cycle_of_two_is_allowed_if_one_can_complete_otherwise() {
     let context = RequestContext::new(Store::new());
     let (both, (sender, mut receiver)) = (Barrier::new(2), oneshot::channel());
     let byte = RequestContext::get_or_init(async || {
         both.wait().await;
-        low(RequestContext::get_or_init(never::<u16>).await)
+        low_byte(RequestContext::get_or_init(unexpected_initialiser::<u16>).await)
     });
     let word = RequestContext::get_or_init(async || {
         both.wait().await;
-        tokio::select! { biased; byte = wait() => u16::from(byte), word = &mut receiver => word.unwrap() }
+        tokio::select! { biased; byte = wait_for_own_value() => u16::from(byte), word = &mut receiver => word.unwrap() }
     });
     let mut both = task::spawn(context.scope(async { join!(byte, word) }));
     assert_pending!(both.poll());
@@ -255,12 +261,12 @@ async fn two_of_which_one_has_something_else_to_wait_for_go_on() {
     assert_eq!(in_time(both).await, (7, 7));
 }
 
-/// Each of three initialisers waits for another, or for what comes in the end.
+/// Each of three initialisers waits for another one, or for a channel.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn three_tasks_that_race_waits_for_each_other_go_on() {
+async fn cycle_of_three_is_allowed_if_each_can_complete_otherwise() {
     type Shared = (Arc<Barrier>, watch::Receiver<bool>);
 
-    async fn race<T, U>((all, mut come): Shared, value: T) -> T
+    async fn race<T, U>((all, mut released): Shared, value: T) -> T
     where
         T: Clone + Send + Sync + 'static,
         U: Clone + Send + Sync + 'static,
@@ -268,8 +274,8 @@ async fn three_tasks_that_race_waits_for_each_other_go_on() {
         let initialise = async || {
             all.wait().await;
             tokio::select! {
-                _ = RequestContext::get_or_init(never::<U>) => {}
-                come = come.wait_for(|come| *come) => assert!(come.is_ok()),
+                _ = RequestContext::get_or_init(unexpected_initialiser::<U>) => {}
+                released = released.wait_for(|released| *released) => assert!(released.is_ok()),
             }
             value
         };
@@ -279,8 +285,8 @@ async fn three_tasks_that_race_waits_for_each_other_go_on() {
     for round in 0..200 {
         let context = RequestContext::new(Store::new());
         let all = Arc::new(Barrier::new(4));
-        let (sender, come) = watch::channel(false);
-        let shared = || (Arc::clone(&all), come.clone());
+        let (sender, released) = watch::channel(false);
+        let shared = || (Arc::clone(&all), released.clone());
         let tasks = (
             tokio::spawn(context.scope(race::<u8, u16>(shared(), 1))),
             tokio::spawn(context.scope(race::<u16, u32>(shared(), 2))),
@@ -296,42 +302,42 @@ async fn three_tasks_that_race_waits_for_each_other_go_on() {
     }
 }
 
-// As a `select!` with a deadline does.
+// For example a `select!` with a deadline.
 #[test]
-fn one_that_gave_up_waiting_does_not_count_as_waiting() {
+fn cancelled_wait_is_not_part_of_a_cycle() {
     let store = Store::new();
-    let (ask, asked) = oneshot::channel::<()>();
-    let (tell, told) = oneshot::channel();
+    let (release_word, word_released) = oneshot::channel::<()>();
+    let (complete_byte, byte_completed) = oneshot::channel();
     let mut word = task::spawn(store.get_or_init(async || {
-        asked.await.expect("it is asked");
-        u16::from(store.get_or_init(never::<u8>).await)
+        word_released.await.expect("the sender is used below");
+        u16::from(store.get_or_init(unexpected_initialiser::<u8>).await)
     }));
     assert_pending!(word.poll());
     let mut byte = task::spawn(store.get_or_init(async || {
-        assert_eq!(store.get_or_init(never::<u16>).now_or_never(), None);
-        told.await.expect("it is told")
+        assert_eq!(store.get_or_init(unexpected_initialiser::<u16>).now_or_never(), None);
+        byte_completed.await.expect("the sender is used below")
     }));
     assert_pending!(byte.poll());
-    ask.send(()).unwrap();
+    release_word.send(()).unwrap();
     assert_pending!(word.poll());
-    tell.send(7_u8).unwrap();
+    complete_byte.send(7_u8).unwrap();
     assert_ready_eq!(byte.poll(), 7);
     assert_ready_eq!(word.poll(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn three_tasks_that_wait_for_each_other_are_reported() {
+async fn reports_three_tasks_that_await_each_other() {
     for _ in 0..100 {
         let context = RequestContext::new(Store::new());
         let all = Arc::new(Barrier::new(3));
-        let meet = || {
+        let wait_for_all = || {
             let all = Arc::clone(&all);
             async move { all.wait().await }
         };
-        let (one, two, three) = (meet(), meet(), meet());
+        let (one, two, three) = (wait_for_all(), wait_for_all(), wait_for_all());
         let byte = RequestContext::get_or_init(async move || {
             one.await;
-            low(RequestContext::get_or_init(async || 2_u16).await)
+            low_byte(RequestContext::get_or_init(async || 2_u16).await)
         });
         let word = RequestContext::get_or_init(async move || {
             two.await;

@@ -1,4 +1,4 @@
-//! Who makes a value that many ask for at once, and who comes next when nothing came of it.
+//! Concurrent calls of `get_or_init`: which initialiser runs, and which one runs next if it fails.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -20,59 +20,59 @@ use tower_request_context::{RequestContext, Store};
 
 use crate::support::in_time;
 
-type Made = Result<u8, &'static str>;
+type InitResult = Result<u8, &'static str>;
 
-/// A caller that is polled by hand, whose initialiser makes what it is told to when it is told; it panics when nobody
-/// can tell it any more.
+/// A caller that is polled by hand. Its initialiser waits for a result from `result_sender`, and panics if that is
+/// dropped.
 struct Caller<'a> {
-    tell: Option<oneshot::Sender<Made>>,
-    call: Spawn<Pin<Box<dyn Future<Output = Made> + 'a>>>,
+    result_sender: Option<oneshot::Sender<InitResult>>,
+    call: Spawn<Pin<Box<dyn Future<Output = InitResult> + 'a>>>,
 }
 
 impl<'a> Caller<'a> {
     fn new(store: &'a Store) -> Self {
-        let (tell, told) = oneshot::channel();
-        let call = store.get_or_try_init(async move || told.await.expect("nobody tells what to make"));
-        Self { tell: Some(tell), call: task::spawn(Box::pin(call)) }
+        let (result_sender, receiver) = oneshot::channel();
+        let call = store.get_or_try_init(async move || receiver.await.expect("the sender was dropped"));
+        Self { result_sender: Some(result_sender), call: task::spawn(Box::pin(call)) }
     }
 
-    /// One that has found that it has to wait, for its initialiser or for another's.
+    /// Creates a caller that waits for its own initialiser or for that of another caller.
     fn waiting(store: &'a Store) -> Self {
         let mut caller = Self::new(store);
         assert!(caller.poll().is_pending());
         caller
     }
 
-    fn poll(&mut self) -> Poll<Made> {
+    fn poll(&mut self) -> Poll<InitResult> {
         self.call.poll()
     }
 
-    /// Has its own initialiser make something.
-    fn make(&mut self, made: Made) -> Poll<Made> {
-        self.tell.take().unwrap().send(made).expect("the initialiser is gone");
+    /// Completes its own initialiser and polls.
+    fn complete(&mut self, made: InitResult) -> Poll<InitResult> {
+        self.result_sender.take().unwrap().send(made).expect("the initialiser is gone");
         self.poll()
     }
 
-    /// What it returns without being told what to make.
-    fn result(mut self) -> Poll<Made> {
+    /// Polls once it is woken, without completing its own initialiser.
+    fn result(mut self) -> Poll<InitResult> {
         assert!(self.call.is_woken());
         self.poll()
     }
 }
 
 #[test]
-fn a_hundred_callers_wait_for_one_initialiser() {
+fn hundred_callers_wait_for_one_initialiser() {
     let store = Store::new();
     let mut maker = Caller::waiting(&store);
     let others: Vec<_> = (1..100).map(|_| Caller::waiting(&store)).collect();
-    assert_eq!(maker.make(Ok(7)), Poll::Ready(Ok(7)));
+    assert_eq!(maker.complete(Ok(7)), Poll::Ready(Ok(7)));
     for other in others {
         assert_eq!(other.result(), Poll::Ready(Ok(7)));
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_tasks_that_all_wait_have_one_initialiser_run() {
+async fn hundred_tasks_run_one_initialiser() {
     let all_wait = Arc::new(Notify::new());
     let (made, waiting) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let context = RequestContext::new(Store::new());
@@ -99,7 +99,7 @@ async fn a_hundred_tasks_that_all_wait_have_one_initialiser_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn however_callers_meet_one_initialiser_runs() {
+async fn racing_callers_run_one_initialiser() {
     for round in 0..200 {
         let made = Arc::new(AtomicUsize::new(0));
         let context = RequestContext::new(Store::new());
@@ -119,69 +119,69 @@ async fn however_callers_meet_one_initialiser_runs() {
 }
 
 #[test]
-fn after_an_error_the_next_makes_the_value_with_its_own_initialiser() {
+fn next_initialiser_runs_after_an_error() {
     let store = Store::new();
     let [mut one, mut two, mut three] = [(); 3].map(|()| Caller::waiting(&store));
-    assert_eq!(one.make(Err("no")), Poll::Ready(Err("no")));
+    assert_eq!(one.complete(Err("no")), Poll::Ready(Err("no")));
     assert!(two.poll().is_pending() && three.poll().is_pending());
     assert_eq!(store.get::<u8>(), None);
-    assert_eq!(two.make(Ok(2)), Poll::Ready(Ok(2)));
+    assert_eq!(two.complete(Ok(2)), Poll::Ready(Ok(2)));
     assert_eq!(three.result(), Poll::Ready(Ok(2)));
 }
 
 #[test]
-fn when_the_initialiser_is_cancelled_the_next_makes_the_value() {
+fn next_initialiser_runs_after_a_cancellation() {
     let store = Store::new();
     let [one, mut two, three] = [(); 3].map(|()| Caller::waiting(&store));
     drop(one);
     assert!(two.poll().is_pending());
-    assert_eq!(two.make(Ok(2)), Poll::Ready(Ok(2)));
+    assert_eq!(two.complete(Ok(2)), Poll::Ready(Ok(2)));
     assert_eq!(three.result(), Poll::Ready(Ok(2)));
 }
 
 #[test]
-fn when_the_initialiser_panics_the_next_makes_the_value() {
+fn next_initialiser_runs_after_a_panic() {
     let store = Store::new();
     let [mut one, mut two, three] = [(); 3].map(|()| Caller::waiting(&store));
-    drop(one.tell.take());
+    drop(one.result_sender.take());
     assert!(catch_unwind(AssertUnwindSafe(|| one.poll())).is_err());
     assert!(two.poll().is_pending());
-    assert_eq!(two.make(Ok(2)), Poll::Ready(Ok(2)));
+    assert_eq!(two.complete(Ok(2)), Poll::Ready(Ok(2)));
     assert_eq!(three.result(), Poll::Ready(Ok(2)));
     drop(one);
 }
 
 #[test]
-fn callers_that_give_up_waiting_leave_the_others() {
+fn cancelled_waiters_do_not_affect_others() {
     let store = Store::new();
     let [mut one, two, mut three, four, five] = [(); 5].map(|()| Caller::waiting(&store));
     drop(two);
-    assert_eq!(one.make(Err("no")), Poll::Ready(Err("no")));
+    assert_eq!(one.complete(Err("no")), Poll::Ready(Err("no")));
     assert!(three.poll().is_pending());
     drop(four);
-    assert_eq!(three.make(Ok(3)), Poll::Ready(Ok(3)));
+    assert_eq!(three.complete(Ok(3)), Poll::Ready(Ok(3)));
     assert_eq!(five.result(), Poll::Ready(Ok(3)));
 }
 
-// As one does that a `select!` has left behind, or that sits in a stream which nobody asks for more.
+// For example a caller in a `select!` branch that lost, or in a stream that is no longer polled.
 #[test]
-fn a_caller_that_nobody_polls_holds_up_no_other() {
+fn unpolled_waiter_does_not_block_others() {
     let store = Store::new();
     let [mut one, two, mut three, four] = [(); 4].map(|()| Caller::waiting(&store));
-    assert_eq!(one.make(Err("no")), Poll::Ready(Err("no")));
+    assert_eq!(one.complete(Err("no")), Poll::Ready(Err("no")));
     assert!(three.poll().is_pending());
-    assert_eq!(three.make(Ok(3)), Poll::Ready(Ok(3)));
+    assert_eq!(three.complete(Ok(3)), Poll::Ready(Ok(3)));
     assert_eq!(four.result(), Poll::Ready(Ok(3)));
     assert_eq!(two.result(), Poll::Ready(Ok(3)));
 }
 
 #[test]
-fn a_value_that_is_set_meanwhile_wins_over_the_one_that_is_made() {
+fn value_set_during_initialisation_is_returned() {
     let store = Store::new();
     let [mut one, two] = [(); 2].map(|()| Caller::waiting(&store));
     store.set(1_u8);
     assert_eq!(Caller::new(&store).poll(), Poll::Ready(Ok(1)));
-    assert_eq!(one.make(Ok(2)), Poll::Ready(Ok(1)));
+    assert_eq!(one.complete(Ok(2)), Poll::Ready(Ok(1)));
     assert_eq!(two.result(), Poll::Ready(Ok(1)));
     assert_eq!(store.get::<u8>(), Some(1));
 }
