@@ -1,16 +1,18 @@
-//! Programs at random do the same in the crate and in a plain model: a tree of maps, and a stack of who is current.
+//! Model-based tests: random programs must behave the same in the crate and in a reference model. The model is a tree
+//! of maps and a stack of current contexts.
 //!
-//! A program makes contexts, enters and leaves them, reads and writes, begins work and polls, cancels or spawns it,
-//! leaves callbacks and panics. So does what it stores: values whose `Clone` and `Drop`, and closures that run while the
-//! crate is at work, run programs of their own. After each step all reads have to say what the model says.
+//! A program creates contexts, enters and leaves them, reads and writes values, starts work and polls, cancels or
+//! spawns it, registers callbacks, and panics. The `Clone` and `Drop` of its values, and its closures, run nested
+//! programs while the crate is in the middle of an operation. After each step, all reads must return what the model
+//! predicts.
 //!
-//! `cargo test` runs a few hundred programs. The long run, with the counts of what happened in it:
+//! `cargo test` runs a few hundred programs. For a longer run, which prints how often each event happened:
 //!
 //! ```text
 //! PROPTEST_CASES=10000 cargo test --release --test it model:: -- --nocapture
 //! ```
 //!
-//! What once failed is kept in `tests/proptest-regressions/model.txt` and runs first.
+//! Programs that failed once are kept in `tests/proptest-regressions/model.txt` and run first.
 
 mod begin;
 mod callback;
@@ -18,9 +20,9 @@ mod check;
 mod contexts;
 mod machine;
 mod perform;
-mod plain;
 mod program;
 mod random;
+mod reference;
 mod running;
 mod value;
 mod values;
@@ -46,73 +48,73 @@ use tokio::{runtime::Builder, task::yield_now};
 
 use self::{
     check::check,
-    machine::{Machine, catching, expect, machine, reset, take_fuel},
+    machine::{Machine, catch_panic, expect_eq, machine, reset, take_fuel},
     program::{Op, Program},
 };
 
 const PROGRAMS: u32 = 400;
 
-/// The programs that failed once, in the words of proptest.
-const KEPT: &str = include_str!("../proptest-regressions/model.txt");
+/// The programs that failed once, in proptest's format.
+const REGRESSIONS: &str = include_str!("../proptest-regressions/model.txt");
 
-/// What has to happen often enough that its absence means that the programs have become too tame.
-const OFTEN: [&str; 26] = [
-    "callbacks dropped at an end without a head",
+/// Events that must happen in each full run. If one is missing, the random programs no longer cover it.
+const EXPECTED_EVENTS: [&str; 26] = [
+    "callbacks dropped without a response",
     "callbacks dropped with their store",
     "contexts made",
     "futures carried",
-    "futures outside",
+    "futures exited",
     "futures scoped",
-    "heads seen",
-    "heads seen after another",
+    "on_response calls",
+    "on_response calls after another",
     "panics caught",
     "removals",
     "requests",
-    "requests in a context that is reused",
+    "requests in a reused context",
     "runs",
-    "sets of what was absent",
-    "sets of what was there",
+    "sets of absent values",
+    "sets of present values",
     "tasks aborted",
     "tasks spawned",
-    "told Cancelled",
-    "told Completed",
-    "told Failed",
-    "told Panicked",
-    "told after a callback that panicked",
-    "updates that another was quicker than",
+    "ended Cancelled",
+    "ended Completed",
+    "ended Failed",
+    "ended Panicked",
+    "on_end calls after a panicked callback",
+    "updates that lost a race",
     "values dropped by a writer",
     "values dropped with their store",
     "values made",
 ];
 
 #[test]
-fn random_programs_do_in_the_crate_what_they_do_in_the_model() {
+fn random_programs_match_the_model() {
     let started = Instant::now();
     let (sender, programs) = mpsc::channel();
     let worker = thread::spawn(move || test(&sender));
     let mut count = 0;
     let mut last = None;
-    // The crate's locks are not to be held while a value's code runs: it would hang.
+    // If the crate held a lock while a value's code runs, the program would hang.
     loop {
         match programs.recv_timeout(Duration::from_secs(60)) {
             Ok(program) => (count, last) = (count + 1, Some(program)),
             Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => panic!("it hangs: {last:?}"),
+            Err(RecvTimeoutError::Timeout) => panic!("the program hangs: {last:?}"),
         }
     }
-    let hits = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+    let counts = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
     println!("{count} programs in {:.1} s", started.elapsed().as_secs_f32());
-    for (what, times) in &hits {
+    for (what, times) in &counts {
         println!("{times:>12} {what}");
     }
     if count >= PROGRAMS {
-        let seldom: Vec<_> = OFTEN.into_iter().filter(|what| !hits.contains_key(what)).collect();
-        assert!(seldom.is_empty(), "never happened: {seldom:?}");
+        let missing: Vec<_> = EXPECTED_EVENTS.into_iter().filter(|what| !counts.contains_key(what)).collect();
+        assert!(missing.is_empty(), "never happened: {missing:?}");
     }
 }
 
 fn test(running: &Sender<Program>) -> BTreeMap<&'static str, u64> {
-    let hits = RefCell::new(BTreeMap::new());
+    let counts = RefCell::new(BTreeMap::new());
     let config = contextualize_config(Config {
         cases: PROGRAMS,
         max_shrink_iters: 20_000,
@@ -120,51 +122,51 @@ fn test(running: &Sender<Program>) -> BTreeMap<&'static str, u64> {
         failure_persistence: Some(Box::new(FileFailurePersistence::SourceParallel("proptest-regressions"))),
         ..Config::default()
     });
-    let kept = KEPT.lines().filter(|line| line.starts_with("cc ")).count();
-    let expected = config.cases as usize + config.failure_persistence.as_ref().map_or(0, |_| kept);
+    let regressions = REGRESSIONS.lines().filter(|line| line.starts_with("cc ")).count();
+    let expected = config.cases as usize + config.failure_persistence.as_ref().map_or(0, |_| regressions);
     let count = Cell::new(0);
     let result = TestRunner::new(config).run(&random::program(), |program| {
         count.set(count.get() + 1);
-        running.send(Arc::clone(&program)).expect("somebody watches");
-        let (fault, new_hits) = run(&program);
-        for (what, times) in new_hits {
-            *hits.borrow_mut().entry(what).or_default() += times;
+        running.send(Arc::clone(&program)).expect("the test waits for programs");
+        let (fault, new_counts) = run(&program);
+        for (what, times) in new_counts {
+            *counts.borrow_mut().entry(what).or_default() += times;
         }
         fault.map_or(Ok(()), |fault| Err(TestCaseError::fail(fault)))
     });
     match result {
         Ok(()) => {
-            assert_eq!(count.get(), expected, "programs, {kept} of which failed once");
-            hits.into_inner()
+            assert_eq!(count.get(), expected, "number of programs, with {regressions} regressions");
+            counts.into_inner()
         }
         Err(TestError::Fail(fault, program)) => panic!("{fault}\nin {program:?}"),
         Err(error) => panic!("{error}"),
     }
 }
 
-/// Runs a program on a runtime of its own, and lets go of all that it leaves.
+/// Runs a program on a new runtime, and drops everything that it leaves. Returns the first difference and the counts.
 fn run(program: &Program) -> (Option<String>, BTreeMap<&'static str, u64>) {
     reset();
-    let runtime = Builder::new_current_thread().build().expect("a runtime without drivers needs nothing");
+    let runtime = Builder::new_current_thread().build().expect("a runtime without drivers can always be built");
     runtime.block_on(async {
         for op in program.iter() {
             if matches!(op, Op::Tick) {
                 yield_now().await;
                 check();
             } else if take_fuel() {
-                catching(|| op.perform());
+                catch_panic(|| op.perform());
                 check();
             }
         }
-        while let Some(left) = machine(Machine::take_what_is_left) {
-            left.let_go().await;
+        while let Some(leftover) = machine(Machine::take_leftover) {
+            leftover.release().await;
             check();
         }
     });
     drop(runtime);
     for (id, weak) in machine(|machine| mem::take(&mut machine.weak)) {
-        expect(weak.upgrade().is_some(), false, || format!("whether {id} is still alive"));
+        expect_eq(weak.upgrade().is_some(), false, || format!("whether {id} is still alive"));
     }
-    expect(machine(|machine| machine.alive), 0, || String::from("values, callbacks and works alive"));
+    expect_eq(machine(|machine| machine.alive), 0, || String::from("values, callbacks and work alive"));
     reset()
 }

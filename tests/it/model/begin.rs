@@ -1,4 +1,4 @@
-//! Work that is begun: scoped, carried, spawned, run, or served behind a layer.
+//! Starts work: scoped, carried, exited, spawned, run, or served behind a layer.
 
 use std::mem;
 
@@ -7,100 +7,100 @@ use tower::{Layer, Service, service_fn};
 use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store};
 
 use super::{
-    contexts::{picked, seed, seeded},
-    machine::{expect, here, hit, inside, machine, run},
-    plain::{Id, Role},
-    program::{Carrier, Plan, Seeds},
+    contexts::{fill_store, new_store, picked},
+    machine::{count, expect_eq, in_context, in_current_context, machine, run},
+    program::{InitialStore, Plan, WorkKind},
+    reference::{Id, Role},
     running::{Running, Task},
     work::{Handler, Job},
 };
 
-pub(super) fn begin(carrier: &Carrier, plan: &Plan) {
+pub(super) fn begin(kind_of_work: &WorkKind, plan: &Plan) {
     let current = machine(|machine| machine.model.current());
-    let job = |context, ends| Job::new(context, ends, plan.work.clone());
-    match carrier {
-        Carrier::Scope(pick) => {
+    let job = |context, ended_context| Job::new(context, ended_context, plan.work.clone());
+    match kind_of_work {
+        WorkKind::Scope(pick) => {
             if let Some((id, context)) = picked(*pick) {
-                hit("futures scoped");
+                count("futures scoped");
                 keep_running(Task::Job(Box::pin(context.scope(job(Some(id), None)))), None);
             }
         }
-        Carrier::Carry => {
-            hit("futures carried");
+        WorkKind::Carry => {
+            count("futures carried");
             keep_running(Task::Job(Box::pin(RequestContext::carry(job(current, None)))), None);
         }
-        Carrier::Exit => {
-            hit("futures outside");
+        WorkKind::Exit => {
+            count("futures exited");
             keep_running(Task::Job(Box::pin(RequestContext::exit(job(None, None)))), None);
         }
-        Carrier::Spawn => {
-            hit("tasks spawned");
+        WorkKind::Spawn => {
+            count("tasks spawned");
             let task = RequestContext::spawn(job(current, None));
             machine(|machine| machine.spawned.push(task));
         }
-        Carrier::Run(seeds) => {
-            hit("runs");
+        WorkKind::Run(initial_store) => {
+            count("runs");
             let id = machine(|machine| machine.model.add(Role::Run, None));
-            let run = seeded(id, seeds).run(job(Some(id), Some(id)));
+            let run = new_store(id, initial_store).run(job(Some(id), Some(id)));
             keep_running(Task::Run(id, Box::pin(run)), Some(id));
         }
-        Carrier::Request(nesting, seeds) => request(*nesting, seeds, plan),
+        WorkKind::Request(nesting, initial_store) => request(*nesting, initial_store, plan),
     }
 }
 
-fn keep_running(task: Task, ends: Option<Id>) {
-    let running = Running::new(task, ends);
+fn keep_running(task: Task, ended_context: Option<Id>) {
+    let running = Running::new(task, ended_context);
     machine(|machine| machine.running.push(running));
 }
 
-fn request(nesting: Nesting, seeds: &Seeds, plan: &Plan) {
-    let (id, ends) = machine(|machine| {
+fn request(nesting: Nesting, initial_store: &InitialStore, plan: &Plan) {
+    let (id, ended_context) = machine(|machine| {
         let current = machine.model.current();
         let reused = current.filter(|id| nesting == Nesting::Reuse && !machine.model.is_ended(*id));
         reused.map_or_else(
             || {
                 let parent = current.filter(|_| nesting == Nesting::Inherit);
                 let id = machine.model.add(Role::Request, parent);
-                machine.setup = Some((id, seeds.clone()));
+                machine.setup = Some((id, initial_store.clone()));
                 (id, Some(id))
             },
             |id| (id, None),
         )
     });
-    hit(if ends.is_some() { "requests" } else { "requests in a context that is reused" });
+    count(if ended_context.is_some() { "requests" } else { "requests in a reused context" });
     let service = service_fn(|_: Request<()>| {
-        let ending = EndsByPanic(ends);
-        inside(Some(id), || run(&plan.call));
-        mem::forget(ending);
-        Handler::new(Some(id), ends, plan.work.clone(), plan.body.clone())
+        let guard = PanicGuard(ended_context);
+        in_context(Some(id), || run(&plan.call));
+        mem::forget(guard);
+        Handler::new(Some(id), ended_context, plan.work.clone(), plan.body.clone())
     });
     let layer = RequestContextLayer::new(set_up as fn(&mut Store, &mut Parts)).nesting(nesting);
     let future = layer.layer(service).call(Request::new(()));
-    expect(machine(|machine| machine.setup.is_none()), true, || String::from("whether the setup ran"));
-    keep_running(Task::Request(Box::pin(future)), ends);
+    expect_eq(machine(|machine| machine.setup.is_none()), true, || String::from("whether the setup ran"));
+    keep_running(Task::Request(Box::pin(future)), ended_context);
 }
 
 fn set_up(store: &mut Store, _: &mut Parts) {
-    let Some((id, seeds)) = machine(|machine| machine.setup.take()) else {
-        expect(true, false, || String::from("whether a setup was to run"));
+    let Some((id, initial_store)) = machine(|machine| machine.setup.take()) else {
+        expect_eq(true, false, || String::from("whether a setup was expected to run"));
         return;
     };
-    let ending = EndsByPanic(Some(id));
-    seed(store, id, &seeds);
-    here(|| run(&seeds.setup));
-    mem::forget(ending);
+    let guard = PanicGuard(Some(id));
+    fill_store(store, id, &initial_store);
+    in_current_context(|| run(&initial_store.setup));
+    mem::forget(guard);
 }
 
-/// A panic before there is anything to drop.
-struct EndsByPanic(Option<Id>);
+/// Ends the request in the model if the setup or the call panics, before there is a future to drop.
+struct PanicGuard(Option<Id>);
 
-impl Drop for EndsByPanic {
+impl Drop for PanicGuard {
     fn drop(&mut self) {
         if let Some(id) = self.0 {
             machine(|machine| {
                 let node = &mut machine.model.nodes[id];
-                node.panicked();
-                node.is_over_now();
+                node.set_panicked();
+                node.finish();
             });
         }
     }

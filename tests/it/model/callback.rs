@@ -1,4 +1,4 @@
-//! Callbacks that know when they are to be called, and what they may be dropped for.
+//! Callbacks that check when they are called, and why they are dropped without being called.
 
 use std::{mem, sync::Arc};
 
@@ -6,97 +6,104 @@ use http::{HeaderName, HeaderValue, response::Parts};
 use tower_request_context::{CallbackError, End, RequestContext, Store};
 
 use super::{
-    machine::{Machine, contained, dropping, expect, fault, here, hit, inside, machine, run},
-    plain::{Id, Phase, Role},
-    program::{Program, Seeds},
+    machine::{
+        Machine, count, expect_eq, fault, in_caught_code, in_context, in_current_context, in_destructor, machine, run,
+    },
+    program::{InitialStore, Program},
+    reference::{Id, Phase, Role},
 };
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-callback");
 
 pub(super) struct Callback {
     id: usize,
-    /// Who will call it.
+    /// The context whose request or run calls it; `None` if the registration is rejected.
     owner: Option<Id>,
-    acts: Program,
+    nested: Program,
     is_called: bool,
 }
 
 impl Callback {
-    fn new(machine: &mut Machine, owner: Option<Id>, acts: &Program) -> Self {
+    fn new(machine: &mut Machine, owner: Option<Id>, nested: &Program) -> Self {
         machine.alive += 1;
-        Self { id: machine.model.new_callback(), owner, acts: Arc::clone(acts), is_called: false }
+        Self { id: machine.model.new_callback(), owner, nested: Arc::clone(nested), is_called: false }
     }
 
-    fn sees(mut self, head: &mut Parts) {
+    fn call_with_response(mut self, parts: &mut Parts) {
         self.is_called = true;
-        let owner = self.owner.expect("it was not refused");
+        let owner = self.owner.expect("it was not rejected");
         let next = machine(|machine| {
             let node = &mut machine.model.nodes[owner];
-            node.shown.push(self.id);
-            (node.heads.pop_front(), node.phase)
+            node.called.push(self.id);
+            (node.on_response.pop_front(), node.phase)
         });
-        let is_first = machine(|machine| machine.model.nodes[owner].shown.len() == 1);
-        hit(if is_first { "heads seen" } else { "heads seen after another" });
-        expect(next, (Some(self.id), Phase::HeadSent), || format!("which callback of {owner} sees the head"));
-        head.headers.append(HEADER, HeaderValue::from(self.id));
-        let panics = Panics(owner);
-        inside(self.owner, || run(&self.acts));
-        mem::forget(panics);
+        let is_first = machine(|machine| machine.model.nodes[owner].called.len() == 1);
+        count(if is_first { "on_response calls" } else { "on_response calls after another" });
+        expect_eq(next, (Some(self.id), Phase::ResponseReady), || {
+            format!("which on_response callback of {owner} is called")
+        });
+        parts.headers.append(HEADER, HeaderValue::from(self.id));
+        let guard = RequestPanicGuard(owner);
+        in_context(self.owner, || run(&self.nested));
+        mem::forget(guard);
     }
 
-    fn hears(mut self, end: End) {
-        hit(match end {
-            End::Completed => "told Completed",
-            End::Failed => "told Failed",
-            End::Cancelled => "told Cancelled",
-            _ => "told Panicked",
+    fn call_with_end(mut self, end: End) {
+        count(match end {
+            End::Completed => "ended Completed",
+            End::Failed => "ended Failed",
+            End::Cancelled => "ended Cancelled",
+            _ => "ended Panicked",
         });
         self.is_called = true;
-        let owner = self.owner.expect("it was not refused");
+        let owner = self.owner.expect("it was not rejected");
         let next = machine(|machine| {
             let node = &mut machine.model.nodes[owner];
-            (node.ends.pop_front(), node.end, node.phase)
+            (node.on_end.pop_front(), node.end, node.phase)
         });
-        expect(next, (Some(self.id), Some(end), Phase::Over), || format!("which callback of {owner} is told the end"));
+        expect_eq(next, (Some(self.id), Some(end), Phase::Ended), || {
+            format!("which on_end callback of {owner} is called")
+        });
         if machine(|machine| machine.model.nodes[owner].has_panicked_at_end) {
-            hit("told after a callback that panicked");
+            count("on_end calls after a panicked callback");
         }
-        contained(|| {
-            let panics = PanicsAtEnd(owner);
-            inside(self.owner, || run(&self.acts));
-            mem::forget(panics);
+        in_caught_code(|| {
+            let guard = EndPanicGuard(owner);
+            in_context(self.owner, || run(&self.nested));
+            mem::forget(guard);
         });
     }
 }
 
-struct PanicsAtEnd(Id);
+/// Records a panic in an `on_end` callback, which the crate catches.
+struct EndPanicGuard(Id);
 
-impl Drop for PanicsAtEnd {
+impl Drop for EndPanicGuard {
     fn drop(&mut self) {
         machine(|machine| machine.model.nodes[self.0].has_panicked_at_end = true);
     }
 }
 
-/// A panic in a callback is that of its request.
-struct Panics(Id);
+/// Records a panic in an `on_response` callback, with which the request ends.
+struct RequestPanicGuard(Id);
 
-impl Drop for Panics {
+impl Drop for RequestPanicGuard {
     fn drop(&mut self) {
         machine(|machine| {
             let node = &mut machine.model.nodes[self.0];
-            node.panicked();
-            node.is_stuck = true;
+            node.set_panicked();
+            node.ends_on_drop = true;
         });
     }
 }
 
-/// Why a callback is dropped uncalled.
+/// Why a callback is dropped without being called.
 enum Uncalled {
-    Refused,
-    /// It waited for a response that did not come.
-    HeadNeverCame(Id),
-    /// Nobody will ever end its context.
-    StoreIsGone,
+    Rejected,
+    /// The request ended without a response.
+    NoResponse(Id),
+    /// The store was dropped without becoming a request or a run.
+    StoreDropped,
     Lost,
 }
 
@@ -107,14 +114,14 @@ impl Drop for Callback {
             return;
         }
         match self.why_uncalled() {
-            Uncalled::Refused => dropping(|| here(|| run(&self.acts))),
-            Uncalled::HeadNeverCame(owner) => {
-                hit("callbacks dropped at an end without a head");
-                contained(|| inside(Some(owner), || run(&self.acts)));
+            Uncalled::Rejected => in_destructor(|| in_current_context(|| run(&self.nested))),
+            Uncalled::NoResponse(owner) => {
+                count("callbacks dropped without a response");
+                in_caught_code(|| in_context(Some(owner), || run(&self.nested)));
             }
-            Uncalled::StoreIsGone => {
-                hit("callbacks dropped with their store");
-                contained(|| inside(None, || run(&self.acts)));
+            Uncalled::StoreDropped => {
+                count("callbacks dropped with their store");
+                in_caught_code(|| in_context(None, || run(&self.nested)));
             }
             Uncalled::Lost => fault(format!("callback {} of {:?} was lost", self.id, self.owner)),
         }
@@ -123,77 +130,77 @@ impl Drop for Callback {
 
 impl Callback {
     fn why_uncalled(&self) -> Uncalled {
-        let Some(owner) = self.owner else { return Uncalled::Refused };
+        let Some(owner) = self.owner else { return Uncalled::Rejected };
         let weak = machine(|machine| machine.weak.get(&owner).cloned());
         let is_alive = weak.is_some_and(|weak| weak.upgrade().is_some());
         machine(|machine| {
             let node = &mut machine.model.nodes[owner];
-            let is_next = node.heads.front() == Some(&self.id);
-            if is_next && node.phase == Phase::Over && node.ends.is_empty() {
-                node.heads.pop_front();
-                return Uncalled::HeadNeverCame(owner);
+            let is_next = node.on_response.front() == Some(&self.id);
+            if is_next && node.phase == Phase::Ended && node.on_end.is_empty() {
+                node.on_response.pop_front();
+                return Uncalled::NoResponse(owner);
             }
-            let list = if node.heads.contains(&self.id) { &mut node.heads } else { &mut node.ends };
+            let list = if node.on_response.contains(&self.id) { &mut node.on_response } else { &mut node.on_end };
             list.retain(|id| *id != self.id);
-            if node.role == Role::Scoped && !is_alive { Uncalled::StoreIsGone } else { Uncalled::Lost }
+            if node.role == Role::Scoped && !is_alive { Uncalled::StoreDropped } else { Uncalled::Lost }
         })
     }
 }
 
-/// Leaves callbacks with a store that is in no context yet: it takes them all.
-pub(super) fn seed_callbacks(store: &mut Store, id: Id, seeds: &Seeds) {
-    for acts in &seeds.on_response {
+/// Registers callbacks with a store that is not shared yet, which accepts all of them.
+pub(super) fn register_initial_callbacks(store: &mut Store, id: Id, initial_store: &InitialStore) {
+    for nested in &initial_store.on_response {
         let callback = machine(|machine| {
-            let callback = Callback::new(machine, Some(id), acts);
-            machine.model.nodes[id].heads.push_back(callback.id);
+            let callback = Callback::new(machine, Some(id), nested);
+            machine.model.nodes[id].on_response.push_back(callback.id);
             callback
         });
-        store.on_response(|head| callback.sees(head));
+        store.on_response(|parts| callback.call_with_response(parts));
     }
-    for acts in &seeds.on_end {
+    for nested in &initial_store.on_end {
         let callback = machine(|machine| {
-            let callback = Callback::new(machine, Some(id), acts);
-            machine.model.nodes[id].ends.push_back(callback.id);
+            let callback = Callback::new(machine, Some(id), nested);
+            machine.model.nodes[id].on_end.push_back(callback.id);
             callback
         });
-        store.on_end(|end| callback.hears(end));
+        store.on_end(|end| callback.call_with_end(end));
     }
 }
 
-/// In the current context if no handle is given.
-pub(super) fn on_response(at: Option<&(Id, RequestContext)>, acts: &Program) {
+/// Registers a callback in the given context, or in the current one.
+pub(super) fn on_response(at: Option<&(Id, RequestContext)>, nested: &Program) {
     let (callback, expected) = machine(|machine| {
         let owner = machine.model.owner_of_response(at.map_or_else(|| machine.model.current(), |(id, _)| Some(*id)));
-        let callback = Callback::new(machine, owner.ok(), acts);
+        let callback = Callback::new(machine, owner.ok(), nested);
         if let Ok(owner) = owner {
-            machine.model.nodes[owner].heads.push_back(callback.id);
+            machine.model.nodes[owner].on_response.push_back(callback.id);
         }
         (callback, owner.map(drop))
     });
-    register(at, expected, "on_response", || RequestContext::on_response(|head| callback.sees(head)));
+    register(at, expected, "on_response", || RequestContext::on_response(|parts| callback.call_with_response(parts)));
 }
 
-pub(super) fn on_end(at: Option<&(Id, RequestContext)>, acts: &Program) {
+pub(super) fn on_end(at: Option<&(Id, RequestContext)>, nested: &Program) {
     let (callback, expected) = machine(|machine| {
         let owner = machine.model.owner_of_end(at.map_or_else(|| machine.model.current(), |(id, _)| Some(*id)));
-        let callback = Callback::new(machine, owner.ok(), acts);
+        let callback = Callback::new(machine, owner.ok(), nested);
         if let Ok(owner) = owner {
-            machine.model.nodes[owner].ends.push_back(callback.id);
+            machine.model.nodes[owner].on_end.push_back(callback.id);
         }
         (callback, owner.map(drop))
     });
-    register(at, expected, "on_end", || RequestContext::on_end(|end| callback.hears(end)));
+    register(at, expected, "on_end", || RequestContext::on_end(|end| callback.call_with_end(end)));
 }
 
 fn register(
     at: Option<&(Id, RequestContext)>,
     expected: Result<(), CallbackError>,
     what: &str,
-    really: impl FnOnce() -> Result<(), CallbackError>,
+    call: impl FnOnce() -> Result<(), CallbackError>,
 ) {
     let found = match at {
-        None => really(),
-        Some((id, context)) => context.sync_scope(|| inside(Some(*id), really)),
+        None => call(),
+        Some((id, context)) => context.sync_scope(|| in_context(Some(*id), call)),
     };
-    expect(found, expected, || String::from(what));
+    expect_eq(found, expected, || String::from(what));
 }

@@ -1,27 +1,27 @@
-//! What all reads say, beside what the model says.
+//! Compares all reads with the model.
 
 use std::any::type_name;
 
 use tower_request_context::{ContextError, RequestContext, Store};
 
 use super::{
-    machine::{Mark, expect, machine, quietly},
-    plain::{Content, Id},
+    machine::{Mark, expect_eq, machine, with_hooks_disabled},
     program::{KINDS, Kind},
+    reference::{Content, Id},
     value::of_kind,
 };
 
-/// Compares the current context, and all that there is a handle to.
+/// Checks the current context, and each context that the program has a handle to.
 pub(super) fn check() {
-    quietly(|| {
+    with_hooks_disabled(|| {
         let (current, handles) = machine(|machine| (machine.model.current(), machine.handles.clone()));
-        expect(RequestContext::is_active(), current.is_some(), || String::from("whether a context is current"));
-        expect(RequestContext::get().map(|Mark(id)| id), current, || String::from("who is current"));
+        expect_eq(RequestContext::is_active(), current.is_some(), || String::from("whether a context is current"));
+        expect_eq(RequestContext::get().map(|Mark(id)| id), current, || String::from("which context is current"));
         for kind in 0..KINDS {
             let expected = current.and_then(|id| machine(|machine| machine.model.read(id, kind)));
             let error = if current.is_some() { "missing" } else { "inactive" };
             let expected = (expected.is_some(), expected, expected, expected.ok_or(error));
-            expect(read_current(kind), expected, || format!("value {kind} of the current context, {current:?}"));
+            expect_eq(read_current(kind), expected, || format!("value {kind} of the current context, {current:?}"));
         }
         for (id, context) in &handles {
             check_context(*id, context);
@@ -36,13 +36,13 @@ fn check_context(id: Id, context: &RequestContext) {
         if expected.is_some() {
             names.push(of_kind!(kind, V => type_name::<V>()));
         }
-        expect(read(context, kind), (expected.is_some(), expected, expected), || format!("value {kind} of {id}"));
+        expect_eq(read(context, kind), (expected.is_some(), expected, expected), || format!("value {kind} of {id}"));
     }
     names.sort_unstable();
     let printed = format!("RequestContext {{ values: {{{}}} }}", names.join(", "));
-    expect(format!("{context:?}"), printed, || format!("Debug of {id}"));
+    expect_eq(format!("{context:?}"), printed, || format!("Debug of {id}"));
     let is_ended = machine(|machine| machine.model.is_ended(id));
-    expect(context.is_ended(), is_ended, || format!("whether {id} has ended"));
+    expect_eq(context.is_ended(), is_ended, || format!("whether {id} has ended"));
 }
 
 fn read(store: &Store, kind: Kind) -> (bool, Option<Content>, Option<Content>) {
@@ -57,11 +57,11 @@ type Reads = (bool, Option<Content>, Option<Content>, Result<Content, &'static s
 fn read_current(kind: Kind) -> Reads {
     of_kind!(kind, V => {
         let cloned = RequestContext::get::<V>().map(|value| value.content);
-        let lent = RequestContext::with(|value: &V| value.content);
-        let tried = RequestContext::try_get::<V>().map(|value| value.content).map_err(|error| match error {
+        let borrowed = RequestContext::with(|value: &V| value.content);
+        let try_result = RequestContext::try_get::<V>().map(|value| value.content).map_err(|error| match error {
             ContextError::NoContext => "inactive",
             _ => "missing",
         });
-        (RequestContext::contains::<V>(), cloned, lent, tried)
+        (RequestContext::contains::<V>(), cloned, borrowed, try_result)
     })
 }

@@ -1,45 +1,49 @@
-//! Contexts that are made, kept and let go.
+//! Creates, keeps and releases contexts.
 
 use tower_request_context::{RequestContext, Store};
 
 use super::{
-    callback::seed_callbacks,
-    machine::{Mark, expect, hit, machine},
-    plain::{Id, Role},
-    program::{At, Pick, Seeds},
+    callback::register_initial_callbacks,
+    machine::{Mark, count, expect_eq, machine},
+    program::{At, InitialStore, Pick},
+    reference::{Id, Role},
     value::of_kind,
 };
 
 pub(super) type Handle = (Id, RequestContext);
 
-pub(super) fn make(seeds: &Seeds, parent: Option<Id>, really: impl FnOnce(Store) -> RequestContext) {
-    hit("contexts made");
+pub(super) fn make_context(
+    initial_store: &InitialStore,
+    parent: Option<Id>,
+    call: impl FnOnce(Store) -> RequestContext,
+) {
+    count("contexts made");
     let id = machine(|machine| machine.model.add(Role::Scoped, parent));
-    let context = really(seeded(id, seeds));
+    let context = call(new_store(id, initial_store));
     machine(|machine| {
         machine.weak.insert(id, context.downgrade());
         machine.handles.push((id, context));
     });
 }
 
-/// A store that is in no context yet, in the model too.
-pub(super) fn seeded(id: Id, seeds: &Seeds) -> Store {
+/// Creates a store that is not shared yet, in the crate and in the model.
+pub(super) fn new_store(id: Id, initial_store: &InitialStore) -> Store {
     let mut store = Store::new();
-    seed(&mut store, id, seeds);
+    fill_store(&mut store, id, initial_store);
     store
 }
 
-pub(super) fn seed(store: &mut Store, id: Id, seeds: &Seeds) {
+pub(super) fn fill_store(store: &mut Store, id: Id, initial_store: &InitialStore) {
     store.insert(Mark(id));
-    for (kind, hooks) in &seeds.values {
+    for (kind, hooks) in &initial_store.values {
         let (content, replaced) = machine(|machine| {
             let content = machine.model.new_content();
-            (content, machine.model.nodes[id].seeds[*kind].replace(content))
+            (content, machine.model.nodes[id].initial_values[*kind].replace(content))
         });
         let returned = of_kind!(*kind, V => store.insert(V::new(content, Some(id), hooks)).map(V::into_content));
-        expect(returned, replaced, || format!("the seed {kind} that another one replaces in {id}"));
+        expect_eq(returned, replaced, || format!("the replaced initial value {kind} of {id}"));
     }
-    seed_callbacks(store, id, seeds);
+    register_initial_callbacks(store, id, initial_store);
 }
 
 pub(super) fn picked(pick: Pick) -> Option<Handle> {
@@ -49,7 +53,7 @@ pub(super) fn picked(pick: Pick) -> Option<Handle> {
     })
 }
 
-/// Calls `f` with a handle, or with none where the current context is meant; not at all if there is no handle to pick.
+/// Calls `f` with the picked handle, or with `None` for the current context. Does nothing if there are no handles.
 pub(super) fn resolved(at: At, f: impl FnOnce(Option<&Handle>)) {
     match at {
         At::Current => f(None),
@@ -61,7 +65,7 @@ pub(super) fn resolved(at: At, f: impl FnOnce(Option<&Handle>)) {
     }
 }
 
-/// As [`resolved`], for what can be asked of a handle only.
+/// Like [`resolved`], for operations that need a handle.
 pub(super) fn with_handle(at: At, f: impl FnOnce(&Handle)) {
     let handle = match at {
         At::Handle(pick) => picked(pick),
@@ -72,7 +76,8 @@ pub(super) fn with_handle(at: At, f: impl FnOnce(&Handle)) {
     }
 }
 
-pub(super) fn keep() {
+/// Keeps a handle to the current context, unless there is one.
+pub(super) fn keep_current() {
     let current = machine(|machine| machine.model.current()).zip(RequestContext::current());
     machine(|machine| {
         let is_kept = |id| machine.handles.iter().any(|(kept, _)| *kept == id);

@@ -1,4 +1,4 @@
-//! What runs a program: against the crate and against the model, step by step.
+//! Runs a program against the crate and the model, step by step.
 
 use std::{
     any::Any,
@@ -15,19 +15,20 @@ use tower_request_context::{RequestContext, WeakRequestContext};
 
 use super::{
     check::check,
-    plain::{Id, Model},
-    program::{Program, Seeds},
+    program::{InitialStore, Program},
+    reference::{Id, Model},
     running::Running,
 };
 
-/// More than most programs need. What they do in their hooks may have no end otherwise.
+/// The maximum number of steps. Most programs need fewer, but hooks that trigger each other may never stop.
 const FUEL: u32 = 600;
+/// The maximum depth of nested programs.
 const DEPTH: u32 = 12;
 
 thread_local! {
     static MACHINE: RefCell<Machine> = RefCell::default();
-    /// While it is checked what values say, they do nothing else.
-    static QUIET: Cell<bool> = const { Cell::new(false) };
+    /// True while values are read for a check. Their hooks do nothing then.
+    static HOOKS_DISABLED: Cell<bool> = const { Cell::new(false) };
 }
 
 #[derive(Default)]
@@ -37,19 +38,19 @@ pub(super) struct Machine {
     pub(super) weak: BTreeMap<Id, WeakRequestContext>,
     pub(super) running: Vec<Running>,
     pub(super) spawned: Vec<JoinHandle<()>>,
-    /// What the next setup is to do.
-    pub(super) setup: Option<(Id, Seeds)>,
+    /// What the next setup must do.
+    pub(super) setup: Option<(Id, InitialStore)>,
     /// Values and callbacks that have not been dropped.
     pub(super) alive: usize,
     fuel: u32,
     depth: u32,
-    /// Whether a panic would be one too many: in a destructor, while another one unwinds.
+    /// True in a destructor during unwinding, where a panic would abort.
     must_not_panic: bool,
     faults: Vec<String>,
-    hits: BTreeMap<&'static str, u64>,
+    counts: BTreeMap<&'static str, u64>,
 }
 
-/// What a program leaves, one by one.
+/// Something that a finished program has left, which must be dropped.
 pub(super) enum Leftover {
     Running(Running),
     Spawned(JoinHandle<()>),
@@ -57,7 +58,7 @@ pub(super) enum Leftover {
 }
 
 impl Machine {
-    pub(super) fn take_what_is_left(&mut self) -> Option<Leftover> {
+    pub(super) fn take_leftover(&mut self) -> Option<Leftover> {
         let running = self.running.pop().map(Leftover::Running);
         let spawned = || self.spawned.pop().map(Leftover::Spawned);
         running.or_else(spawned).or_else(|| self.handles.pop().map(|(_, context)| Leftover::Handle(context)))
@@ -65,46 +66,48 @@ impl Machine {
 }
 
 impl Leftover {
-    pub(super) async fn let_go(self) {
+    pub(super) async fn release(self) {
         match self {
-            Self::Running(running) => catching(|| drop(running)),
-            Self::Handle(context) => catching(|| drop(context)),
+            Self::Running(running) => catch_panic(|| drop(running)),
+            Self::Handle(context) => catch_panic(|| drop(context)),
             Self::Spawned(task) => {
                 task.abort();
                 if let Some(payload) = task.await.err().and_then(|error| error.try_into_panic().ok()) {
-                    judge(&*payload);
+                    check_payload(&*payload);
                 }
             }
         }
     }
 }
 
-/// In the store of each context, to tell whose it is.
+/// Identifies the context. It is an initial value of each store.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Mark(pub(super) Id);
 
-/// What a program panics with.
-pub(super) struct Scripted;
+/// The panic payload of a program.
+pub(super) struct ScriptedPanic;
 
-/// Nothing of the crate may be called or dropped in `f`.
+/// Calls `f` with the machine, which is borrowed meanwhile. `f` must not call the crate or drop any of its types.
 pub(super) fn machine<R>(f: impl FnOnce(&mut Machine) -> R) -> R {
     MACHINE.with_borrow_mut(f)
 }
 
-/// Begins anew, and hands out what was found and how often each thing happened.
+/// Resets the machine. Returns the first difference of the last program, and how often each event happened.
 pub(super) fn reset() -> (Option<String>, BTreeMap<&'static str, u64>) {
     let new = Machine { fuel: FUEL, ..Machine::default() };
     let mut old = MACHINE.replace(new);
-    // Nothing is left of a program that went to its end. What another one left would be dropped into the new machine.
+    // A program that ran to its end has left nothing. The leftovers of an aborted one would use the new machine if
+    // dropped.
     mem::forget((mem::take(&mut old.running), mem::take(&mut old.handles)));
-    ((!old.faults.is_empty()).then(|| old.faults.swap_remove(0)), old.hits)
+    ((!old.faults.is_empty()).then(|| old.faults.swap_remove(0)), old.counts)
 }
 
-pub(super) fn hit(what: &'static str) {
-    machine(|machine| *machine.hits.entry(what).or_default() += 1);
+pub(super) fn count(what: &'static str) {
+    machine(|machine| *machine.counts.entry(what).or_default() += 1);
 }
 
-/// Notes what is wrong. To panic would not do: the crate contains the panics of callbacks and destructors.
+/// Records a difference and stops the program. A panic would not work, because the crate catches panics in callbacks
+/// and destructors.
 pub(super) fn fault(text: String) {
     machine(|machine| {
         machine.faults.push(text);
@@ -112,15 +115,15 @@ pub(super) fn fault(text: String) {
     });
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it reads as `assert_eq` does")]
-pub(super) fn expect<T: PartialEq + Debug>(found: T, expected: T, what: impl FnOnce() -> String) {
+#[expect(clippy::needless_pass_by_value, reason = "it is called like `assert_eq!`")]
+pub(super) fn expect_eq<T: PartialEq + Debug>(found: T, expected: T, what: impl FnOnce() -> String) {
     if found != expected {
         fault(format!("{}: {found:?}, expected {expected:?}", what()));
     }
 }
 
 pub(super) fn run(program: &Program) {
-    if QUIET.get() || program.is_empty() || machine(|machine| machine.depth == DEPTH) {
+    if HOOKS_DISABLED.get() || program.is_empty() || machine(|machine| machine.depth == DEPTH) {
         return;
     }
     let _frame = Frame::new(|_| {});
@@ -137,24 +140,24 @@ pub(super) fn take_fuel() -> bool {
     machine(|machine| {
         let is_left = machine.fuel > 0;
         machine.fuel -= u32::from(is_left);
-        *machine.hits.entry("steps").or_default() += u64::from(is_left);
+        *machine.counts.entry("steps").or_default() += u64::from(is_left);
         is_left
     })
 }
 
-pub(super) fn quietly<R>(f: impl FnOnce() -> R) -> R {
-    let was = QUIET.replace(true);
+pub(super) fn with_hooks_disabled<R>(f: impl FnOnce() -> R) -> R {
+    let was = HOOKS_DISABLED.replace(true);
     let result = f();
-    QUIET.set(was);
+    HOOKS_DISABLED.set(was);
     result
 }
 
-pub(super) fn is_quiet() -> bool {
-    QUIET.get()
+pub(super) fn hooks_are_disabled() -> bool {
+    HOOKS_DISABLED.get()
 }
 
-/// Runs where the crate has made a context current, or none.
-pub(super) fn inside<R>(context: Option<Id>, f: impl FnOnce() -> R) -> R {
+/// Runs `f` where the crate has entered this context, or left all contexts. Updates the model's stack.
+pub(super) fn in_context<R>(context: Option<Id>, f: impl FnOnce() -> R) -> R {
     let _frame = Frame::new(|machine| machine.model.enter(context));
     check_current();
     let result = f();
@@ -162,65 +165,65 @@ pub(super) fn inside<R>(context: Option<Id>, f: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Runs where the crate has changed nothing about who is current.
-pub(super) fn here<R>(f: impl FnOnce() -> R) -> R {
+/// Runs `f` where the crate must not have changed the current context.
+pub(super) fn in_current_context<R>(f: impl FnOnce() -> R) -> R {
     check_current();
     let result = f();
     check_current();
     result
 }
 
-/// Runs in a destructor.
-pub(super) fn dropping<R>(f: impl FnOnce() -> R) -> R {
+/// Runs `f` in a destructor.
+pub(super) fn in_destructor<R>(f: impl FnOnce() -> R) -> R {
     let _frame = Frame::new(|machine| machine.must_not_panic |= thread::panicking());
     f()
 }
 
-/// Runs where the crate will catch a panic and forget it.
-pub(super) fn contained(f: impl FnOnce()) {
+/// Runs `f` where the crate catches a panic and discards it.
+pub(super) fn in_caught_code(f: impl FnOnce()) {
     let _frame = Frame::new(|machine| machine.must_not_panic = false);
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        judge(&*payload);
+        check_payload(&*payload);
         resume_unwind(payload);
     }
 }
 
-/// Catches what a program panics with.
-pub(super) fn catching(f: impl FnOnce()) {
+/// Catches a panic of a program.
+pub(super) fn catch_panic(f: impl FnOnce()) {
     let caught = {
         let _frame = Frame::new(|machine| machine.must_not_panic = false);
         catch_unwind(AssertUnwindSafe(f))
     };
     if let Err(payload) = caught {
-        hit("panics caught");
-        judge(&*payload);
+        count("panics caught");
+        check_payload(&*payload);
     }
 }
 
 pub(super) fn panic() {
     if !machine(|machine| machine.must_not_panic) {
-        resume_unwind(Box::new(Scripted));
+        resume_unwind(Box::new(ScriptedPanic));
     }
 }
 
-/// Only a program may panic.
-fn judge(payload: &(dyn Any + Send)) {
-    if !payload.is::<Scripted>() {
+/// Reports a panic that no program has caused.
+fn check_payload(payload: &(dyn Any + Send)) {
+    if !payload.is::<ScriptedPanic>() {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         fault(format!("a panic: {:?}", text.or_else(|| payload.downcast_ref().copied())));
     }
 }
 
 fn check_current() {
-    let found = quietly(RequestContext::get::<Mark>).map(|mark| mark.0);
+    let found = with_hooks_disabled(RequestContext::get::<Mark>).map(|mark| mark.0);
     let expected = machine(|machine| machine.model.current());
-    expect(found, expected, || String::from("who is current"));
+    expect_eq(found, expected, || String::from("which context is current"));
     if let (Some(id), Some(context)) = (found, RequestContext::current()) {
         machine(|machine| _ = machine.weak.entry(id).or_insert_with(|| context.downgrade()));
     }
 }
 
-/// Restores what is restored when a call returns or unwinds.
+/// Restores the machine when a call returns or unwinds.
 struct Frame {
     stack: usize,
     depth: u32,

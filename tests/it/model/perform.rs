@@ -1,4 +1,4 @@
-//! What each op does.
+//! Performs the operations of a program.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -7,9 +7,9 @@ use tower_request_context::RequestContext;
 use super::{
     begin::begin,
     callback,
-    contexts::{keep, make, picked, release, resolved},
-    machine::{catching, hit, inside, machine, panic, run},
-    program::{Op, Pick, WhenItPanics},
+    contexts::{keep_current, make_context, picked, release, resolved},
+    machine::{catch_panic, count, in_context, machine, panic, run},
+    program::{OnPanic, Op, Pick},
     running::Running,
     values,
 };
@@ -17,60 +17,60 @@ use super::{
 impl Op {
     pub(super) fn perform(&self) {
         match self {
-            Self::New(seeds) => make(seeds, None, RequestContext::new),
-            Self::Inherit(seeds) => {
+            Self::New(initial_store) => make_context(initial_store, None, RequestContext::new),
+            Self::Inherit(initial_store) => {
                 let current = machine(|machine| machine.model.current());
-                make(seeds, current, RequestContext::inherit);
+                make_context(initial_store, current, RequestContext::inherit);
             }
-            Self::Child(pick, seeds) => {
+            Self::Child(pick, initial_store) => {
                 if let Some((id, parent)) = picked(*pick) {
-                    make(seeds, Some(id), |store| parent.child(store));
+                    make_context(initial_store, Some(id), |store| parent.child(store));
                 }
             }
-            Self::Keep => keep(),
+            Self::Keep => keep_current(),
             Self::Release(pick) => release(*pick),
 
             Self::Get(at, kind) => values::get(*at, *kind),
-            Self::With(at, kind, acts) => values::with(*at, *kind, acts),
+            Self::With(at, kind, nested) => values::with(*at, *kind, nested),
             Self::Set(at, kind, hooks) => values::set(*at, *kind, hooks),
             Self::SetIfAbsent(at, kind, hooks) => values::set_if_absent(*at, *kind, hooks),
-            Self::Update(at, kind, acts, hooks) => values::update(*at, *kind, acts, hooks),
+            Self::Update(at, kind, nested, hooks) => values::update(*at, *kind, nested, hooks),
             Self::Remove(at, kind) => values::remove(*at, *kind),
-            Self::GetOrInsertWith(at, kind, acts, hooks) => values::get_or_insert_with(*at, *kind, acts, hooks),
-            Self::OnResponse(at, acts) => resolved(*at, |at| callback::on_response(at, acts)),
-            Self::OnEnd(at, acts) => resolved(*at, |at| callback::on_end(at, acts)),
+            Self::GetOrInsertWith(at, kind, nested, hooks) => values::get_or_insert_with(*at, *kind, nested, hooks),
+            Self::OnResponse(at, nested) => resolved(*at, |at| callback::on_response(at, nested)),
+            Self::OnEnd(at, nested) => resolved(*at, |at| callback::on_end(at, nested)),
 
-            Self::Within(pick, acts) => {
+            Self::Within(pick, nested) => {
                 if let Some((id, context)) = picked(*pick) {
-                    context.sync_scope(|| inside(Some(id), || run(acts)));
+                    context.sync_scope(|| in_context(Some(id), || run(nested)));
                 }
             }
-            Self::Outside(acts) => RequestContext::sync_exit(|| inside(None, || run(acts))),
+            Self::Outside(nested) => RequestContext::sync_exit(|| in_context(None, || run(nested))),
 
-            Self::Begin(carrier, plan) => begin(carrier, plan),
+            Self::Begin(kind_of_work, plan) => begin(kind_of_work, plan),
             Self::Poll(pick, then) => poll(*pick, *then),
-            Self::Cancel(pick) => drop(taken(*pick)),
+            Self::Cancel(pick) => drop(take_running(*pick)),
             Self::Abort(pick) => abort(*pick),
-            // Only where a program waits for the runtime.
+            // Has an effect only at the top level of a program, which can await.
             Self::Tick => {}
 
             Self::Panic => panic(),
-            Self::Catch(acts) => catching(|| run(acts)),
+            Self::Catch(nested) => catch_panic(|| run(nested)),
         }
     }
 }
 
-/// Nobody else has it as long as it is polled.
-fn taken(pick: Pick) -> Option<Running> {
+/// Takes a running piece of work out of the machine, so that no nested program uses it meanwhile.
+fn take_running(pick: Pick) -> Option<Running> {
     machine(|machine| {
         let count = machine.running.len();
         (count > 0).then(|| machine.running.swap_remove(usize::from(pick) % count))
     })
 }
 
-fn poll(pick: Pick, then: WhenItPanics) {
-    let Some(mut running) = taken(pick) else { return };
-    if then == WhenItPanics::Unwinds {
+fn poll(pick: Pick, then: OnPanic) {
+    let Some(mut running) = take_running(pick) else { return };
+    if then == OnPanic::DropDuringUnwind {
         running.poll();
         machine(|machine| machine.running.push(running));
         return;
@@ -88,7 +88,7 @@ fn abort(pick: Pick) {
         (count > 0).then(|| machine.spawned[usize::from(pick) % count].abort_handle())
     });
     if let Some(task) = aborts {
-        hit("tasks aborted");
+        count("tasks aborted");
         task.abort();
     }
 }

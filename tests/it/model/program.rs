@@ -1,4 +1,4 @@
-//! What a program may say.
+//! The operations of a program.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use tower_request_context::Nesting;
 
 pub(super) type Program = Arc<[Op]>;
 
-/// Which type of value; there are [`KINDS`].
+/// Selects one of [`KINDS`] value types.
 pub(super) type Kind = usize;
 
 pub(super) const KINDS: Kind = 4;
 
-/// Which of those that are there, counted round.
+/// Selects one of the existing items, modulo their number.
 pub(super) type Pick = u8;
 
 #[derive(Clone, Debug)]
 pub(super) enum Op {
-    New(Seeds),
-    Inherit(Seeds),
-    Child(Pick, Seeds),
+    New(InitialStore),
+    Inherit(InitialStore),
+    Child(Pick, InitialStore),
     /// Keeps a handle to the current context.
     Keep,
     Release(Pick),
@@ -36,10 +36,10 @@ pub(super) enum Op {
     Within(Pick, Program),
     Outside(Program),
 
-    Begin(Carrier, Plan),
-    Poll(Pick, WhenItPanics),
+    Begin(WorkKind, Plan),
+    Poll(Pick, OnPanic),
     Cancel(Pick),
-    /// Lets the runtime poll what was spawned.
+    /// Lets the runtime poll the spawned tasks.
     Tick,
     Abort(Pick),
 
@@ -47,6 +47,7 @@ pub(super) enum Op {
     Catch(Program),
 }
 
+/// The context of an operation.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum At {
     Current,
@@ -60,28 +61,28 @@ pub(super) struct Hooks {
     pub(super) drop: Program,
 }
 
-/// How a store is made, up to where it is shared.
+/// The contents of a store before it is shared.
 #[derive(Clone, Debug)]
-pub(super) struct Seeds {
+pub(super) struct InitialStore {
     pub(super) values: Vec<(Kind, Hooks)>,
     pub(super) on_response: Vec<Program>,
     pub(super) on_end: Vec<Program>,
-    /// What a setup does then.
+    /// What the setup of a request does afterwards.
     pub(super) setup: Program,
 }
 
 /// How a piece of work gets its context.
 #[derive(Clone, Debug)]
-pub(super) enum Carrier {
+pub(super) enum WorkKind {
     Scope(Pick),
     Carry,
     Exit,
     Spawn,
-    Run(Seeds),
-    Request(Nesting, Seeds),
+    Run(InitialStore),
+    Request(Nesting, InitialStore),
 }
 
-/// What a piece of work does. Only a request is called and has a body, and only there it shows whether it fails.
+/// What a piece of work does. Only a request has a call and a body, and only a request can fail.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) call: Program,
@@ -89,7 +90,7 @@ pub(super) struct Plan {
     pub(super) body: Part,
 }
 
-/// What is polled: one program a poll.
+/// A future or a body: one program for each poll.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) polls: Vec<Program>,
@@ -97,8 +98,9 @@ pub(super) struct Part {
     pub(super) fails: bool,
 }
 
+/// When a piece of work is dropped if its poll panics.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum WhenItPanics {
-    Unwinds,
-    IsLeftToBeDropped,
+pub(super) enum OnPanic {
+    DropDuringUnwind,
+    DropLater,
 }

@@ -1,4 +1,4 @@
-//! What is polled by hand.
+//! Futures and bodies that a program polls by hand.
 
 use std::{
     mem,
@@ -13,25 +13,25 @@ use tower_request_context::ResponseBody;
 
 use super::{
     callback::HEADER,
-    machine::{expect, fault, machine},
-    plain::{Id, Phase},
-    work::{Failure, Reel},
+    machine::{expect_eq, fault, machine},
+    reference::{Id, Phase},
+    work::{Failure, ScriptedBody},
 };
 
 pub(super) struct Running {
     task: Option<Task>,
-    /// The context that ends with it.
-    ends: Option<Id>,
-    /// Ready, or it has panicked: nobody should poll it again.
-    is_spent: bool,
+    /// The context whose request or run ends with it.
+    ended_context: Option<Id>,
+    /// True if it is ready or has panicked, so that it must not be polled again.
+    is_done: bool,
 }
 
 pub(super) enum Task {
     Job(LocalBoxFuture<'static, ()>),
-    /// One that was not polled yet: its context inherits from that of its first poll.
+    /// A run before its first poll. Its context then becomes a child of the current one.
     Run(Id, LocalBoxFuture<'static, ()>),
-    Request(LocalBoxFuture<'static, Result<Response<ResponseBody<Reel>>, Failure>>),
-    Body(Pin<Box<ResponseBody<Reel>>>),
+    Request(LocalBoxFuture<'static, Result<Response<ResponseBody<ScriptedBody>>, Failure>>),
+    Body(Pin<Box<ResponseBody<ScriptedBody>>>),
 }
 
 impl Task {
@@ -47,31 +47,31 @@ impl Task {
 }
 
 impl Running {
-    pub(super) fn new(task: Task, ends: Option<Id>) -> Self {
-        Self { task: Some(task), ends, is_spent: false }
+    pub(super) fn new(task: Task, ended_context: Option<Id>) -> Self {
+        Self { task: Some(task), ended_context, is_done: false }
     }
 
     pub(super) fn poll(&mut self) {
-        if self.is_spent {
+        if self.is_done {
             return;
         }
-        // If it unwinds, it stays so.
-        self.is_spent = true;
+        // Stays true if the poll unwinds.
+        self.is_done = true;
         self.task = self.task.take().map(Task::inherit);
         let mut cx = Context::from_waker(Waker::noop());
-        self.is_spent = match self.task.as_mut().expect("it is there until it is dropped") {
+        self.is_done = match self.task.as_mut().expect("`task` is taken only in `drop`") {
             Task::Job(job) | Task::Run(_, job) => job.as_mut().poll(&mut cx).is_ready(),
             Task::Request(future) => match future.as_mut().poll(&mut cx) {
                 Poll::Pending => false,
                 Poll::Ready(Err(_)) => true,
                 Poll::Ready(Ok(response)) => {
-                    self.has_answered(response);
+                    self.handle_response(response);
                     false
                 }
             },
             Task::Body(body) => match body.as_mut().poll_frame(&mut cx) {
                 Poll::Pending => {
-                    fault(String::from("a body that never waits did"));
+                    fault(String::from("a body without pending polls was pending"));
                     true
                 }
                 Poll::Ready(frame) => !matches!(frame, Some(Ok(_))),
@@ -79,16 +79,18 @@ impl Running {
         };
     }
 
-    fn has_answered(&mut self, response: Response<ResponseBody<Reel>>) {
-        let (head, body) = response.into_parts();
-        if let Some(id) = self.ends {
-            let shown = machine(|machine| {
+    fn handle_response(&mut self, response: Response<ResponseBody<ScriptedBody>>) {
+        let (parts, body) = response.into_parts();
+        if let Some(id) = self.ended_context {
+            let called = machine(|machine| {
                 let node = &mut machine.model.nodes[id];
-                let phase = mem::replace(&mut node.phase, Phase::BodyOut);
-                (node.shown.clone(), node.heads.len(), phase)
+                let phase = mem::replace(&mut node.phase, Phase::BodyReturned);
+                (node.called.clone(), node.on_response.len(), phase)
             });
-            let found = head.headers.get_all(HEADER).iter().filter_map(|id| id.to_str().ok()?.parse().ok()).collect();
-            expect((found, 0, Phase::HeadSent), shown, || format!("who has seen the head of {id}"));
+            let found = parts.headers.get_all(HEADER).iter().filter_map(|id| id.to_str().ok()?.parse().ok()).collect();
+            expect_eq((found, 0, Phase::ResponseReady), called, || {
+                format!("which on_response callbacks of {id} were called")
+            });
         }
         self.task = Some(Task::Body(Box::pin(body)));
     }
@@ -96,12 +98,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // What has panicked on the way from its future to its body is ended by this drop; all else by a work's.
-        if let Some(id) = self.ends {
+        // If the request panicked between its future and its body, this drop ends it. Otherwise the drop of a `Work`
+        // does.
+        if let Some(id) = self.ended_context {
             machine(|machine| {
                 let node = &mut machine.model.nodes[id];
-                if node.is_stuck {
-                    node.is_over_now();
+                if node.ends_on_drop {
+                    node.finish();
                 }
             });
         }

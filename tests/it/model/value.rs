@@ -1,16 +1,18 @@
-//! Values whose `Clone` and `Drop` do what a program says, and whose `Debug` nobody calls.
+//! Values whose `Clone` and `Drop` run a program, and whose `Debug` must never be called.
 
 use std::{fmt, sync::Arc};
 
 use super::{
-    machine::{contained, dropping, fault, here, hit, inside, is_quiet, machine, run},
-    plain::{Content, Id},
+    machine::{
+        count, fault, hooks_are_disabled, in_caught_code, in_context, in_current_context, in_destructor, machine, run,
+    },
     program::{Hooks, Kind},
+    reference::{Content, Id},
 };
 
 pub(super) struct Value<const KIND: Kind> {
     pub(super) content: Content,
-    /// The context that it was written to; none for a clone, which has no hooks.
+    /// The context that it was written to. `None` for a clone, which has no hooks.
     home: Option<Id>,
     hooks: Hooks,
 }
@@ -18,18 +20,18 @@ pub(super) struct Value<const KIND: Kind> {
 impl<const KIND: Kind> Value<KIND> {
     pub(super) fn new(content: Content, home: Option<Id>, hooks: &Hooks) -> Self {
         let mut value = Self::without_hooks(content);
-        value.becomes(content, home, hooks);
+        value.turn_into(content, home, hooks);
         value
     }
 
-    /// Makes another value of a clone.
-    pub(super) fn becomes(&mut self, content: Content, home: Option<Id>, hooks: &Hooks) {
-        // Clones do not count: one that is returned leaks where a destructor panics after it (rust-lang/rust#47949).
+    /// Turns a clone into a new value.
+    pub(super) fn turn_into(&mut self, content: Content, home: Option<Id>, hooks: &Hooks) {
+        // Clones are not counted: a returned clone leaks if a destructor panics after it (rust-lang/rust#47949).
         machine(|machine| machine.alive += usize::from(home.is_some()));
         (self.content, self.home, self.hooks) = (content, home, hooks.clone());
     }
 
-    /// Takes back a value, without its hooks.
+    /// Returns the content, and drops the value without running its hooks.
     pub(super) fn into_content(mut self) -> Content {
         machine(|machine| machine.alive -= usize::from(self.home.take().is_some()));
         self.content
@@ -42,9 +44,9 @@ impl<const KIND: Kind> Value<KIND> {
 
 impl<const KIND: Kind> Clone for Value<KIND> {
     fn clone(&self) -> Self {
-        if !is_quiet() {
-            hit("values cloned");
-            here(|| run(&self.hooks.clone));
+        if !hooks_are_disabled() {
+            count("values cloned");
+            in_current_context(|| run(&self.hooks.clone));
         }
         Self::without_hooks(self.content)
     }
@@ -56,11 +58,11 @@ impl<const KIND: Kind> Drop for Value<KIND> {
         machine(|machine| machine.alive -= 1);
         let is_alive = machine(|machine| machine.weak.get(&home).cloned()).is_some_and(|weak| weak.upgrade().is_some());
         if is_alive {
-            hit("values dropped by a writer");
-            dropping(|| here(|| run(&self.hooks.drop)));
+            count("values dropped by a writer");
+            in_destructor(|| in_current_context(|| run(&self.hooks.drop)));
         } else {
-            hit("values dropped with their store");
-            contained(|| inside(None, || run(&self.hooks.drop)));
+            count("values dropped with their store");
+            in_caught_code(|| in_context(None, || run(&self.hooks.drop)));
         }
     }
 }
@@ -72,7 +74,7 @@ impl<const KIND: Kind> fmt::Debug for Value<KIND> {
     }
 }
 
-/// Names the type of a kind.
+/// Evaluates an expression with a type alias for the value type of a kind.
 macro_rules! of_kind {
     ($kind:expr, $V:ident => $body:expr) => {
         match $kind {

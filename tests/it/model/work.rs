@@ -1,4 +1,4 @@
-//! Futures and bodies that do what a program says at each poll and when they are dropped.
+//! Futures and bodies that run a program at each poll and when they are dropped.
 
 use std::{
     mem,
@@ -14,46 +14,46 @@ use hyper::body::Bytes;
 use tower_request_context::End;
 
 use super::{
-    machine::{dropping, hit, inside, machine, run},
-    plain::{Id, Node, Phase},
+    machine::{count, in_context, in_destructor, machine, run},
     program::{Part, Program},
+    reference::{Id, Node, Phase},
 };
 
 pub(super) type Failure = &'static str;
 
-/// What is polled and dropped in a context, or in none.
+/// A future or body that is polled and dropped in a context, or in none.
 pub(super) struct Work {
     context: Option<Id>,
-    /// The context that ends with it.
-    ends: Option<Id>,
+    /// The context whose request or run ends with it.
+    ended_context: Option<Id>,
     stages: vec::IntoIter<Program>,
     part: Part,
     result: Option<Result<(), Failure>>,
-    /// What its drop means for what it ends.
-    leave: fn(&mut Node, Left),
+    /// Updates the model when this is dropped.
+    on_drop: fn(&mut Node, DropState),
 }
 
-/// How a work was left.
+/// The state in which a piece of work was dropped.
 #[derive(Clone, Copy)]
-struct Left {
+struct DropState {
     result: Option<Result<(), Failure>>,
     has_panicked: bool,
 }
 
 impl Work {
-    fn new(context: Option<Id>, ends: Option<Id>, part: Part, leave: fn(&mut Node, Left)) -> Self {
+    fn new(context: Option<Id>, ended_context: Option<Id>, part: Part, on_drop: fn(&mut Node, DropState)) -> Self {
         machine(|machine| machine.alive += 1);
-        Self { context, ends, stages: part.polls.clone().into_iter(), part, result: None, leave }
+        Self { context, ended_context, stages: part.polls.clone().into_iter(), part, result: None, on_drop }
     }
 
-    /// Runs the next stage; the last is ready, and says how it went.
+    /// Runs the next stage. The last one is ready, and sets the end.
     fn poll(&mut self, cx: &mut Context<'_>, done: Option<End>) -> Poll<Result<(), Failure>> {
-        inside(self.context, || {
-            let panics = Panics(self.ends);
+        in_context(self.context, || {
+            let guard = RequestPanicGuard(self.ended_context);
             if let Some(stage) = self.stages.next() {
                 run(&stage);
             }
-            mem::forget(panics);
+            mem::forget(guard);
         });
         if self.stages.len() > 0 {
             cx.waker().wake_by_ref();
@@ -61,49 +61,50 @@ impl Work {
         }
         let (end, result) = if self.part.fails { (Some(End::Failed), Err("scripted")) } else { (done, Ok(())) };
         self.result = Some(result);
-        change(self.ends, |node| node.end = end);
+        change(self.ended_context, |node| node.end = end);
         Poll::Ready(result)
     }
 }
 
-/// A panic in a poll is that of what ends with it.
-struct Panics(Option<Id>);
+/// Records a panic in a poll, with which the request or run ends.
+struct RequestPanicGuard(Option<Id>);
 
-impl Drop for Panics {
+impl Drop for RequestPanicGuard {
     fn drop(&mut self) {
-        change(self.0, Node::panicked);
+        change(self.0, Node::set_panicked);
     }
 }
 
 impl Drop for Work {
     fn drop(&mut self) {
-        hit("works dropped");
+        count("work dropped");
         machine(|machine| machine.alive -= 1);
-        let dropped = catch_unwind(AssertUnwindSafe(|| dropping(|| inside(self.context, || run(&self.part.drop)))));
-        let left = Left { result: self.result, has_panicked: dropped.is_err() };
-        if left.has_panicked {
-            change(self.ends, Node::panicked);
+        let dropped =
+            catch_unwind(AssertUnwindSafe(|| in_destructor(|| in_context(self.context, || run(&self.part.drop)))));
+        let drop_state = DropState { result: self.result, has_panicked: dropped.is_err() };
+        if drop_state.has_panicked {
+            change(self.ended_context, Node::set_panicked);
         }
-        change(self.ends, |node| (self.leave)(node, left));
+        change(self.ended_context, |node| (self.on_drop)(node, drop_state));
         if let Err(payload) = dropped {
             resume_unwind(payload);
         }
     }
 }
 
-fn change(ends: Option<Id>, change: impl FnOnce(&mut Node)) {
-    if let Some(id) = ends {
+fn change(ended_context: Option<Id>, change: impl FnOnce(&mut Node)) {
+    if let Some(id) = ended_context {
         machine(|machine| change(&mut machine.model.nodes[id]));
     }
 }
 
-/// A future whose output says nothing.
+/// A future without an output.
 pub(super) struct Job(Work);
 
 impl Job {
-    pub(super) fn new(context: Option<Id>, ends: Option<Id>, mut part: Part) -> Self {
+    pub(super) fn new(context: Option<Id>, ended_context: Option<Id>, mut part: Part) -> Self {
         part.fails = false;
-        Self(Work::new(context, ends, part, |node, _| node.is_over_now()))
+        Self(Work::new(context, ended_context, part, |node, _| node.finish()))
     }
 }
 
@@ -115,44 +116,44 @@ impl Future for Job {
     }
 }
 
-/// The future of a service, which leaves its end to the body.
+/// The future of a service. If it succeeds, the request ends with the body.
 pub(super) struct Handler {
     work: Work,
     body: Part,
 }
 
 impl Handler {
-    pub(super) fn new(context: Option<Id>, ends: Option<Id>, part: Part, body: Part) -> Self {
-        let work = Work::new(context, ends, part, |node, left| match left {
-            Left { result: Some(Ok(())), has_panicked: false } => node.phase = Phase::HeadSent,
-            // The end is told when the future is dropped from which the head would have come.
-            Left { result: Some(_), has_panicked: true } => node.is_stuck = true,
-            Left { result: None | Some(Err(_)), .. } => node.is_over_now(),
+    pub(super) fn new(context: Option<Id>, ended_context: Option<Id>, part: Part, body: Part) -> Self {
+        let work = Work::new(context, ended_context, part, |node, drop_state| match drop_state {
+            DropState { result: Some(Ok(())), has_panicked: false } => node.phase = Phase::ResponseReady,
+            // The response is lost, so the request ends when the response future is dropped.
+            DropState { result: Some(_), has_panicked: true } => node.ends_on_drop = true,
+            DropState { result: None | Some(Err(_)), .. } => node.finish(),
         });
         Self { work, body }
     }
 }
 
 impl Future for Handler {
-    type Output = Result<Response<Reel>, Failure>;
+    type Output = Result<Response<ScriptedBody>, Failure>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.work.poll(cx, None).map_ok(|()| {
-            let work = Work::new(self.work.context, self.work.ends, self.body.clone(), |node, _| {
-                // Else it was dropped because no head came out; see above.
-                if node.phase == Phase::BodyOut {
-                    node.is_over_now();
+            let work = Work::new(self.work.context, self.work.ended_context, self.body.clone(), |node, _| {
+                // Otherwise it was dropped because the response was lost; see above.
+                if node.phase == Phase::BodyReturned {
+                    node.finish();
                 }
             });
-            Response::new(Reel(work))
+            Response::new(ScriptedBody(work))
         })
     }
 }
 
-/// A body of a frame for each poll but the last.
-pub(super) struct Reel(Work);
+/// A body with one frame for each poll except the last.
+pub(super) struct ScriptedBody(Work);
 
-impl Body for Reel {
+impl Body for ScriptedBody {
     type Data = Bytes;
     type Error = Failure;
 

@@ -1,4 +1,4 @@
-//! The plain model: a tree of maps, and a stack of who is current.
+//! The reference model: a tree of maps, and a stack of current contexts.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use super::program::{KINDS, Kind};
 
 pub(super) type Id = usize;
 
-/// What tells one value from all others that were ever written.
+/// The content of a value, which is unique in a program.
 pub(super) type Content = u64;
 
 #[derive(Default)]
@@ -24,35 +24,36 @@ pub(super) struct Model {
 pub(super) struct Node {
     parent: Option<Id>,
     pub(super) role: Role,
-    pub(super) seeds: [Option<Content>; KINDS],
-    late: [Late; KINDS],
-    /// The callbacks that wait, in the order in which they are to be called.
-    pub(super) heads: VecDeque<usize>,
-    pub(super) ends: VecDeque<usize>,
-    /// Whether one of the callbacks panicked at the end.
+    pub(super) initial_values: [Option<Content>; KINDS],
+    last_write: [Write; KINDS],
+    /// The registered callbacks, in the order in which they must be called.
+    pub(super) on_response: VecDeque<usize>,
+    pub(super) on_end: VecDeque<usize>,
+    /// Whether an `on_end` callback has panicked.
     pub(super) has_panicked_at_end: bool,
-    /// The callbacks that have seen the head.
-    pub(super) shown: Vec<usize>,
+    /// The `on_response` callbacks that have been called.
+    pub(super) called: Vec<usize>,
     pub(super) phase: Phase,
-    /// Nothing is left of it that would be polled or dropped, but its end is still to be told.
-    pub(super) is_stuck: bool,
-    /// How it will end, or has.
+    /// True after a panic between the future and the body. The request then ends when its response future is dropped.
+    pub(super) ends_on_drop: bool,
+    /// How it ended, or will end.
     pub(super) end: Option<End>,
 }
 
-/// What has become of a request, or of a run, which has no head.
+/// The progress of a request or a run. A run has no response.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Phase {
     #[default]
-    Open,
-    /// The head is shown to callbacks.
-    HeadSent,
-    BodyOut,
-    Over,
+    Running,
+    /// The `on_response` callbacks are called.
+    ResponseReady,
+    BodyReturned,
+    Ended,
 }
 
+/// The last write to a type after the store was shared.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) enum Late {
+pub(super) enum Write {
     #[default]
     Unwritten,
     Removed,
@@ -97,10 +98,10 @@ impl Model {
     pub(super) fn read(&self, mut id: Id, kind: Kind) -> Option<Content> {
         loop {
             let node = &self.nodes[id];
-            match node.late[kind] {
-                Late::Value(content) => return Some(content),
-                Late::Removed => return None,
-                Late::Unwritten => match node.seeds[kind] {
+            match node.last_write[kind] {
+                Write::Value(content) => return Some(content),
+                Write::Removed => return None,
+                Write::Unwritten => match node.initial_values[kind] {
                     None => id = node.parent?,
                     content => return content,
                 },
@@ -108,12 +109,12 @@ impl Model {
         }
     }
 
-    pub(super) fn late(&self, id: Id, kind: Kind) -> Late {
-        self.nodes[id].late[kind]
+    pub(super) fn last_write(&self, id: Id, kind: Kind) -> Write {
+        self.nodes[id].last_write[kind]
     }
 
-    pub(super) fn write(&mut self, id: Id, kind: Kind, late: Late) {
-        self.nodes[id].late[kind] = late;
+    pub(super) fn write(&mut self, id: Id, kind: Kind, last_write: Write) {
+        self.nodes[id].last_write[kind] = last_write;
     }
 
     pub(super) fn new_content(&mut self) -> Content {
@@ -127,29 +128,29 @@ impl Model {
     }
 
     pub(super) fn is_ended(&self, id: Id) -> bool {
-        self.nearest(id, |role| role != Role::Scoped).is_some_and(|id| self.nodes[id].phase == Phase::Over)
+        self.nearest(id, |role| role != Role::Scoped).is_some_and(|id| self.nodes[id].phase == Phase::Ended)
     }
 
-    /// Whose response a callback that is registered there will see.
+    /// Returns the request whose response an `on_response` callback of this context gets.
     pub(super) fn owner_of_response(&self, context: Option<Id>) -> Result<Id, CallbackError> {
         let context = context.ok_or(CallbackError::NoContext)?;
         let owner = self.nearest(context, |role| role == Role::Request).ok_or(CallbackError::NoLifecycle)?;
         match self.nodes[owner].phase {
-            Phase::Open => Ok(owner),
-            Phase::HeadSent | Phase::BodyOut => Err(CallbackError::HeadersSent),
-            Phase::Over => Err(CallbackError::Ended),
+            Phase::Running => Ok(owner),
+            Phase::ResponseReady | Phase::BodyReturned => Err(CallbackError::HeadersSent),
+            Phase::Ended => Err(CallbackError::Ended),
         }
     }
 
-    /// Whose end a callback that is registered there will be told.
+    /// Returns the request or run whose end an `on_end` callback of this context gets.
     pub(super) fn owner_of_end(&self, context: Option<Id>) -> Result<Id, CallbackError> {
         let context = context.ok_or(CallbackError::NoContext)?;
         let owner = self.nearest(context, |role| role != Role::Scoped).ok_or(CallbackError::NoLifecycle)?;
-        if self.nodes[owner].phase == Phase::Over { Err(CallbackError::Ended) } else { Ok(owner) }
+        if self.nodes[owner].phase == Phase::Ended { Err(CallbackError::Ended) } else { Ok(owner) }
     }
 
-    fn nearest(&self, mut id: Id, is_it: impl Fn(Role) -> bool) -> Option<Id> {
-        while !is_it(self.nodes[id].role) {
+    fn nearest(&self, mut id: Id, predicate: impl Fn(Role) -> bool) -> Option<Id> {
+        while !predicate(self.nodes[id].role) {
             id = self.nodes[id].parent?;
         }
         Some(id)
@@ -157,13 +158,13 @@ impl Model {
 }
 
 impl Node {
-    pub(super) fn panicked(&mut self) {
+    pub(super) fn set_panicked(&mut self) {
         self.end = Some(End::Panicked);
     }
 
-    /// From the next callback on it has ended, if not otherwise then by a drop.
-    pub(super) fn is_over_now(&mut self) {
+    /// Ends the request or run. It is `Cancelled` unless an end was set before.
+    pub(super) fn finish(&mut self) {
         self.end.get_or_insert(End::Cancelled);
-        self.phase = Phase::Over;
+        self.phase = Phase::Ended;
     }
 }
