@@ -1,4 +1,4 @@
-//! What is allocated, counted on the thread that does it.
+//! The number of allocations per operation, counted on the current thread.
 
 use std::{
     convert::Infallible,
@@ -24,15 +24,15 @@ fn allocations(work: impl FnOnce()) -> u64 {
     measure(work).count_total
 }
 
-/// Eight seeds, as many as stand in the list.
-fn eight() -> Store {
+/// Returns a store of eight initial values, as many as fit in the inline list.
+fn store_of_eight() -> Store {
     let store = Store::new().with_value(Value::<0>(0)).with_value(Value::<1>(1)).with_value(Value::<2>(2));
     let store = store.with_value(Value::<3>(3)).with_value(Value::<4>(4)).with_value(Value::<5>(5));
     store.with_value(Value::<6>(6)).with_value(Value::<7>(7))
 }
 
-/// Reads the first, the last and none of the seeds in each way there is.
-fn read() {
+/// Reads the first value, the last one and a missing one, with each method that reads.
+fn read_in_each_way() {
     assert_eq!(RequestContext::get(), Some(Value::<0>(0)));
     assert_eq!(RequestContext::try_get(), Ok(Value::<7>(7)));
     assert_eq!(RequestContext::expect::<Value<3>>(), Value(3));
@@ -44,30 +44,31 @@ fn read() {
 
 #[test]
 fn reads_allocate_nothing() {
-    RequestContext::new(eight()).sync_scope(|| assert_eq!(allocations(read), 0));
-    RequestContext::inherit(Store::new()).child(eight()).child(Store::new()).sync_scope(|| {
-        assert_eq!(allocations(read), 0);
+    RequestContext::new(store_of_eight()).sync_scope(|| assert_eq!(allocations(read_in_each_way), 0));
+    RequestContext::inherit(Store::new()).child(store_of_eight()).child(Store::new()).sync_scope(|| {
+        assert_eq!(allocations(read_in_each_way), 0);
     });
 }
 
 #[test]
-fn a_read_of_a_late_value_and_a_read_outside_allocate_nothing() {
+fn reads_of_a_set_value_and_outside_a_context_allocate_nothing() {
     let context = RequestContext::new(Store::new());
     context.set(7_u8);
-    let late = allocations(|| assert_eq!(context.get::<u8>(), Some(7)));
+    let set = allocations(|| assert_eq!(context.get::<u8>(), Some(7)));
     let outside = allocations(|| assert_eq!(RequestContext::get::<u8>(), None));
-    assert_eq!((late, outside), (0, 0));
+    assert_eq!((set, outside), (0, 0));
 }
 
+/// The request has set a value, registered callbacks and called `get_or_init` before.
 #[test]
-fn reads_of_other_types_allocate_nothing_after_writes_callbacks_and_values_made_once() {
-    let service = layer_of(eight).layer(service_fn(async |_: Request<()>| {
+fn reads_of_other_types_allocate_nothing() {
+    let service = layer_with(store_of_eight).layer(service_fn(async |_: Request<()>| {
         RequestContext::set("late").unwrap();
         RequestContext::on_response(|_| {}).unwrap();
         RequestContext::on_end(|_| {}).unwrap();
         assert!(RequestContext::get_or_init(async || 1.5_f64).await > 1.0);
         let mut response = Response::new(String::new());
-        response.extensions_mut().insert(allocations(read));
+        response.extensions_mut().insert(allocations(read_in_each_way));
         Ok::<_, Infallible>(response)
     }));
     let response = block_on(service.oneshot(Request::new(()))).unwrap();
@@ -75,7 +76,7 @@ fn reads_of_other_types_allocate_nothing_after_writes_callbacks_and_values_made_
 }
 
 #[test]
-fn a_value_that_was_made_once_is_had_again_without_an_allocation() {
+fn get_or_init_of_a_present_value_allocates_nothing() {
     let context = RequestContext::new(Store::new());
     block_on(context.get_or_init(async || 7_u8));
     let cx = &mut Context::from_waker(Waker::noop());
@@ -84,7 +85,7 @@ fn a_value_that_was_made_once_is_had_again_without_an_allocation() {
 }
 
 #[test]
-fn a_poll_in_a_scope_allocates_nothing_and_neither_does_the_scope() {
+fn scopes_and_polls_in_them_allocate_nothing() {
     let cx = &mut Context::from_waker(Waker::noop());
     let context = RequestContext::new(Store::new());
     let mut scoped = pin!(context.scope(pending::<()>()));
@@ -98,74 +99,76 @@ fn a_poll_in_a_scope_allocates_nothing_and_neither_does_the_scope() {
 }
 
 #[test]
-fn a_frame_allocates_nothing_and_neither_do_the_reads_in_it() {
+fn frames_and_reads_in_them_allocate_nothing() {
     let service = service_fn(async |_: Request<()>| {
         let frames = (0..100).map(|_| {
-            read();
+            read_in_each_way();
             Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"frame")))
         });
         let trailers = iter::once_with(|| Ok(Frame::trailers(HeaderMap::new())));
         Ok::<_, Infallible>(Response::new(StreamBody::new(stream::iter(frames.chain(trailers)))))
     });
-    let response = block_on(layer_of(eight).layer(service).oneshot(Request::new(()))).unwrap();
+    let response = block_on(layer_with(store_of_eight).layer(service).oneshot(Request::new(()))).unwrap();
     let mut body = pin!(response.into_body());
     assert_eq!(allocations(|| assert_eq!(frames(body.as_mut()), 101)), 0);
 }
 
+/// Up to eight initial values take one more allocation each.
 #[test]
-fn the_layer_adds_one_allocation_to_a_request_and_one_for_each_of_up_to_eight_seeds() {
-    let bare = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::from("an answer"))));
-    let without = of_a_request(bare);
-    assert_eq!(of_a_request(RequestContextLayer::default().layer(bare)), without + 1);
-    assert_eq!(of_a_request(layer_of(Store::new).layer(bare)), without + 1);
-    assert_eq!(of_a_request(layer_of(|| Store::new().with_value(7_u8)).layer(bare)), without + 2);
-    let three = layer_of(|| Store::new().with_value(7_u8).with_value("eight").with_value(String::new()));
-    assert_eq!(of_a_request(three.layer(bare)), without + 4);
-    assert_eq!(of_a_request(layer_of(eight).layer(bare)), without + 9);
+fn layer_adds_one_allocation_per_request_and_one_per_value() {
+    let bare = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::from("a response"))));
+    let without = allocations_of_request(bare);
+    assert_eq!(allocations_of_request(RequestContextLayer::default().layer(bare)), without + 1);
+    assert_eq!(allocations_of_request(layer_with(Store::new).layer(bare)), without + 1);
+    assert_eq!(allocations_of_request(layer_with(|| Store::new().with_value(7_u8)).layer(bare)), without + 2);
+    let three = layer_with(|| Store::new().with_value(7_u8).with_value("eight").with_value(String::new()));
+    assert_eq!(allocations_of_request(three.layer(bare)), without + 4);
+    assert_eq!(allocations_of_request(layer_with(store_of_eight).layer(bare)), without + 9);
 }
 
-// The ninth takes two more, for the map where it stands and for the part of the store where that does.
+// The ninth value takes two more: one for the overflow map and one for the part of the store that holds the map.
 #[test]
-fn a_seed_takes_one_allocation_the_ninth_two_more_and_all_are_freed() {
+fn initial_value_takes_one_allocation_and_the_ninth_two_more() {
     let of = |values: fn() -> Store| {
         let used = measure(|| drop(values()));
         assert_eq!((used.count_current, used.bytes_current), (0, 0));
         used.count_total
     };
     assert_eq!(of(|| Store::new().with_value(7_u8)), 1);
-    assert_eq!(of(eight), 8);
-    assert_eq!(of(|| eight().with_value([7_u8; 9])), 11);
+    assert_eq!(of(store_of_eight), 8);
+    assert_eq!(of(|| store_of_eight().with_value([7_u8; 9])), 11);
 }
 
-// The text of the id with the count of its clones, a box for it in the store, and one in the extensions for each version of
-// tower-http. The echo is a callback.
+// An id takes one allocation for its text and reference count, one for its box in the store, and one in the extensions
+// for each version of tower-http. The echo is a callback.
 #[test]
-fn a_new_id_takes_four_allocations_and_its_echo_one() {
+fn new_id_takes_four_allocations_and_its_echo_one() {
     assert_eq!(allocations(|| drop(RequestId::new_v4())), 1);
     assert_eq!(allocations(|| drop(RequestId::new_v7())), 1);
-    assert_eq!(of_an_id(&RequestIdPolicy::new().echo(false)), 4);
-    assert_eq!(of_an_id(&RequestIdPolicy::new()), 5);
-    assert_eq!(of_an_id(&RequestIdPolicy::new().accept_inbound()), 5);
+    assert_eq!(allocations_of_id(&RequestIdPolicy::new().echo(false)), 4);
+    assert_eq!(allocations_of_id(&RequestIdPolicy::new()), 5);
+    assert_eq!(allocations_of_id(&RequestIdPolicy::new().accept_inbound()), 5);
 }
 
 #[test]
-fn an_id_under_another_header_takes_one_allocation_more() {
+fn id_in_another_header_takes_one_more_allocation() {
     let own = RequestIdPolicy::new().header(HeaderName::from_static("x-correlation-id"));
-    assert_eq!(of_an_id(&own.clone().echo(false)), 5);
-    assert_eq!(of_an_id(&own), 6);
+    assert_eq!(allocations_of_id(&own.clone().echo(false)), 5);
+    assert_eq!(allocations_of_id(&own), 6);
 }
 
 #[test]
-fn an_id_from_outside_and_its_clones_take_one_allocation_if_it_is_as_long_as_a_uuid_and_else_two() {
+fn parsed_id_takes_one_allocation_if_as_long_as_a_uuid_else_two() {
     let cloned = |text: &str| allocations(|| drop(text.parse::<RequestId>().unwrap().clone()));
     assert_eq!(cloned("0198c1a4-3f1c-7b3e-9f0a-2f6a1b3c4d5e"), 1);
     assert_eq!(cloned("01J9ZC8Q3N6W8T4V5X7Y2B1D0E"), 2);
 }
 
 #[test]
-fn a_callback_takes_one_allocation() {
-    let of =
-        |setup: fn(&mut Store, &mut Parts)| of_a_request(RequestContextLayer::new(setup).layer(service_fn(answer)));
+fn callback_takes_one_allocation() {
+    let of = |setup: fn(&mut Store, &mut Parts)| {
+        allocations_of_request(RequestContextLayer::new(setup).layer(service_fn(respond)))
+    };
     let without = of(|_, _| {});
     assert_eq!(of(|store, _| store.on_end(|_| {})), without + 1);
     assert_eq!(of(|store, _| store.on_response(|_| {})), without + 1);
@@ -176,9 +179,10 @@ fn a_callback_takes_one_allocation() {
     assert_eq!(of(both), without + 2);
 }
 
-// The first makes the part of the store where they stand, and a list in it.
+// The first value also allocates the part of the store for such values, and the list in it. Replacing a value allocates
+// nothing, unless a reader holds the old one.
 #[test]
-fn a_late_value_takes_one_allocation_the_first_two_more_and_one_that_replaces_another_none() {
+fn set_takes_one_allocation_and_the_first_two_more() {
     let context = RequestContext::new(Store::new());
     assert_eq!(allocations(|| context.set(7_u8)), 3);
     assert_eq!(allocations(|| context.set("eight")), 1);
@@ -188,24 +192,24 @@ fn a_late_value_takes_one_allocation_the_first_two_more_and_one_that_replaces_an
     assert_eq!((read, context.get::<u8>()), (Some(1), Some(10)));
 }
 
-/// What a policy allocates on a head with room for the id, as those of servers are.
-fn of_an_id(policy: &RequestIdPolicy) -> u64 {
-    let (mut head, ()) = Request::builder().extension("of the server").body(()).unwrap().into_parts();
-    head.headers.reserve(8);
+/// Counts the allocations of a policy, for request parts with room for the id, as those from a server have.
+fn allocations_of_id(policy: &RequestIdPolicy) -> u64 {
+    let (mut parts, ()) = Request::builder().extension("of the server").body(()).unwrap().into_parts();
+    parts.headers.reserve(8);
     let mut store = Store::new();
-    allocations(|| drop(policy.apply(&mut store, &mut head)))
+    allocations(|| drop(policy.apply(&mut store, &mut parts)))
 }
 
-fn layer_of(seed: impl Fn() -> Store + Copy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Copy> {
-    RequestContextLayer::new(move |store, _| *store = seed())
+fn layer_with(make_store: impl Fn() -> Store + Copy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Copy> {
+    RequestContextLayer::new(move |store, _| *store = make_store())
 }
 
-async fn answer(_: Request<()>) -> Result<Response<String>, Infallible> {
-    Ok(Response::new(String::from("an answer")))
+async fn respond(_: Request<()>) -> Result<Response<String>, Infallible> {
+    Ok(Response::new(String::from("a response")))
 }
 
-/// What a server's part in one request allocates, from the call to the drop of the body.
-fn of_a_request<S, B>(mut service: S) -> u64
+/// Counts the allocations of one request, from the call to the drop of the body.
+fn allocations_of_request<S, B>(mut service: S) -> u64
 where
     S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
     B: Body<Error = Infallible>,
@@ -214,18 +218,18 @@ where
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(service.poll_ready(cx).is_ready());
         let Poll::Ready(Ok(response)) = pin!(service.call(Request::new(()))).poll(cx) else {
-            panic!("the service is ready at once");
+            panic!("the service was pending");
         };
         assert_eq!(frames(pin!(response.into_body())), 1);
     })
 }
 
-/// How many frames a body has that is ready at once.
+/// Counts the frames of a body that is never pending.
 fn frames<B: Body<Error = Infallible>>(mut body: Pin<&mut B>) -> usize {
     let cx = &mut Context::from_waker(Waker::noop());
     let next = || match body.as_mut().poll_frame(cx) {
         Poll::Ready(frame) => frame,
-        Poll::Pending => panic!("the body is ready at once"),
+        Poll::Pending => panic!("the body was pending"),
     };
     iter::from_fn(next).map(Result::unwrap).count()
 }

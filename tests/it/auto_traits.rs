@@ -1,4 +1,4 @@
-//! What the wrappers are, as what they wrap is.
+//! Auto traits of the wrapper types.
 
 use std::{
     cell::Cell,
@@ -9,36 +9,36 @@ use std::{
 
 use tower_request_context::{ResponseBody, Run, Scoped, future::ResponseFuture};
 
-/// Tells whether a type that is spelled out has a trait: where it has, the inherent method comes first.
-macro_rules! is {
+/// Returns whether a concrete type implements a trait. If it does, the inherent method takes precedence.
+macro_rules! implements {
     ($type:ty: $bound:path) => {{
-        struct Asked<T>(PhantomData<T>);
+        struct Check<T>(PhantomData<T>);
 
-        #[allow(dead_code, reason = "one of the two answers is not given")]
-        trait Otherwise: Sized {
-            fn answer(self) -> bool {
+        #[allow(dead_code, reason = "only one of the two is called")]
+        trait Fallback: Sized {
+            fn has_trait(self) -> bool {
                 false
             }
         }
 
-        impl<T> Otherwise for Asked<T> {}
+        impl<T> Fallback for Check<T> {}
 
-        #[allow(dead_code, reason = "one of the two answers is not given")]
-        impl<T: $bound> Asked<T> {
-            fn answer(self) -> bool {
+        #[allow(dead_code, reason = "only one of the two is called")]
+        impl<T: $bound> Check<T> {
+            fn has_trait(self) -> bool {
                 self.0 == PhantomData
             }
         }
 
-        Asked::<$type>(PhantomData).answer()
+        Check::<$type>(PhantomData).has_trait()
     }};
 }
 
-type Response<T> = ResponseFuture<T, Ready<()>>;
-type Refusal<T> = ResponseBody<Ready<()>, T>;
+type WrappedFuture<T> = ResponseFuture<T, Ready<()>>;
+type RejectionBody<T> = ResponseBody<Ready<()>, T>;
 
 #[test]
-fn wrappers_are_send_sync_and_unpin_as_what_they_wrap_is() {
+fn wrappers_are_send_sync_and_unpin_if_the_inner_type_is() {
     macro_rules! check {
         ($($wrapper:ident)*) => {
             $(
@@ -49,8 +49,9 @@ fn wrappers_are_send_sync_and_unpin_as_what_they_wrap_is() {
             )*
         };
         ($type:ty: $expected:expr) => {
-            assert_eq!([is!($type: Send), is!($type: Sync), is!($type: Unpin)], $expected, stringify!($type));
+            let found = [implements!($type: Send), implements!($type: Sync), implements!($type: Unpin)];
+            assert_eq!(found, $expected, stringify!($type));
         };
     }
-    check!(Run Scoped Response ResponseBody Refusal);
+    check!(Run Scoped WrappedFuture ResponseBody RejectionBody);
 }

@@ -1,4 +1,4 @@
-//! `RequestContext::bind`: closures that run elsewhere, in the context in which they were made.
+//! `RequestContext::bind`: closures that run elsewhere, in the context that was current when they were bound.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,31 +23,31 @@ fn context(id: u32) -> RequestContext {
     RequestContext::new(Store::new().with_value(User(id)))
 }
 
-/// A closure of user 1 that reports its call, and then the drop of what it owns.
-fn work(recorder: &Recorder) -> impl FnOnce() + Send + use<> {
+/// Returns a closure bound to the context of user 1. It reports its call, and the drop of the value that it owns.
+fn reporting_closure(recorder: &Recorder) -> impl FnOnce() + Send + use<> {
     let (recorder, owned) = (recorder.clone(), recorder.drop_of("dropped"));
-    let work = move || {
+    let closure = move || {
         let _owned = owned;
         recorder.saw("called");
     };
-    context(1).sync_scope(|| RequestContext::bind(work))
+    context(1).sync_scope(|| RequestContext::bind(closure))
 }
 
-const CALLED: [&str; 2] = ["called: user 1", "dropped: user 1"];
+const REPORTS_OF_A_CALL: [&str; 2] = ["called: user 1", "dropped: user 1"];
 
 #[test]
-fn a_bound_closure_runs_in_its_context_on_another_thread() {
+fn runs_in_its_context_on_another_thread() {
     let (recorder, mut reports) = recorder();
-    thread::spawn(work(&recorder)).join().unwrap();
-    assert_eq!(reports.so_far(), CALLED);
+    thread::spawn(reporting_closure(&recorder)).join().unwrap();
+    assert_eq!(reports.so_far(), REPORTS_OF_A_CALL);
 }
 
 #[test]
-fn a_bound_closure_runs_in_its_context_on_a_thread_of_rayon() {
+fn runs_in_its_context_on_a_rayon_thread() {
     let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let (recorder, mut reports) = recorder();
     let (sender, done) = mpsc::channel();
-    pool.spawn(work(&recorder));
+    pool.spawn(reporting_closure(&recorder));
     pool.spawn({
         let recorder = recorder.clone();
         move || recorder.saw("bare")
@@ -58,7 +58,7 @@ fn a_bound_closure_runs_in_its_context_on_a_thread_of_rayon() {
 }
 
 #[tokio::test]
-async fn a_bound_closure_runs_in_its_context_in_a_join_set() {
+async fn runs_in_its_context_in_a_join_set() {
     let mut tasks = JoinSet::new();
     for id in 1..=20 {
         context(id).sync_scope(|| tasks.spawn_blocking(RequestContext::bind(User::name)));
@@ -69,22 +69,22 @@ async fn a_bound_closure_runs_in_its_context_in_a_join_set() {
 }
 
 #[test]
-fn a_bound_closure_that_is_never_called_is_dropped_in_its_context() {
+fn uncalled_closure_is_dropped_in_its_context() {
     let (recorder, mut reports) = recorder();
-    let bound = work(&recorder);
+    let bound = reporting_closure(&recorder);
     thread::spawn(|| context(2).sync_scope(|| drop(bound))).join().unwrap();
     assert_eq!(reports.so_far(), ["dropped: user 1"]);
 }
 
 #[test]
-fn a_bound_closure_restores_the_context_of_its_caller() {
+fn restores_the_context_of_the_caller() {
     let bound = context(1).sync_scope(|| RequestContext::bind(User::name));
     let users = context(2).sync_scope(|| (bound(), User::name()));
     assert_eq!(users, ("user 1".into(), "user 2".into()));
 }
 
 #[test]
-fn a_bound_closure_that_panics_restores_the_context_of_its_caller() {
+fn panic_restores_the_context_of_the_caller() {
     let (recorder, mut reports) = recorder();
     let owned = recorder.drop_of("dropped");
     let bound = context(1).sync_scope(|| {
@@ -101,8 +101,9 @@ fn a_bound_closure_that_panics_restores_the_context_of_its_caller() {
     assert_eq!(reports.so_far(), ["dropped: user 1"]);
 }
 
+/// Entering the context panics because of an `on_enter` closure.
 #[test]
-fn a_bound_closure_whose_context_cannot_be_entered_is_dropped_there() {
+fn closure_is_dropped_in_its_context_if_entering_panics() {
     let (recorder, mut reports) = recorder();
     let mut store = Store::new().with_value(User(1));
     let panics = Arc::new(AtomicBool::new(false));
@@ -116,13 +117,13 @@ fn a_bound_closure_whose_context_cannot_be_entered_is_dropped_there() {
 }
 
 #[test]
-fn a_closure_that_is_bound_outside_any_context_runs_outside() {
+fn closure_bound_outside_any_context_runs_outside() {
     let bound = RequestContext::bind(RequestContext::is_active);
     assert!(!context(2).sync_scope(bound));
 }
 
 #[test]
-fn a_bound_closure_returns_its_output_and_is_send_if_the_closure_is() {
+fn returns_the_output_and_is_send_if_the_closure_is() {
     fn assert_send<T: Send>(value: T) -> T {
         value
     }

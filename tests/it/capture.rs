@@ -1,4 +1,4 @@
-//! What the thread of a test logs with `tracing`.
+//! Captures `tracing` events of the test's thread.
 
 use std::{
     fmt,
@@ -12,9 +12,9 @@ use tracing::{
     subscriber::{DefaultGuard, NoSubscriber, set_default},
 };
 
-/// Makes a subscriber the default of this thread for as long as it is held. The process has other tests, and one default
-/// for all of them could neither be changed nor be kept from what they count. So what is captured has to run on the thread
-/// of the test, which the default flavor of `tokio::test` does.
+/// Makes a subscriber the default of this thread until it is dropped. A global default would also capture the events of
+/// tests that run concurrently. The code under test must therefore run on the thread of the test, as it does with the
+/// default flavor of `tokio::test`.
 pub(crate) struct Subscribed {
     _default: DefaultGuard,
     _second: Dispatch,
@@ -23,14 +23,14 @@ pub(crate) struct Subscribed {
 impl Subscribed {
     pub(crate) fn new(subscriber: impl Subscriber + Send + Sync) -> Self {
         let default = set_default(subscriber);
-        // With only one subscriber in the process, `tracing` caches the interest of whichever thread reaches a callsite
-        // first. A thread of another test has no subscriber, so the callsite would be disabled for all.
+        // With only one subscriber in the process, `tracing` caches the interest of the first thread that reaches a
+        // callsite. If that thread has no subscriber, the callsite is disabled for all threads.
         let second = Dispatch::new(NoSubscriber::new());
         Self { _default: default, _second: second }
     }
 }
 
-/// The library's own log, of all levels.
+/// The events that this crate logs, at all levels.
 pub(crate) struct Log {
     lines: Receiver<Line>,
     _subscribed: Subscribed,
@@ -40,7 +40,7 @@ pub(crate) struct Log {
 pub(crate) struct Line {
     pub(crate) level: Level,
     pub(crate) target: String,
-    /// All fields, in the order in which they were recorded.
+    /// All fields, in the order of recording.
     pub(crate) fields: Vec<(&'static str, String)>,
 }
 
@@ -50,7 +50,7 @@ impl Log {
         Self { lines, _subscribed: Subscribed::new(Capture(sender)) }
     }
 
-    /// The lines since the last call.
+    /// Takes the lines since the last call.
     pub(crate) fn so_far(&self) -> Vec<Line> {
         self.lines.try_iter().collect()
     }

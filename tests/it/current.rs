@@ -40,7 +40,7 @@ fn ended(value: Option<Name>) -> RequestContext {
 }
 
 #[test]
-fn set_if_absent_needs_a_context_and_drops_the_value() {
+fn set_if_absent_without_a_context_drops_the_value() {
     let (recorder, mut reports) = recorder();
     assert_eq!(RequestContext::set_if_absent(recorder.drop_of("dropped")), Err(ContextError::NoContext));
     assert_eq!(reports.so_far(), ["dropped: nobody"]);
@@ -76,7 +76,7 @@ fn set_if_absent_sets_a_value_that_was_removed() {
 }
 
 #[test]
-fn remove_needs_a_context() {
+fn remove_without_a_context_is_an_error() {
     assert_eq!(RequestContext::remove::<Name>(), Err(ContextError::NoContext));
     let (parent, _) = parent_and_child();
     assert_eq!(
@@ -100,7 +100,7 @@ fn remove_hides_a_value_of_the_parent() {
 }
 
 #[test]
-fn a_removed_value_is_dropped_in_the_context() {
+fn removed_value_is_dropped_in_the_context() {
     let (recorder, mut reports) = recorder();
     let context = RequestContext::new(Store::new().with_value(User(1)));
     context.set(recorder.drop_of("dropped"));
@@ -131,7 +131,7 @@ fn get_or_insert_with_returns_a_value_of_the_parent() {
 }
 
 #[test]
-fn the_closure_of_get_or_insert_with_may_use_the_context() {
+fn closure_of_get_or_insert_with_may_use_the_context() {
     let (parent, child) = parent_and_child();
     let made = child.sync_scope(|| {
         RequestContext::get_or_insert_with(|| {
@@ -167,7 +167,7 @@ fn concurrent_callers_of_get_or_insert_with_return_one_value() {
 }
 
 #[test]
-fn a_request_that_has_ended_can_still_be_written() {
+fn context_of_an_ended_request_can_still_be_written() {
     let context = ended(None);
     for context in [context.child(Store::new()), context] {
         context.sync_scope(|| {
@@ -188,7 +188,7 @@ fn a_request_that_has_ended_can_still_be_written() {
 fn is_ended_agrees_with_the_handle() {
     assert!(!RequestContext::is_ended());
     let (parent, child) = parent_and_child();
-    assert!(!child.sync_scope(RequestContext::is_ended), "a scoped context has no end");
+    assert!(!child.sync_scope(RequestContext::is_ended), "a scoped context never ends");
     drop((parent, child));
 
     let (recorder, mut reports) = recorder();

@@ -17,13 +17,13 @@ struct UserId(u64);
 struct Numbered<const N: usize>;
 
 #[test]
-fn without_a_context_the_message_names_the_type() {
+fn message_names_the_type_if_there_is_no_context() {
     let message = panic_text(RequestContext::expect::<UserId>);
     assert_eq!(message, format!("cannot read `{}`: {}", type_name::<UserId>(), ContextError::NoContext));
 }
 
 #[test]
-fn the_message_lists_the_types_that_are_there() {
+fn message_lists_the_types_of_the_context() {
     let outer = RequestContext::new(Store::new().with_value(7_u8).with_value("hunter2"));
     let inner = outer.child(Store::new().with_value(UserId(u64::MAX)).with_value('c'));
     inner.set(false);
@@ -34,13 +34,13 @@ fn the_message_lists_the_types_that_are_there() {
 }
 
 #[test]
-fn an_empty_context_is_reported() {
+fn message_says_that_the_context_is_empty() {
     let message = message_of::<u16>(&RequestContext::new(Store::new()));
     assert_eq!(message, format!("{}; the context holds no values", missing::<u16>()));
 }
 
 #[test]
-fn at_most_16_types_are_listed() {
+fn message_lists_at_most_16_types() {
     fn name<const N: usize>() -> String {
         format!("`{}`", type_name::<Numbered<N>>())
     }
@@ -63,7 +63,7 @@ fn at_most_16_types_are_listed() {
 }
 
 #[test]
-fn a_wrapper_around_the_type_is_pointed_out() {
+fn message_points_out_a_wrapper_around_the_type() {
     assert_near::<UserId, _>(Some(UserId(7)));
     assert_near::<UserId, _>(Arc::new(UserId(7)));
     assert_near::<UserId, _>(Box::new(UserId(7)));
@@ -73,7 +73,7 @@ fn a_wrapper_around_the_type_is_pointed_out() {
 }
 
 #[test]
-fn the_type_inside_the_wrapper_is_pointed_out() {
+fn message_points_out_the_type_inside_the_wrapper() {
     assert_near::<Option<UserId>, _>(UserId(7));
     assert_near::<Arc<UserId>, _>(UserId(7));
     assert_near::<&UserId, _>(UserId(7));
@@ -81,7 +81,7 @@ fn the_type_inside_the_wrapper_is_pointed_out() {
 }
 
 #[test]
-fn strings_of_another_kind_are_pointed_out() {
+fn message_points_out_another_string_type() {
     assert_near::<String, _>("text");
     assert_near::<&str, _>(String::from("text"));
     assert_near::<Arc<str>, _>(String::from("text"));
@@ -90,7 +90,7 @@ fn strings_of_another_kind_are_pointed_out() {
 }
 
 #[test]
-fn every_near_type_is_pointed_out_and_no_other() {
+fn message_points_out_each_related_type_and_no_other() {
     let store = Store::new().with_value(Some(UserId(7))).with_value(Arc::new(UserId(7))).with_value(vec![UserId(7)]);
     let message = message_of::<UserId>(&RequestContext::new(store));
     let remarks: Vec<_> = message.match_indices(" is there: ").collect();
@@ -98,7 +98,7 @@ fn every_near_type_is_pointed_out_and_no_other() {
 }
 
 #[test]
-fn a_type_of_the_same_name_is_pointed_out() {
+fn message_points_out_a_type_of_the_same_name() {
     let (store, message_of_local) = {
         #[derive(Clone)]
         struct Local;
@@ -113,7 +113,7 @@ fn a_type_of_the_same_name_is_pointed_out() {
     assert!(message.contains(" is there, perhaps from a second version of its crate"), "{message}");
 }
 
-/// Asks for an `Asked` where there is an `Inserted`.
+/// Asserts that the message points out `Inserted` when `Asked` is read.
 fn assert_near<Asked, Inserted>(value: Inserted)
 where
     Asked: Clone + Send + Sync + 'static,

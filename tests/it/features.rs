@@ -1,5 +1,5 @@
-//! What a library gets that depends on this crate without its features. Cargo builds such a library by itself: together
-//! with these tests, this crate would have all of its features.
+//! The crate without its default features, as a library may depend on it. Cargo checks that library in a build of its
+//! own, because in the build of these tests all features are enabled.
 
 use std::process::Command;
 
@@ -14,12 +14,12 @@ fn cargo(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_library_without_features_reads_the_id() {
+fn library_without_features_reads_the_id() {
     cargo(&["check", "--quiet", "--package", FEATURELESS]);
 }
 
 #[test]
-fn without_features_the_crate_needs_only_sync_of_tokio() {
+fn only_tokio_sync_is_needed_without_features() {
     let format = ["--edges", "normal", "--prefix", "none", "--format", "{p} [{f}]"];
     let tree = cargo(&[&["tree", "--quiet", "--package", FEATURELESS][..], &format].concat());
     let tokio: Vec<_> = tree.lines().filter(|line| line.starts_with("tokio")).collect();

@@ -1,6 +1,6 @@
-//! What the fuzzers hold of any bytes, held of those that they start from.
+//! Checks the properties of the fuzz targets for their seed inputs.
 
-#[expect(unreachable_pub, reason = "they are public in the package that fuzzes")]
+#[expect(unreachable_pub, reason = "the items are public in the fuzz package")]
 #[path = "../../fuzz/src/lib.rs"]
 mod properties;
 
@@ -8,17 +8,18 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use self::properties::{ids, inbound, propagation, trace};
 
-/// Checks the seeds of a target. They lie in two folders: for which the check is true, and for which it is not.
-fn hold(target: &str, check: fn(&[u8]) -> bool, verdicts: [&str; 2]) {
+/// Checks the seed inputs of a target. One folder holds the inputs for which the check returns true, the other the
+/// rest.
+fn check_inputs(target: &str, check: fn(&[u8]) -> bool, outcomes: [&str; 2]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
-    assert_eq!(names(&folder), BTreeSet::from(verdicts.map(String::from)));
-    for (verdict, expected) in verdicts.into_iter().zip([true, false]) {
-        let folder = folder.join(verdict);
+    assert_eq!(names(&folder), BTreeSet::from(outcomes.map(String::from)));
+    for (outcome, expected) in outcomes.into_iter().zip([true, false]) {
+        let folder = folder.join(outcome);
         let seeds = names(&folder);
-        assert!(seeds.len() > 5, "{verdict}: {seeds:?}");
+        assert!(seeds.len() > 5, "{outcome}: {seeds:?}");
         for seed in seeds {
             let input = fs::read(folder.join(&seed)).unwrap();
-            assert_eq!(check(&input), expected, "{target}/{verdict}/{seed}");
+            assert_eq!(check(&input), expected, "{target}/{outcome}/{seed}");
         }
     }
 }
@@ -29,21 +30,21 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn an_id_is_what_was_sent_or_an_error_that_shows_nothing_of_it() {
-    hold("ids", ids::check, ["accepted", "refused"]);
+fn parsed_id_equals_the_input_or_the_error_hides_it() {
+    check_inputs("ids", ids::check, ["accepted", "refused"]);
 }
 
 #[test]
-fn an_inbound_id_is_adopted_or_everything_is_as_if_none_had_been_sent() {
-    hold("inbound", inbound::check, ["adopted", "replaced"]);
+fn inbound_id_is_adopted_or_has_no_effect() {
+    check_inputs("inbound", inbound::check, ["adopted", "replaced"]);
 }
 
 #[test]
-fn what_goes_on_is_listed_whole_and_within_the_limits() {
-    hold("propagation", propagation::check, ["whole", "partly"]);
+fn propagated_headers_are_listed_whole_and_within_limits() {
+    check_inputs("propagation", propagation::check, ["whole", "partly"]);
 }
 
 #[test]
-fn through_nested_requests_a_state_goes_on_with_its_own_trace_or_not_at_all() {
-    hold("trace", trace::check, ["with_state", "without_state"]);
+fn nested_requests_propagate_tracestate_only_with_its_trace() {
+    check_inputs("trace", trace::check, ["with_state", "without_state"]);
 }

@@ -1,4 +1,4 @@
-//! Names of headers as text, for propagators and for request ids.
+//! Header names given as text, for propagators and request id policies.
 
 use http::HeaderName;
 use tower_request_context::{HeaderPropagator, RequestIdPolicy};
@@ -7,8 +7,8 @@ use crate::support::{OF_ONE_MESSAGE, panic_file, panic_text};
 
 const NAME: &str = "x-tenant";
 
-/// What both types made of a name.
-fn known<'a>(propagator: &'a HeaderPropagator, policy: &'a RequestIdPolicy) -> [Vec<&'a HeaderName>; 2] {
+/// Returns the header names of both types.
+fn names_of<'a>(propagator: &'a HeaderPropagator, policy: &'a RequestIdPolicy) -> [Vec<&'a HeaderName>; 2] {
     [propagator.header_names().collect(), vec![policy.header_name()]]
 }
 
@@ -17,7 +17,7 @@ macro_rules! is_accepted {
         $(
             let policy = RequestIdPolicy::new().header($name);
             for propagator in [HeaderPropagator::new([$name]), HeaderPropagator::new([""; 0]).header($name)] {
-                assert_eq!(known(&propagator, &policy), [[NAME]; 2], "{:?}", $name);
+                assert_eq!(names_of(&propagator, &policy), [[NAME]; 2], "{:?}", $name);
             }
             let fallback = format!("{:?}", RequestIdPolicy::new().fallback_header($name));
             assert!(fallback.contains(r#"fallback_header: Some("x-tenant")"#), "{fallback}");
@@ -26,19 +26,19 @@ macro_rules! is_accepted {
 }
 
 #[test]
-fn a_name_is_text_or_a_header_name() {
+fn name_may_be_text_or_a_header_name() {
     let (text, name) = (String::from(NAME), HeaderName::from_static(NAME));
     is_accepted!(NAME, NAME.to_owned(), &text, name.clone(), &name, NAME.as_bytes(), NAME.as_bytes().to_vec());
 }
 
 #[test]
-fn a_name_in_upper_case_is_converted() {
+fn upper_case_name_is_converted() {
     is_accepted!("X-Tenant", String::from("X-TENANT"), "x-TENANT");
     assert!(HeaderPropagator::new([NAME, "X-Tenant"]).header("X-TENANT").header_names().eq([NAME]), "listed once");
 }
 
 #[test]
-fn names_are_listed_in_the_order_in_which_they_were_added() {
+fn names_keep_their_order() {
     let propagator = HeaderPropagator::new(["x-zone", "x-tenant", "x-zone"]).header("x-a").header("x-tenant");
     assert!(propagator.header_names().eq(["x-zone", "x-tenant", "x-a"]));
 }
@@ -51,7 +51,7 @@ const FUNCTIONS: [fn(String); 4] = [
 ];
 
 #[test]
-fn the_panic_of_an_invalid_name_shows_it() {
+fn panic_message_shows_an_invalid_name() {
     for name in ["", "two words", "x-tenant:", "x-t\u{e9}nant", "x-tenant\r\nx-forged", "\"x-tenant\"", "x,y"] {
         for function in FUNCTIONS {
             let message = panic_text(|| function(name.to_owned()));
@@ -63,7 +63,7 @@ fn the_panic_of_an_invalid_name_shows_it() {
 }
 
 #[test]
-fn the_panic_of_a_name_that_http_needs_shows_it() {
+fn panic_message_shows_a_name_that_frames_a_message() {
     for (name, function) in OF_ONE_MESSAGE.iter().flat_map(|name| FUNCTIONS.map(|function| (name, function))) {
         for name in [(*name).to_owned(), name.to_uppercase()] {
             let message = panic_text(|| function(name.clone()));
@@ -76,7 +76,7 @@ fn the_panic_of_a_name_that_http_needs_shows_it() {
 }
 
 #[test]
-fn the_panic_of_a_name_is_reported_where_it_was_given() {
+fn panic_location_is_that_of_the_caller() {
     for (name, function) in ["two words", "connection"].into_iter().flat_map(|name| FUNCTIONS.map(|f| (name, f))) {
         assert_eq!(panic_file(|| function(name.to_owned())), file!());
     }

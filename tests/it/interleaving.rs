@@ -1,4 +1,4 @@
-//! Overlap, forced from outside: requests that go on one step at a time.
+//! Forces requests to overlap by polling them in lockstep.
 
 use std::{pin::pin, sync::Arc};
 
@@ -10,26 +10,26 @@ use axum::{
 use futures_util::{future::maybe_done, poll};
 use tokio::sync::Barrier;
 
-/// More than any application here waits.
+/// More polls than any application here needs.
 const STEPS: usize = 8;
 
-/// Lets this many requests run up to where each waits for the first time, then all to where they wait next, and so on.
-/// Whatever one of them writes in a step, all have written before any reads it in the next.
+/// Polls this many requests in lockstep: each one is polled once before any is polled again. A value that each request
+/// writes in one step has been written by all of them before the next step.
 ///
-/// What they wait for has to be such as comes without their being woken, as `yield_now` does.
+/// The requests must not depend on being woken. `yield_now` is ready at the next poll, so it can be used.
 pub(crate) fn interleave(app: Router, requests: usize) -> Router {
     let gate = Arc::new(Barrier::new(requests));
     app.layer(from_fn(move |request: Request, next: Next| {
         let gate = Arc::clone(&gate);
         async move {
-            let mut answer = pin!(maybe_done(next.run(request)));
-            assert!(poll!(answer.as_mut()).is_pending(), "it waits nowhere: nothing overlaps");
+            let mut response = pin!(maybe_done(next.run(request)));
+            assert!(poll!(response.as_mut()).is_pending(), "the handler never waits, so no requests overlap");
             for _ in 0..STEPS {
                 gate.wait().await;
-                let _ = poll!(answer.as_mut());
+                let _ = poll!(response.as_mut());
             }
-            answer.as_mut().await;
-            answer.take_output().expect("it was awaited, and is taken once")
+            response.as_mut().await;
+            response.take_output().expect("the response was awaited and is taken once")
         }
     }))
 }

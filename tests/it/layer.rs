@@ -1,4 +1,4 @@
-//! The layer and its service: when the setup runs, what passes unchanged, what is printed.
+//! The layer and its service: when the setup runs, what is forwarded unchanged, and the `Debug` output.
 
 use std::{
     convert::Infallible,
@@ -22,19 +22,19 @@ use tower_request_context::{
 
 use crate::support::{User, bare_request as request, layer, text};
 
-type Reply = Response<Full<Bytes>>;
+type FullResponse = Response<Full<Bytes>>;
 
-/// Answers with the name of the current user.
-async fn answer(_: Request<()>) -> Result<Reply, StatusCode> {
+/// Responds with the name of the current user.
+async fn respond_with_user(_: Request<()>) -> Result<FullResponse, StatusCode> {
     Ok(Response::new(Full::from(User::name())))
 }
 
-fn outer(id: u32) -> RequestContext {
+fn outer_context(id: u32) -> RequestContext {
     RequestContext::new(Store::new().with_value(User(id)))
 }
 
 #[tokio::test]
-async fn the_setup_runs_once_a_request_before_the_call_and_in_the_context_around_it() {
+async fn setup_runs_once_per_request_in_the_outer_context() {
     let runs = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&runs);
     let called = Arc::clone(&runs);
@@ -46,17 +46,17 @@ async fn the_setup_runs_once_a_request_before_the_call_and_in_the_context_around
         let before_call = called.load(Ordering::SeqCst);
         async move { Ok::<_, ()>(Response::new(format!("{before_call} {}", RequestContext::expect::<String>()))) }
     }));
-    let first = outer(1).sync_scope(|| service.call(request(None)));
+    let first = outer_context(1).sync_scope(|| service.call(request(None)));
     assert_eq!(runs.load(Ordering::SeqCst), 1);
     assert_eq!(text(first.await.unwrap()).await, "1 user 1");
     assert_eq!(text(service.call(request(None)).await.unwrap()).await, "2 nobody");
 }
 
 #[tokio::test]
-async fn the_setup_sees_and_may_change_the_request() {
-    let layer = RequestContextLayer::new(|store, head| {
-        store.insert(head.uri.clone());
-        head.headers.remove(User::HEADER);
+async fn setup_may_read_and_change_the_request_parts() {
+    let layer = RequestContextLayer::new(|store, parts| {
+        store.insert(parts.uri.clone());
+        parts.headers.remove(User::HEADER);
     });
     let service = layer.layer(service_fn(async |request: Request<()>| {
         assert!(!request.headers().contains_key(User::HEADER));
@@ -67,13 +67,13 @@ async fn the_setup_sees_and_may_change_the_request() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_the_answer_and_the_inner_service_is_never_called() {
-    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
-    let layer = RequestContextLayer::new(|store, head| {
-        let user = User::of(head).ok_or_else(|| {
-            let mut refusal = Response::new(String::from("who are you?"));
-            *refusal.status_mut() = StatusCode::UNAUTHORIZED;
-            refusal
+async fn rejection_is_returned_without_calling_the_inner_service() {
+    #[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
+    let layer = RequestContextLayer::new(|store, parts| {
+        let user = User::of(parts).ok_or_else(|| {
+            let mut rejection = Response::new(String::from("who are you?"));
+            *rejection.status_mut() = StatusCode::UNAUTHORIZED;
+            rejection
         })?;
         store.insert(user);
         Ok(())
@@ -81,7 +81,7 @@ async fn a_refusal_is_the_answer_and_the_inner_service_is_never_called() {
     let calls = AtomicU32::new(0);
     let service = layer.layer(service_fn(|request| {
         calls.fetch_add(1, Ordering::SeqCst);
-        answer(request)
+        respond_with_user(request)
     }));
     let response = service.clone().oneshot(request(None)).await.unwrap();
     assert_eq!((response.status(), calls.load(Ordering::SeqCst)), (StatusCode::UNAUTHORIZED, 0));
@@ -92,15 +92,15 @@ async fn a_refusal_is_the_answer_and_the_inner_service_is_never_called() {
 }
 
 #[tokio::test]
-async fn a_panicking_setup_leaves_nothing_behind() {
-    let service = RequestContextService::new(service_fn(answer), |store, head| {
+async fn panic_in_the_setup_restores_the_outer_context() {
+    let service = RequestContextService::new(service_fn(respond_with_user), |store, parts| {
         store.insert(User(1));
-        assert!(head.headers.contains_key(User::HEADER), "nobody is there");
+        assert!(parts.headers.contains_key(User::HEADER), "no user header");
         store.insert(User(2));
     });
-    outer(9).sync_scope(|| {
+    outer_context(9).sync_scope(|| {
         let panic = catch_unwind(AssertUnwindSafe(|| service.clone().call(request(None))));
-        assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "nobody is there");
+        assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "no user header");
         assert_eq!(User::name(), "user 9");
     });
     assert_eq!(text(service.oneshot(request(Some(1))).await.unwrap()).await, "user 2");
@@ -108,19 +108,20 @@ async fn a_panicking_setup_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn errors_of_the_inner_service_pass_unchanged() {
-    let service = layer().layer(service_fn(async |_: Request<()>| Err::<Reply, _>(format!("no, {}", User::name()))));
+async fn errors_of_the_inner_service_are_forwarded_unchanged() {
+    let service =
+        layer().layer(service_fn(async |_: Request<()>| Err::<FullResponse, _>(format!("no, {}", User::name()))));
     assert_eq!(service.oneshot(request(Some(1))).await.unwrap_err(), "no, user 1");
 }
 
 #[test]
-fn readiness_passes_unchanged_and_is_asked_outside_of_the_context() {
-    struct Unready(Vec<Poll<Result<(), &'static str>>>);
+fn poll_ready_is_forwarded_and_runs_outside_the_context() {
+    struct ReadinessSequence(Vec<Poll<Result<(), &'static str>>>);
 
-    impl Service<Request<()>> for Unready {
-        type Response = Reply;
+    impl Service<Request<()>> for ReadinessSequence {
+        type Response = FullResponse;
         type Error = &'static str;
-        type Future = std::future::Ready<Result<Reply, &'static str>>;
+        type Future = std::future::Ready<Result<FullResponse, &'static str>>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
             assert!(!RequestContext::is_active());
@@ -128,11 +129,12 @@ fn readiness_passes_unchanged_and_is_asked_outside_of_the_context() {
         }
 
         fn call(&mut self, _: Request<()>) -> Self::Future {
-            unreachable!("nobody calls")
+            unreachable!("the service is never called")
         }
     }
 
-    let mut service = layer().layer(Unready(vec![Poll::Ready(Err("broken")), Poll::Ready(Ok(())), Poll::Pending]));
+    let mut service =
+        layer().layer(ReadinessSequence(vec![Poll::Ready(Err("broken")), Poll::Ready(Ok(())), Poll::Pending]));
     let cx = &mut Context::from_waker(std::task::Waker::noop());
     assert_eq!(service.poll_ready(cx), Poll::Pending);
     assert_eq!(service.poll_ready(cx), Poll::Ready(Ok(())));
@@ -140,7 +142,7 @@ fn readiness_passes_unchanged_and_is_asked_outside_of_the_context() {
 }
 
 #[tokio::test]
-async fn a_body_passes_unchanged_up_to_its_first_error() {
+async fn body_is_forwarded_unchanged_up_to_its_first_error() {
     let frames =
         [Ok("one"), Err("two"), Ok("three")].map(|frame| frame.map(|data| http_body::Frame::data(Bytes::from(data))));
     let mut body = Some(http_body_util::StreamBody::new(futures_util::stream::iter(frames)));
@@ -161,18 +163,18 @@ async fn a_body_passes_unchanged_up_to_its_first_error() {
 }
 
 #[tokio::test]
-async fn the_body_of_a_refusal_passes_unchanged_too() {
+async fn body_of_a_rejection_is_forwarded_unchanged() {
     let layer = RequestContextLayer::new(|_, _| Err(Response::new(Empty::<Bytes>::new())));
-    let body = layer.layer(service_fn(answer)).oneshot(request(None)).await.unwrap().into_body();
+    let body = layer.layer(service_fn(respond_with_user)).oneshot(request(None)).await.unwrap().into_body();
     assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
 }
 
-/// What the README's table says it does not reach.
+/// As the availability table in the README says.
 #[tokio::test]
-async fn size_hint_and_is_end_stream_are_asked_outside_of_the_context() {
-    struct Shy;
+async fn size_hint_and_is_end_stream_run_outside_the_context() {
+    struct ContextDetector;
 
-    impl Body for Shy {
+    impl Body for ContextDetector {
         type Data = Bytes;
         type Error = Infallible;
 
@@ -193,14 +195,14 @@ async fn size_hint_and_is_end_stream_are_asked_outside_of_the_context() {
         }
     }
 
-    let service = layer().layer(service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(Shy))));
+    let service = layer().layer(service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(ContextDetector))));
     let mut body = service.oneshot(request(Some(1))).await.unwrap().into_body();
     assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), false));
     assert!(body.frame().await.is_none());
 }
 
 #[tokio::test]
-async fn a_default_body_is_the_default_of_the_inner_one() {
+async fn default_body_is_the_default_of_the_inner_body() {
     let body = ResponseBody::<Full<Bytes>, String>::default();
     assert!(body.is_end_stream());
     assert_eq!(body.size_hint().exact(), Some(0));
@@ -208,39 +210,40 @@ async fn a_default_body_is_the_default_of_the_inner_one() {
 }
 
 #[tokio::test]
-async fn the_default_layer_opens_an_empty_context_for_what_is_set_later() {
+async fn default_layer_creates_an_empty_context() {
     let service = RequestContextLayer::default().layer(service_fn(async |request| {
         assert_eq!(RequestContext::get::<User>(), None);
         RequestContext::set(User(7)).unwrap();
-        answer(request).await
+        respond_with_user(request).await
     }));
     assert_eq!(text(service.oneshot(request(Some(1))).await.unwrap()).await, "user 7");
 }
 
 #[tokio::test]
-async fn the_extension_leads_to_the_same_context_and_keeps_nothing_alive() {
-    async fn hand_out(request: Request<()>) -> Result<Response<Full<Bytes>>, StatusCode> {
-        let mut response = answer(Request::new(())).await?;
+async fn extension_is_a_weak_handle_to_the_same_context() {
+    async fn respond_with_extension(request: Request<()>) -> Result<Response<Full<Bytes>>, StatusCode> {
+        let mut response = respond_with_user(Request::new(())).await?;
         if let Some(weak) = request.extensions().get::<WeakRequestContext>() {
-            RequestContext::set("late").unwrap();
-            assert_eq!(weak.upgrade().unwrap().get(), Some("late"));
+            RequestContext::set("set later").unwrap();
+            assert_eq!(weak.upgrade().unwrap().get(), Some("set later"));
             response.extensions_mut().insert(weak.clone());
         }
         Ok(response)
     }
 
-    let response = layer().insert_extension().layer(service_fn(hand_out)).oneshot(request(Some(1))).await.unwrap();
+    let response =
+        layer().insert_extension().layer(service_fn(respond_with_extension)).oneshot(request(Some(1))).await.unwrap();
     let weak = response.extensions().get::<WeakRequestContext>().unwrap().clone();
     assert_eq!(weak.upgrade().unwrap().get(), Some(User(1)), "the body keeps the context");
     drop(response);
     assert!(weak.upgrade().is_none());
 
-    let without = layer().layer(service_fn(hand_out)).oneshot(request(Some(1))).await.unwrap();
+    let without = layer().layer(service_fn(respond_with_extension)).oneshot(request(Some(1))).await.unwrap();
     assert!(without.extensions().is_empty());
 }
 
 #[test]
-fn nothing_printed_shows_a_value() {
+fn debug_output_shows_no_values() {
     fn setup(store: &mut Store, _: &mut Parts) {
         store.insert(User(4711));
     }
@@ -253,7 +256,7 @@ fn nothing_printed_shows_a_value() {
         format!("RequestContextLayer {{ setup: {name}, nesting: Override, insert_extension: false }}")
     );
 
-    let mut service = layer.layer(service_fn(answer));
+    let mut service = layer.layer(service_fn(respond_with_user));
     let service_text = format!("{service:?}");
     assert!(service_text.contains("inner: tower::util::service_fn::ServiceFn<"), "{service_text}");
     assert!(service_text.contains(&layer_text), "{service_text}");
@@ -270,31 +273,34 @@ fn nothing_printed_shows_a_value() {
     let body_text = format!("{body:?}");
     assert!(body_text.starts_with(&format!("ResponseBody {{ inner: Scoped {{ {context}, inner: ")), "{body_text}");
 
-    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
-    let refusing = RequestContextLayer::new(|store, _| {
+    #[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
+    let rejecting = RequestContextLayer::new(|store, _| {
         store.insert(User(4711));
         Err(Response::new(Full::<Bytes>::default()))
     });
-    let refused = refusing.layer(service_fn(answer)).call(request(None));
-    let refused_text = format!("{refused:?}");
-    assert!(refused_text.starts_with(&format!("ResponseFuture {{ rejection: Scoped {{ {context}")), "{refused_text}");
-    let refusal_text = format!("{:?}", refused.now_or_never().unwrap().unwrap().into_body());
-    assert!(refusal_text.starts_with(&format!("ResponseBody {{ rejection: Scoped {{ {context}")), "{refusal_text}");
+    let rejected = rejecting.layer(service_fn(respond_with_user)).call(request(None));
+    let rejected_text = format!("{rejected:?}");
+    assert!(rejected_text.starts_with(&format!("ResponseFuture {{ rejection: Scoped {{ {context}")), "{rejected_text}");
+    let rejection_body_text = format!("{:?}", rejected.now_or_never().unwrap().unwrap().into_body());
+    assert!(
+        rejection_body_text.starts_with(&format!("ResponseBody {{ rejection: Scoped {{ {context}")),
+        "{rejection_body_text}"
+    );
 
-    for text in [layer_text, service_text, future_text, body_text, refused_text, refusal_text] {
+    for text in [layer_text, service_text, future_text, body_text, rejected_text, rejection_body_text] {
         assert!(!text.contains("4711"), "{text}");
     }
 }
 
 #[test]
-fn services_and_layers_are_what_servers_ask_for() {
-    fn server<T: Clone + Send + Sync + Unpin + 'static>(_: &T) {}
+fn services_and_layers_satisfy_the_bounds_of_servers() {
+    fn assert_server_bounds<T: Clone + Send + Sync + Unpin + 'static>(_: &T) {}
 
     let layer = RequestContextLayer::new(|_, _| {});
     let copy = layer;
-    server(&layer);
+    assert_server_bounds(&layer);
     let mut service = copy.layer(7);
-    server(&service);
+    assert_server_bounds(&service);
     *service.get_mut() += 1;
     assert_eq!((*service.get_ref(), service.into_inner()), (8, 8));
 }

@@ -1,6 +1,6 @@
-//! The promises of the crate, a module for each.
+//! Tests of the crate's promises through its public API, with one module per promise.
 
-#![cfg(test)] // lets clippy see that helpers, too, may `unwrap`
+#![cfg(test)] // so that clippy allows `unwrap` in helper functions too
 
 mod allocations;
 mod auto_traits;
