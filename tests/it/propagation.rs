@@ -1,9 +1,9 @@
 //! Headers that travel on: which ones, how much of them, and what arrives.
 
-mod calls;
-mod captures;
+mod extract;
 mod hop_by_hop;
 mod ids;
+mod inject;
 mod limits;
 mod opentelemetry;
 mod parents;

@@ -2,18 +2,18 @@
 //!
 //! Each act runs at each moment at which code of a user runs inside of a reader or writer, and one moment deeper.
 
-mod acts;
-mod meddler;
-mod moments;
+mod actions;
+mod hook_points;
+mod hooks;
 
 use std::{fmt, panic::catch_unwind, sync::mpsc, thread, time::Duration};
 
 use tower_request_context::{RequestContext, Store};
 
 use self::{
-    acts::ACTS,
-    meddler::{ACT, Meddler, context, current, dropped_as, future_of},
-    moments::{MOMENTS, run},
+    actions::ACTS,
+    hook_points::{MOMENTS, run},
+    hooks::{ACT, Meddler, context, current, dropped_as, future_of},
 };
 use crate::support::User;
 

@@ -10,10 +10,10 @@
 
 mod keep_alive;
 mod leaving;
-mod ledger;
 mod server;
 mod slow;
 mod streams;
+mod tracker;
 
 use crate::support::from_env;
 

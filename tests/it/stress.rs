@@ -8,10 +8,10 @@
 //!
 //! Its seed is drawn and printed; with `STRESS_SEED` set to it, each request does the same again.
 
-mod carriers;
+mod counters;
+mod plan;
 mod request;
-mod script;
-mod tally;
+mod storages;
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -23,10 +23,10 @@ use std::{
 use tokio::sync::Barrier;
 
 use self::{
-    carriers::{Carrier, GLOBAL, LAYER, PER_THREAD},
+    counters::{Counts, Tally},
+    plan::Script,
     request::send,
-    script::Script,
-    tally::{Counts, Tally},
+    storages::{Carrier, GLOBAL, LAYER, PER_THREAD},
 };
 use crate::support::{User, from_env, in_time};
 

@@ -12,9 +12,9 @@ use tokio::task::yield_now;
 use tower_request_context::End;
 
 use super::{
-    ledger::{Entry, Ledger},
     server::{Answer, OnPurpose, serve},
     share,
+    tracker::{Entry, Ledger},
 };
 use crate::support::{Connection, User, in_time, request, text};
 

@@ -14,9 +14,9 @@ use hyper::{body::Incoming, client::conn::http2::SendRequest};
 use tower_request_context::End;
 
 use super::{
-    ledger::{Entry, Ledger},
     server::{Answer, serve},
     share,
+    tracker::{Entry, Ledger},
 };
 use crate::support::{Connection, User, http2_connection, in_time, request};
 

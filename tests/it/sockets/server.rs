@@ -25,7 +25,7 @@ use tokio::{
 use tower::{Layer, Service, service_fn};
 use tower_request_context::{RequestContextLayer, Store};
 
-use super::ledger::{Entry, Ledger};
+use super::tracker::{Entry, Ledger};
 
 /// What sockets keep for those who do not read: little, so that a server is soon blocked.
 pub(super) const BUFFER: u32 = 16 * 1024;

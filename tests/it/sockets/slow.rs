@@ -15,9 +15,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tower_request_context::End;
 
 use super::{
-    ledger::{Entry, Ledger},
     server::{Answer, BUFFER, serve},
     share,
+    tracker::{Entry, Ledger},
 };
 use crate::support::{User, VERSIONS, in_time, request};
 

@@ -13,9 +13,9 @@ use tokio::{sync::Barrier, task::yield_now};
 use tower_request_context::End;
 
 use super::{
-    ledger::{Entry, Ledger},
     server::{Answer, OnPurpose, serve},
     share,
+    tracker::{Entry, Ledger},
 };
 use crate::support::{User, http2_connection, in_time, request};
 

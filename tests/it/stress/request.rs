@@ -15,7 +15,7 @@ use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
 use super::{
     Wave,
-    script::{Fate, Script},
+    plan::{Fate, Script},
 };
 use crate::support::{User, bare_request};
 

@@ -16,7 +16,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_request_context::{Nesting, RequestContext, RequestContextLayer};
 
 use crate::{
-    ledger::LEDGER,
+    counters::LEDGER,
     number::{Number, layer},
 };
 

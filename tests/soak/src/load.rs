@@ -23,8 +23,8 @@ use tokio::time::{sleep, timeout};
 use tonic::{Code, transport::Channel};
 
 use crate::{
+    counters::LEDGER,
     grpc,
-    ledger::LEDGER,
     number::{NUMBER, Number},
 };
 

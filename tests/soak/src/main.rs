@@ -8,8 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod counters;
 mod grpc;
-mod ledger;
 mod load;
 mod number;
 mod plot;
@@ -28,7 +28,7 @@ use fastrand::Rng;
 use tokio::{net::TcpListener, time::interval};
 use tonic::transport::{Server, server::TcpIncoming};
 
-use self::{ledger::LEDGER, samples::Samples};
+use self::{counters::LEDGER, samples::Samples};
 
 /// So many groups of clients are there, each with connections of its own.
 const GROUPS: u64 = 6;

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, request::Parts};
 use tower_request_context::{End, RequestContext, RequestContextLayer, Store};
 
-use crate::ledger::LEDGER;
+use crate::counters::LEDGER;
 
 /// No two requests have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,7 +2,7 @@
 
 use std::{fs, io, time::Duration};
 
-use crate::ledger::{LEDGER, Tally};
+use crate::counters::{LEDGER, Tally};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {

@@ -4,14 +4,14 @@ use tower_request_context::{RequestContext, Store};
 
 use super::{
     ME,
-    meddler::{ACT, ACTED, Meddler, act, context, current},
+    hooks::{ACT, ACTED, Meddler, act, context, current},
 };
 use crate::support::User;
 
 /// Its name, whose it is, and how to get there.
 pub(super) type Moment = (&'static str, Option<User>, fn());
 
-/// Each runs [`act`](super::meddler::act) at that moment.
+/// Each runs [`act`](super::hooks::act) at that moment.
 pub(super) const MOMENTS: [Moment; 14] = [
     ("a seed is cloned", Some(ME), || {
         context_with_seed().sync_scope(|| {

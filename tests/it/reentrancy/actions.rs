@@ -7,7 +7,7 @@ use tower_request_context::{RequestContext, Store};
 
 use super::{
     OTHER,
-    meddler::{Meddler, Witness, context, current, dropped_as, future_of},
+    hooks::{Meddler, Witness, context, current, dropped_as, future_of},
 };
 use crate::support::User;
 
