@@ -1,4 +1,4 @@
-//! Who was current where no response can tell: in a frame, in a callback, in a drop.
+//! Records the current user where no response can show it: in body frames, callbacks and drops.
 
 use std::iter;
 
@@ -8,11 +8,11 @@ use tower_request_context::End;
 
 use crate::support::{User, in_time};
 
-/// Reports what happens, and as which user.
+/// Reports events, each with the current user.
 #[derive(Clone)]
 pub(crate) struct Recorder(UnboundedSender<String>);
 
-/// What a [`Recorder`] and its clones reported, in order.
+/// Receives the reports of a [`Recorder`] and its clones, in order.
 pub(crate) struct Reports(UnboundedReceiver<String>);
 
 /// Reports its own drop.
@@ -28,7 +28,7 @@ pub(crate) fn recorder() -> (Recorder, Reports) {
 
 impl Recorder {
     pub(crate) fn saw(&self, what: &str) {
-        // A test that has seen enough no longer listens.
+        // The test may have dropped the receiver already.
         let _ = self.0.send(format!("{what}: {}", User::name()));
     }
 
@@ -36,13 +36,13 @@ impl Recorder {
         DropRecorder { what, recorder: self.clone() }
     }
 
-    /// A callback that reports that it saw the head of the response.
+    /// Returns an `on_response` callback that reports that it ran.
     pub(crate) fn head_of(&self, what: &'static str) -> impl FnOnce(&mut Parts) + Send + use<> {
         let recorder = self.clone();
         move |_| recorder.saw(&format!("{what} head"))
     }
 
-    /// A callback that reports which end it was told.
+    /// Returns an `on_end` callback that reports the [`End`] that it received.
     pub(crate) fn end_of(&self, what: &'static str) -> impl FnOnce(End) + Send + use<> {
         let recorder = self.clone();
         move |end| recorder.saw(&format!("{what} {end:?}"))
@@ -56,12 +56,12 @@ impl Drop for DropRecorder {
 }
 
 impl Reports {
-    /// The next report, which may still have to happen.
+    /// Waits for the next report.
     pub(crate) async fn next(&mut self) -> String {
-        in_time(self.0.recv()).await.expect("every recorder is gone")
+        in_time(self.0.recv()).await.expect("a recorder is alive")
     }
 
-    /// The reports up to and with the one that begins so.
+    /// Waits for reports up to and including the first that starts with `last`.
     pub(crate) async fn until(&mut self, last: &str) -> Vec<String> {
         let mut reports = Vec::new();
         while !reports.last().is_some_and(|report: &String| report.starts_with(last)) {
@@ -70,12 +70,12 @@ impl Reports {
         reports
     }
 
-    /// What has been reported and not been read yet.
+    /// Returns the unread reports without waiting.
     pub(crate) fn so_far(&mut self) -> Vec<String> {
         iter::from_fn(|| self.0.try_recv().ok()).collect()
     }
 
-    /// All that is still reported, until every recorder is gone.
+    /// Returns the remaining reports, once all recorders are dropped.
     pub(crate) async fn rest(mut self) -> Vec<String> {
         let mut reports = Vec::new();
         while let Some(report) = in_time(self.0.recv()).await {

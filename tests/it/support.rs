@@ -1,4 +1,4 @@
-//! What the modules share: an identity, the layer that seeds it, real servers and clients on loopback.
+//! Shared helpers: a user id, the layer that inserts it, and real servers and clients on loopback.
 
 use std::{
     any::Any,
@@ -30,7 +30,7 @@ use tokio::{
 };
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
-/// The identity that must not be lost or mixed up.
+/// User id of a request. Tests assert that it is neither lost nor taken from another request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct User(pub(crate) u32);
 
@@ -41,7 +41,7 @@ impl User {
         head.headers.get(Self::HEADER)?.to_str().ok()?.parse().ok().map(Self)
     }
 
-    /// The user of the current context, as text; `nobody` where there is none.
+    /// Returns the current context's user as a string, or `nobody` if there is none.
     pub(crate) fn name() -> String {
         RequestContext::get::<Self>().map_or_else(|| String::from("nobody"), |user| format!("user {}", user.0))
     }
@@ -49,7 +49,7 @@ impl User {
 
 pub(crate) type Setup = fn(&mut Store, &mut Parts);
 
-/// The layer under test: seeds the user that the header names, if it names one.
+/// Creates the layer under test. It inserts the user that the request header names, if there is one.
 pub(crate) fn layer() -> RequestContextLayer<Setup> {
     RequestContextLayer::new(|store, head| {
         if let Some(user) = User::of(head) {
@@ -58,7 +58,7 @@ pub(crate) fn layer() -> RequestContextLayer<Setup> {
     })
 }
 
-/// Serves an axum application, HTTP/1.1 and HTTP/2 alike, until the test's runtime ends.
+/// Serves an axum application over HTTP/1.1 and HTTP/2 until the test's runtime shuts down.
 pub(crate) async fn serve(app: Router) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -66,14 +66,14 @@ pub(crate) async fn serve(app: Router) -> SocketAddr {
     address
 }
 
-/// A client that keeps its connections, for the protocol version that each request gets.
+/// Creates a client with a connection pool for one version of HTTP.
 pub(crate) fn client(version: Version) -> Client<HttpConnector, Body> {
     Client::builder(TokioExecutor::new()).http2_only(version == Version::HTTP_2).build_http()
 }
 
 pub(crate) const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
 
-/// A GET as a user, or as nobody.
+/// Builds a GET request, with a user header if `user` is set.
 pub(crate) fn request(address: SocketAddr, path: &str, user: Option<User>) -> Request<Body> {
     let uri = Uri::builder().scheme("http").authority(address.to_string()).path_and_query(path).build().unwrap();
     let mut request = Request::builder().uri(uri);
@@ -83,7 +83,7 @@ pub(crate) fn request(address: SocketAddr, path: &str, user: Option<User>) -> Re
     request.body(Body::empty()).unwrap()
 }
 
-/// A request without a socket, as a user or as nobody.
+/// Builds a request for tests without a socket, with a user header if `user` is set.
 pub(crate) fn bare_request(user: Option<u32>) -> Request<()> {
     let mut request = Request::builder();
     if let Some(id) = user {
@@ -92,13 +92,13 @@ pub(crate) fn bare_request(user: Option<u32>) -> Request<()> {
     request.body(()).unwrap()
 }
 
-/// The whole body, as text.
+/// Reads the whole body as a string.
 pub(crate) async fn text<B: http_body::Body<Error: Debug>>(response: Response<B>) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.into()).unwrap()
 }
 
-/// One connection, without a pool that might open another.
+/// A single client connection, without a pool that could open another one.
 pub(crate) enum Connection {
     Http1(http1::SendRequest<Body>),
     Http2(http2::SendRequest<Body>),
@@ -109,7 +109,7 @@ impl Connection {
         Self::open_to_abort(address, version).await.0
     }
 
-    /// Also returns what closes the socket at once, whatever is still to be sent or read.
+    /// Like `open`, and also returns a handle that closes the socket immediately, even with unsent or unread data.
     pub(crate) async fn open_to_abort(address: SocketAddr, version: Version) -> (Self, Socket) {
         let stream = connect(address).await.into_std().unwrap();
         let socket = Socket(stream.try_clone().unwrap());
@@ -124,7 +124,7 @@ impl Connection {
         (Self::Http1(sender), socket)
     }
 
-    /// Sends a request after the last one is done; an error where the connection is gone.
+    /// Sends a request once the previous one is done. Returns an error if the connection is closed.
     pub(crate) async fn send(&mut self, request: Request<Body>) -> hyper::Result<Response<Incoming>> {
         in_time(async {
             match self {
@@ -139,17 +139,17 @@ impl Connection {
     }
 }
 
-/// The socket of a connection, which hyper hands to a task of its own over HTTP/2, and to whoever upgrades it.
+/// The socket of a connection. hyper moves the stream itself to a task (HTTP/2) or to an upgrade.
 pub(crate) struct Socket(net::TcpStream);
 
 impl Socket {
     pub(crate) fn abort(&self) {
-        // It may be closed already.
+        // The socket may already be closed.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
-/// One connection for many requests at once: clone the sender.
+/// Opens an HTTP/2 connection for concurrent requests. Clone the sender for each of them.
 pub(crate) async fn http2_connection(address: SocketAddr) -> http2::SendRequest<Body> {
     let stream = connect(address).await;
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -159,25 +159,25 @@ pub(crate) async fn http2_connection(address: SocketAddr) -> http2::SendRequest<
 
 async fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).await.unwrap();
-    // What resets a stream or opens its window is small, and would wait for an answer to what was sent before.
+    // RST_STREAM and WINDOW_UPDATE are small. Nagle's algorithm would delay them until earlier data is acknowledged.
     stream.set_nodelay(true).unwrap();
     stream
 }
 
-/// What no test should take.
+/// Time limit for a wait in a test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What `work` returns, unless it hangs: then the test fails and not the patience of its reader.
+/// Awaits `work`, and fails the test if it takes longer than [`PATIENCE`].
 pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, work).await.expect("the test hangs")
+    timeout(PATIENCE, work).await.expect("the work completes within the time limit")
 }
 
-/// What an environment variable says, for runs that are longer than those of every day.
+/// Reads an environment variable that makes a test run longer than it does by default.
 pub(crate) fn from_env<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
     env::var(name).ok().map(|value| value.parse().expect(name))
 }
 
-/// A map that would take so many names and no more.
+/// Returns a header map with capacity for `room` more names before it is full.
 pub(crate) fn map_with_room_for(room: usize) -> HeaderMap {
     let mut names = (0_u32..).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap());
     let mut headers = HeaderMap::new();
@@ -189,18 +189,18 @@ pub(crate) fn map_with_room_for(room: usize) -> HeaderMap {
     headers
 }
 
-/// The text of the panic that `work` ends with.
+/// Returns the message of the panic in `work`.
 pub(crate) fn panic_text<T>(work: impl FnOnce() -> T + UnwindSafe) -> String {
-    let panic: Box<dyn Any + Send> = catch_unwind(|| drop(work())).expect_err("it did not panic");
-    *panic.downcast().expect("a text")
+    let panic: Box<dyn Any + Send> = catch_unwind(|| drop(work())).expect_err("`work` panics");
+    *panic.downcast().expect("the panic message is a `String`")
 }
 
-/// The file in which `work` panics, as the panic hook reports it: its caller's, if that is `#[track_caller]`.
+/// Returns the file that the panic hook reports for a panic in `work`. With `#[track_caller]`, it is the caller's file.
 pub(crate) fn panic_file<T>(work: impl FnOnce() -> T + UnwindSafe) -> String {
     thread_local! {
         static FILE: RefCell<Option<String>> = const { RefCell::new(None) };
     }
-    // The hook belongs to the whole process. Installing it twice at the same time could lose one.
+    // The hook is global to the process. Two threads that install it at the same time could lose an earlier hook.
     static INSTALL: Once = Once::new();
 
     INSTALL.call_once(|| {
@@ -210,11 +210,11 @@ pub(crate) fn panic_file<T>(work: impl FnOnce() -> T + UnwindSafe) -> String {
             earlier(panic);
         }));
     });
-    assert!(catch_unwind(|| drop(work())).is_err(), "it did not panic");
-    FILE.take().expect("the hook has run on this thread")
+    assert!(catch_unwind(|| drop(work())).is_err(), "`work` panics");
+    FILE.take().expect("the hook ran on this thread")
 }
 
-/// The names of headers that HTTP itself needs.
+/// Headers that HTTP itself uses: `host`, framing and hop-by-hop headers.
 pub(crate) const OF_ONE_MESSAGE: [&str; 9] = [
     "connection",
     "content-length",
