@@ -1,4 +1,4 @@
-//! A layer inside a layer, and a request inside a request.
+//! Nested layers and nested requests.
 
 mod outer;
 
@@ -17,15 +17,15 @@ struct Tenant(&'static str);
 
 type Reply = Response<Full<Bytes>>;
 
-/// Writes, and answers with what it read before.
+/// Overwrites the user, and responds with the values that it read before.
 async fn inner(_: Request<()>) -> Result<Reply, Infallible> {
     let seen = (RequestContext::get::<User>(), RequestContext::get::<Tenant>());
     RequestContext::set(User(100)).unwrap();
     Ok(Response::new(Full::from(format!("{seen:?}"))))
 }
 
-/// Sends the request through an outer layer that seeds user 1, and a layer with the given nesting below it, which seeds a
-/// tenant. Returns what the innermost service read, and the user the outer one had afterwards.
+/// Sends a request through two layers: the outer inserts user 1, the inner has this nesting and inserts a tenant.
+/// Returns the values that the innermost service read, and the outer context's user afterwards.
 async fn nested(nesting: Nesting) -> (String, Option<User>) {
     let tenant = RequestContextLayer::new(|store, _| {
         store.insert(Tenant("inner"));
@@ -53,23 +53,23 @@ async fn override_starts_from_its_own_store() {
     assert_eq!(afterwards, Some(User(1)));
 }
 
-/// F5 (Quarkus CVE-2025-49574): what a child sees, and what it cannot change.
+/// F5 (Quarkus CVE-2025-49574): a child reads the outer values and cannot change them.
 #[tokio::test]
-async fn inherit_reads_the_outer_values_and_keeps_its_writes() {
+async fn inherit_reads_outer_values_and_writes_to_the_child() {
     let (seen, afterwards) = nested(Nesting::Inherit).await;
     assert_eq!(seen, "(Some(User(1)), Some(Tenant(\"inner\")))");
     assert_eq!(afterwards, Some(User(1)));
 }
 
 #[tokio::test]
-async fn reuse_is_the_outer_context_and_runs_no_setup() {
+async fn reuse_shares_the_outer_context_and_skips_the_setup() {
     let (seen, afterwards) = nested(Nesting::Reuse).await;
     assert_eq!(seen, "(Some(User(1)), None)");
     assert_eq!(afterwards, Some(User(100)));
 }
 
 #[tokio::test]
-async fn inherit_and_reuse_without_an_outer_context_make_one_that_is_gone_afterwards() {
+async fn inherit_and_reuse_create_a_context_if_there_is_none() {
     for nesting in [Nesting::Inherit, Nesting::Reuse] {
         let service = layer().nesting(nesting).layer(service_fn(inner));
         for user in [Some(1), None, Some(2)] {
@@ -81,7 +81,7 @@ async fn inherit_and_reuse_without_an_outer_context_make_one_that_is_gone_afterw
 }
 
 #[tokio::test]
-async fn a_setup_that_replaces_its_store_still_inherits() {
+async fn replacing_the_store_in_the_setup_keeps_inheritance() {
     let replacing = RequestContextLayer::new(|store, _| *store = Store::new().with_value(Tenant("replaced")));
     let service = replacing.nesting(Nesting::Inherit).layer(service_fn(inner));
     let outer = RequestContext::new(Store::new().with_value(User(1)));
@@ -89,9 +89,9 @@ async fn a_setup_that_replaces_its_store_still_inherits() {
     assert_eq!(text(response).await, "(Some(User(1)), Some(Tenant(\"replaced\")))");
 }
 
-/// F2: who asks within a request is not who asked first.
+/// F2: a nested request does not inherit the user of the request that sends it.
 #[tokio::test]
-async fn an_anonymous_request_made_within_a_request_is_anonymous() {
+async fn nested_anonymous_request_stays_anonymous() {
     let app = layer().layer(service_fn(inner));
     let front = layer().layer(service_fn(move |_: Request<()>| app.clone().oneshot(request(None))));
     let response = front.oneshot(request(Some(1))).await.unwrap();
@@ -99,7 +99,7 @@ async fn an_anonymous_request_made_within_a_request_is_anonymous() {
 }
 
 #[tokio::test]
-async fn a_reusing_layer_reuses_the_innermost_context_also_when_an_outer_one_left_an_extension() {
+async fn reuse_prefers_the_innermost_context_over_an_extension() {
     let second = ServiceBuilder::new().layer(layer()).layer(layer().nesting(Nesting::Reuse)).service_fn(inner);
     let first = layer().insert_extension().layer(service_fn(move |mut request: Request<()>| {
         request.headers_mut().insert(User::HEADER, 2.into());

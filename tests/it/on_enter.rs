@@ -1,4 +1,4 @@
-//! `Store::on_enter`: what other libraries keep current comes along. The places are those of the table in `reach`.
+//! `Store::on_enter`: other libraries' guards are active wherever the context is current. See also `availability`.
 
 use std::{
     cell::RefCell,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 thread_local! {
-    /// What is entered on this thread, outermost first: a library that keeps something current.
+    /// The guards entered on this thread, outermost first. It stands for the thread-local of another library.
     static ENTERED: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -33,7 +33,7 @@ fn entered() -> Vec<&'static str> {
     ENTERED.with_borrow(Clone::clone)
 }
 
-/// The guard of such a library: the one that was entered last has to be dropped first.
+/// A guard of such a library. Guards have to be dropped in reverse order.
 struct Guard(&'static str);
 
 impl Guard {
@@ -61,7 +61,7 @@ fn context(names: &[&'static str]) -> RequestContext {
     RequestContext::new(store(1, names))
 }
 
-/// A layer whose setup registers a closure for each name.
+/// Creates a layer whose setup registers a closure for each name.
 fn layer(
     names: &'static [&'static str],
 ) -> RequestContextLayer<impl Fn(&mut Store, &mut http::request::Parts) + Clone> {
@@ -80,7 +80,7 @@ fn closures_run_in_order_and_guards_are_dropped_in_reverse() {
 }
 
 #[test]
-fn closures_and_the_drops_of_guards_run_in_the_context() {
+fn closures_and_guard_drops_run_in_the_context() {
     let (recorder, mut reports) = recorder();
     let mut store = Store::new().with_value(User(1));
     let seen = recorder.clone();
@@ -106,7 +106,7 @@ fn a_child_runs_the_closures_of_its_parents_first() {
 }
 
 #[test]
-fn a_context_that_is_current_does_not_run_its_closures_again() {
+fn entering_the_current_context_skips_its_closures() {
     let context = context(&["one"]);
     let other = RequestContext::new(store(2, &["two"]));
     context.sync_scope(|| {
@@ -119,14 +119,14 @@ fn a_context_that_is_current_does_not_run_its_closures_again() {
 }
 
 #[test]
-fn exit_leaves_the_context_and_keeps_what_other_libraries_keep_current() {
+fn exit_keeps_the_guards_of_other_libraries() {
     context(&["one"]).sync_scope(|| {
         assert_eq!(RequestContext::sync_exit(|| (User::name(), entered())), (String::from("nobody"), vec!["one"]));
     });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn guards_are_entered_wherever_the_context_is_carried() {
+async fn guards_are_entered_wherever_the_context_is_propagated() {
     let seen = context(&["one", "two"])
         .scope(async {
             let bound = RequestContext::bind(entered);
@@ -152,14 +152,14 @@ async fn guards_are_entered_wherever_the_context_is_carried() {
 }
 
 #[tokio::test]
-async fn a_run_has_the_closures_of_the_context_of_its_first_poll() {
+async fn run_inherits_closures_at_its_first_poll() {
     let job = store(2, &["job", "job too"]).run(async { entered() });
     assert_eq!(context(&["request"]).scope(job).await, ["request", "request", "job", "job too"]);
     let job = context(&["request"]).sync_scope(|| store(2, &["job"]).run(async { entered() }));
     assert_eq!(job.await, ["job"]);
 }
 
-/// What is entered in the inner of two layers.
+/// Returns the guards that are active below two nested layers.
 async fn nested(nesting: Nesting) -> Vec<&'static str> {
     let inner = service_fn(async |_: Request<()>| Ok::<_, &str>(Response::new(entered().join(" "))));
     let mut service = layer(&["outer"]).layer(layer(&["inner"]).nesting(nesting).layer(inner));
@@ -168,13 +168,13 @@ async fn nested(nesting: Nesting) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn an_inner_layer_adds_its_closures_to_what_is_entered() {
+async fn inner_layer_adds_its_closures_unless_it_reuses() {
     assert_eq!(nested(Nesting::Override).await, ["outer", "inner"]);
     assert_eq!(nested(Nesting::Inherit).await, ["outer", "outer", "inner"]);
     assert_eq!(nested(Nesting::Reuse).await, ["outer"]);
 }
 
-/// A store whose second closure of three panics while the switch is on.
+/// Creates a store with three closures. The second panics while the switch is on.
 fn panicking(switch: &Arc<AtomicBool>) -> Store {
     let mut store = store(1, &["one"]);
     let panics = Arc::clone(switch);
@@ -187,18 +187,20 @@ fn panicking(switch: &Arc<AtomicBool>) -> Store {
 }
 
 #[test]
-fn a_panic_in_a_closure_leaves_what_was_entered_and_goes_on() {
+fn panic_in_a_closure_drops_earlier_guards_and_propagates() {
     let context = RequestContext::new(panicking(&Arc::new(AtomicBool::new(true))));
     RequestContext::new(store(2, &["outer"])).sync_scope(|| {
-        let panic = catch_unwind(AssertUnwindSafe(|| context.sync_scope(|| unreachable!("it was not entered"))));
+        let panic =
+            catch_unwind(AssertUnwindSafe(|| context.sync_scope(|| unreachable!("the context was not entered"))));
         assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "on entry");
         assert_eq!((User::name(), entered()), (String::from("user 2"), vec!["outer"]));
     });
     assert_eq!(entered(), NOTHING);
 }
 
+/// The inner future is still dropped in the context, and guards that were entered are dropped.
 #[test]
-fn a_panic_in_a_closure_is_contained_in_a_drop_which_runs_in_the_context() {
+fn panic_in_a_closure_during_a_drop_is_caught() {
     let (recorder, mut reports) = recorder();
     let switch = Arc::new(AtomicBool::new(false));
     let context = RequestContext::new(panicking(&switch));
@@ -215,7 +217,7 @@ fn a_panic_in_a_closure_is_contained_in_a_drop_which_runs_in_the_context() {
     assert_eq!(entered(), NOTHING);
 }
 
-/// Expects that just these are entered when it is dropped.
+/// Asserts in its drop that exactly these guards are active.
 struct DropsEntered(Vec<&'static str>);
 
 impl Drop for DropsEntered {
@@ -225,7 +227,7 @@ impl Drop for DropsEntered {
 }
 
 #[test]
-fn a_guard_that_panics_in_its_drop_keeps_no_other_from_being_dropped() {
+fn panic_in_a_guard_drop_does_not_skip_other_guards() {
     struct PanicsInDrop(#[expect(dead_code, reason = "dropped after this")] Guard);
 
     impl Drop for PanicsInDrop {
@@ -240,13 +242,13 @@ fn a_guard_that_panics_in_its_drop_keeps_no_other_from_being_dropped() {
     let context = RequestContext::new(store);
     assert_eq!(context.sync_scope(entered), ["one", "two", "three"]);
     assert_eq!((User::name(), entered()), (String::from("nobody"), vec![]));
-    // Also while another panic unwinds.
+    // The same holds while another panic unwinds.
     let panic = catch_unwind(AssertUnwindSafe(|| context.sync_scope(|| panic_any("inside"))));
     assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "inside");
     assert_eq!((User::name(), entered()), (String::from("nobody"), vec![]));
 }
 
-/// Serves a request whose closures begin to panic at a step of its life, and returns what was reported.
+/// Serves a request whose closures start to panic at the given step, and returns the reports.
 fn panics_from(step: usize) -> Vec<String> {
     let (recorder, mut reports) = recorder();
     let switch = Arc::new(AtomicBool::new(step == 0));
@@ -279,7 +281,7 @@ fn panics_from(step: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_panic_in_a_closure_is_a_panic_of_the_request() {
+fn panic_in_a_closure_ends_the_request() {
     assert_eq!(panics_from(0), ["end Panicked: user 1"], "call");
     assert_eq!(panics_from(1), ["body dropped: user 1", "end Panicked: user 1"], "poll");
     assert_eq!(panics_from(2), ["body dropped: user 1", "end Panicked: user 1"], "frame");
@@ -287,7 +289,7 @@ fn a_panic_in_a_closure_is_a_panic_of_the_request() {
 }
 
 #[test]
-fn closures_may_read_the_context_enter_scopes_and_be_entered_again() {
+fn closures_may_read_the_context_and_enter_scopes() {
     let mut store = store(1, &[]);
     store.on_enter(|| {
         let current = RequestContext::current().unwrap();
@@ -297,13 +299,13 @@ fn closures_may_read_the_context_enter_scopes_and_be_entered_again() {
         RequestContext::set(User::name()).unwrap();
         drop(current.scope(DropsEntered(Vec::new())));
     });
-    let recursion =
+    let result =
         catch_unwind(AssertUnwindSafe(|| RequestContext::new(store).sync_scope(RequestContext::get::<String>)));
-    assert!(recursion.is_ok());
+    assert!(result.is_ok());
 }
 
 #[test]
-fn closures_are_dropped_with_the_store_in_no_context() {
+fn closures_are_dropped_outside_any_context() {
     let (recorder, mut reports) = recorder();
     let held = |what| {
         let held = recorder.drop_of(what);
@@ -325,7 +327,7 @@ fn closures_are_dropped_with_the_store_in_no_context() {
 }
 
 #[test]
-fn a_hundred_thousand_nested_closures_are_entered_and_dropped_without_overflow() {
+fn nested_closures_do_not_overflow_the_stack() {
     let mut context = context(&[]);
     let count = Arc::new(());
     for _ in 0..100_000 {
@@ -340,7 +342,7 @@ fn a_hundred_thousand_nested_closures_are_entered_and_dropped_without_overflow()
 }
 
 #[test]
-fn a_closure_that_panics_at_thread_exit_is_contained() {
+fn panic_in_a_closure_at_thread_exit_is_caught() {
     struct Parked(Option<Box<dyn std::any::Any>>);
 
     impl Drop for Parked {
@@ -351,7 +353,7 @@ fn a_closure_that_panics_at_thread_exit_is_contained() {
 
     thread_local! {
         static PARKED: RefCell<Parked> = const { RefCell::new(Parked(None)) };
-        /// Another library's, which is dropped first.
+        /// The thread-local of another library.
         static LIBRARY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     }
 
@@ -361,7 +363,7 @@ fn a_closure_that_panics_at_thread_exit_is_contained() {
         store.on_enter(|| LIBRARY.with_borrow_mut(|entered| entered.push(1)));
         let held = recorder.drop_of("dropped");
         let body = RequestContext::new(store).scope(held);
-        // The destructors run in the order of registration, which is that of the first access.
+        // The order of the first accesses determines the order of the destructors.
         LIBRARY.with_borrow_mut(Vec::clear);
         PARKED.with_borrow_mut(|parked| parked.0 = Some(Box::new(body)));
     })

@@ -1,5 +1,6 @@
-//! Other libraries' contexts, registered with `Store::on_enter`, are current wherever the request's is: over real sockets,
-//! HTTP/1.1, HTTP/2 and gRPC, while two hundred requests overlap.
+//! Contexts of other libraries, registered with `Store::on_enter`, are current wherever the request's context is.
+//!
+//! Tested with real sockets, HTTP/1.1, HTTP/2 and gRPC, and 200 overlapping requests.
 
 mod opentelemetry;
 mod requests;
@@ -33,20 +34,20 @@ impl Protocol {
     const ALL: [Self; 3] = [Self::Http(Version::HTTP_11), Self::Http(Version::HTTP_2), Self::Grpc];
 }
 
-/// Counts places and records where the wrong context was current.
+/// Counts the places where code ran, and records where the wrong context was current.
 #[derive(Default)]
-struct Sightings {
+struct Observations {
     /// How often code ran in each place.
     counts: Mutex<BTreeMap<String, usize>>,
     /// The places where the wrong context was current.
-    wrong: Mutex<Vec<String>>,
+    mismatches: Mutex<Vec<String>>,
 }
 
-impl Sightings {
+impl Observations {
     fn record(&self, place: &str, expected: Option<u32>, current: Option<u32>) {
         *self.counts.lock().unwrap().entry(String::from(place)).or_default() += 1;
         if current != expected {
-            self.wrong.lock().unwrap().push(format!("{place}: {current:?} instead of {expected:?}"));
+            self.mismatches.lock().unwrap().push(format!("{place}: {current:?} instead of {expected:?}"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which context a layer inherits from or reuses: that of the request's extensions, or the current one.
+//! Which context a layer inherits from or reuses: the one in the request's extensions, or the current one.
 
 use std::{
     convert::Infallible,
@@ -18,14 +18,14 @@ use crate::{
 #[derive(Clone, Copy)]
 struct Deadline(&'static str);
 
-/// What the setup read.
+/// The values that the setup read.
 #[derive(Clone, Debug, PartialEq)]
 struct InSetup(String);
 
 type Context<'a> = Option<&'a RequestContext>;
 
 #[tokio::test]
-async fn a_layer_below_others_finds_the_nearest_context() {
+async fn layer_inherits_from_the_nearest_live_context() {
     let deadline = || Store::new().with_value(Deadline("9s"));
     let request = &RequestContext::new(Store::new().with_value(User(1)));
     let [child, other] = [&request.child(deadline()), &RequestContext::new(Store::new().with_value(User(2)))];
@@ -34,7 +34,7 @@ async fn a_layer_below_others_finds_the_nearest_context() {
     let ended_child = &ended.child(deadline());
     let ended_job = &request.scope(async { deadline().run(async { RequestContext::current().unwrap() }).await }).await;
 
-    // The context in the extensions, the current one, and what is read below a layer that inherits and one that reuses.
+    // Columns: context in the extensions, current context, values read below a layer with `Inherit`, and with `Reuse`.
     let rows: [(Context<'_>, Context<'_>, &str, &str); 15] = [
         (None, None, "nobody, own", "nobody, own"),
         (None, Some(request), "user 1, own", "user 1"),
@@ -63,7 +63,7 @@ async fn a_layer_below_others_finds_the_nearest_context() {
 }
 
 #[tokio::test]
-async fn a_handle_of_a_dropped_context_is_ignored() {
+async fn handle_of_a_dropped_context_is_ignored() {
     let dropped = RequestContext::new(Store::new().with_value(User(1))).downgrade();
     let other = RequestContext::new(Store::new().with_value(User(2)));
     for (current, expected) in [(None, "nobody, own"), (Some(&other), "user 2, own")] {
@@ -72,7 +72,7 @@ async fn a_handle_of_a_dropped_context_is_ignored() {
 }
 
 #[test]
-fn a_panic_in_a_setup_ends_a_child_of_the_outer_context() {
+fn panic_in_the_setup_ends_a_child_of_the_outer_context() {
     let (recorder, mut reports) = recorder();
     let setup = |store: &mut Store, _: &mut Parts| {
         store.on_end(recorder.end_of("setup"));
@@ -88,7 +88,7 @@ fn a_panic_in_a_setup_ends_a_child_of_the_outer_context() {
     assert!(!RequestContext::is_active());
 }
 
-/// What a service reads below a layer that adds a tenant of its own, and what that layer's setup read, if it ran.
+/// Returns what a service reads below a layer that inserts its own tenant, and what the layer's setup read, if it ran.
 async fn below(
     nesting: Nesting,
     extension: Option<WeakRequestContext>,
@@ -117,7 +117,7 @@ async fn below(
     (text(response).await, in_setup)
 }
 
-/// All that can be read here.
+/// Lists the values that can be read here.
 fn seen() -> String {
     let user = User::name();
     let deadline = RequestContext::get().map(|Deadline(left)| left);

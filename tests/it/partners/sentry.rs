@@ -1,4 +1,4 @@
-//! Sentry: the current `Hub`, and the events that are captured with it.
+//! Sentry: the current `Hub`, and the events captured with it.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ impl Partner for Sentry {
         store.on_enter(move || HubSwitchGuard::new(Arc::clone(&hub)));
     }
 
-    /// Also captures an event that says which request is expected.
+    /// Also captures an event whose message is the expected request.
     fn current(&self, expected: Option<u32>) -> Option<u32> {
         let hub = Hub::current();
         hub.capture_message(&format!("{expected:?}"), Level::Info);
@@ -47,9 +47,9 @@ fn tag(event: &Event<'_>) -> Option<u32> {
 fn sentry_hub_is_current_with_the_request() {
     for protocol in Protocol::ALL {
         let transport = TestTransport::new();
-        let visits = serve_all(&Sentry::new(&transport), protocol);
+        let checks = serve_all(&Sentry::new(&transport), protocol);
         let events = transport.fetch_and_clear_events();
-        assert_eq!(events.len(), visits, "{protocol:?}");
+        assert_eq!(events.len(), checks, "{protocol:?}");
         for event in events {
             assert_eq!(event.message, Some(format!("{:?}", Some(tag(&event).unwrap()))), "{protocol:?}");
         }

@@ -1,4 +1,4 @@
-//! `tracing`: the current span, and when it is closed.
+//! `tracing`: the current span, and how often it is closed.
 
 use std::{
     fmt, mem,
@@ -40,12 +40,12 @@ impl Partner for Tracing {
     }
 
     fn start_thread(&self) {
-        // For as long as the thread runs.
+        // Stays subscribed until the thread exits.
         mem::forget(Subscribed::new(Arc::clone(&self.0)));
     }
 }
 
-/// The request of a span.
+/// The request number of a span.
 #[derive(Default)]
 struct Number(u32);
 
@@ -57,7 +57,7 @@ impl Visit for Number {
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
 
-/// The requests whose spans were closed.
+/// The request numbers of the closed spans.
 #[derive(Clone, Default)]
 struct Closed(Arc<Mutex<Vec<u32>>>);
 
