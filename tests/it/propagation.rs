@@ -1,4 +1,4 @@
-//! Headers that travel on: which ones, how much of them, and what arrives.
+//! Which headers are propagated, within which limits, and what arrives at the next service.
 
 mod extract;
 mod hop_by_hop;
@@ -15,7 +15,7 @@ mod wire;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts};
 use tower_request_context::{HeaderPropagator, RequestContext, Store};
 
-/// Lines of headers, as they would stand in a message.
+/// Header names and values, as they would appear in a message.
 pub(crate) type Lines<'a> = &'a [(&'static str, &'a str)];
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -40,20 +40,20 @@ pub(crate) fn head(headers: HeaderMap) -> Parts {
     head
 }
 
-fn captured(propagator: &HeaderPropagator, headers: HeaderMap) -> Store {
+fn extracted(propagator: &HeaderPropagator, headers: HeaderMap) -> Store {
     let mut store = Store::new();
     propagator.extract(&mut store, &head(headers));
     store
 }
 
-/// What a call gets that is made in a context and has no headers of its own.
+/// Returns the headers that are injected into an empty header map in this context.
 fn injected(propagator: &HeaderPropagator, context: &RequestContext) -> HeaderMap {
     let mut headers = HeaderMap::new();
     context.sync_scope(|| propagator.inject(&mut headers));
     headers
 }
 
-/// What goes out of what came in.
-pub(crate) fn sent_on(propagator: &HeaderPropagator, came_in: HeaderMap) -> HeaderMap {
-    injected(propagator, &RequestContext::new(captured(propagator, came_in)))
+/// Returns the headers that are propagated for these inbound headers.
+pub(crate) fn sent_on(propagator: &HeaderPropagator, inbound: HeaderMap) -> HeaderMap {
+    injected(propagator, &RequestContext::new(extracted(propagator, inbound)))
 }

@@ -1,4 +1,4 @@
-//! What a capture takes from a request, and what it leaves there.
+//! Extracting headers from requests.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -12,9 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use hyper::body::Bytes;
 use tower_request_context::{HeaderPropagator, RequestContext, RequestIdPolicy, Store};
 
-use super::{OTHER_TRACEPARENT, TRACEPARENT, captured, head, headers, injected, lines, listing, sent_on};
+use super::{OTHER_TRACEPARENT, TRACEPARENT, extracted, head, headers, injected, lines, listing, sent_on};
 
-/// What a server says of the other end of a connection.
+/// The peer's address, as a server puts it into the request's extensions.
 #[derive(Clone)]
 struct Peer(SocketAddr);
 
@@ -29,52 +29,52 @@ fn from_loopback(propagator: HeaderPropagator) -> HeaderPropagator {
 }
 
 #[test]
-fn a_second_capture_adds_to_the_first() {
+fn second_extraction_adds_to_the_first() {
     let (tenant, zone) = (listing(["x-tenant"]), listing(["x-zone"]));
-    let came_in = lines(&[("x-tenant", "cats"), ("x-zone", "eu")]);
-    let mut store = captured(&tenant, came_in.clone());
-    zone.extract(&mut store, &head(came_in.clone()));
-    assert_eq!(injected(&listing(["x-zone", "x-tenant"]), &RequestContext::new(store)), came_in);
+    let inbound = lines(&[("x-tenant", "cats"), ("x-zone", "eu")]);
+    let mut store = extracted(&tenant, inbound.clone());
+    zone.extract(&mut store, &head(inbound.clone()));
+    assert_eq!(injected(&listing(["x-zone", "x-tenant"]), &RequestContext::new(store)), inbound);
 }
 
 #[test]
-fn the_last_capture_has_the_last_word_on_a_header_that_both_found() {
+fn last_extraction_of_a_header_wins() {
     let propagator = listing(["x-tenant", "x-zone"]);
-    let mut store = captured(&propagator, lines(&[("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu")]));
+    let mut store = extracted(&propagator, lines(&[("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu")]));
     propagator.extract(&mut store, &head(lines(&[("x-tenant", "mice"), ("x-tenant", "owls")])));
     let both = lines(&[("x-tenant", "mice"), ("x-tenant", "owls"), ("x-zone", "eu")]);
     assert_eq!(injected(&propagator, &RequestContext::new(store)), both);
 }
 
 #[test]
-fn a_capture_that_finds_nothing_takes_nothing_away() {
+fn extraction_without_headers_removes_nothing() {
     let propagator = listing(["x-tenant"]);
-    let mut store = captured(&propagator, lines(&[("x-tenant", "cats")]));
+    let mut store = extracted(&propagator, lines(&[("x-tenant", "cats")]));
     propagator.extract(&mut store, &head(HeaderMap::new()));
     propagator.clone().trust_if(|_| false).extract(&mut store, &head(lines(&[("x-tenant", "dogs")])));
     assert_eq!(injected(&propagator, &RequestContext::new(store)), lines(&[("x-tenant", "cats")]));
 }
 
 #[test]
-fn another_trace_that_is_captured_later_does_not_take_over_the_state_of_the_first() {
+fn later_traceparent_does_not_keep_the_first_tracestate() {
     let propagator = HeaderPropagator::trace_context();
-    let mut store = captured(&propagator, lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]));
+    let mut store = extracted(&propagator, lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]));
     propagator.extract(&mut store, &head(lines(&[("traceparent", OTHER_TRACEPARENT)])));
     let other = lines(&[("traceparent", OTHER_TRACEPARENT)]);
     assert_eq!(injected(&propagator, &RequestContext::new(store)), other);
 }
 
 #[test]
-fn a_trace_that_is_captured_twice_keeps_its_state() {
-    let came_in = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1"), ("x-tenant", "cats")]);
-    let mut store = captured(&HeaderPropagator::trace_context(), came_in.clone());
-    listing(["x-tenant", "traceparent"]).extract(&mut store, &head(came_in.clone()));
+fn traceparent_extracted_twice_keeps_its_tracestate() {
+    let inbound = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1"), ("x-tenant", "cats")]);
+    let mut store = extracted(&HeaderPropagator::trace_context(), inbound.clone());
+    listing(["x-tenant", "traceparent"]).extract(&mut store, &head(inbound.clone()));
     let all = HeaderPropagator::trace_context().header("x-tenant");
-    assert_eq!(injected(&all, &RequestContext::new(store)), came_in);
+    assert_eq!(injected(&all, &RequestContext::new(store)), inbound);
 }
 
 #[test]
-fn a_state_does_not_travel_without_its_trace() {
+fn tracestate_is_not_propagated_without_traceparent() {
     let trace = HeaderPropagator::trace_context();
     let state = ("tracestate", "cats=1");
     assert_eq!(sent_on(&trace, lines(&[state])), HeaderMap::new());
@@ -84,19 +84,19 @@ fn a_state_does_not_travel_without_its_trace() {
 }
 
 #[test]
-fn a_state_that_is_captured_without_its_trace_does_not_join_the_one_before() {
+fn lone_tracestate_does_not_replace_an_earlier_one() {
     let propagator = HeaderPropagator::trace_context();
     let first = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
     let too_long = "0".repeat(8193);
     for second in [&[("tracestate", "dogs=1")][..], &[("traceparent", &too_long), ("tracestate", "dogs=1")]] {
-        let mut store = captured(&propagator, first.clone());
+        let mut store = extracted(&propagator, first.clone());
         propagator.extract(&mut store, &head(lines(second)));
         assert_eq!(injected(&propagator, &RequestContext::new(store)), first);
     }
 }
 
 #[test]
-fn an_id_travels_for_a_stranger_whose_trace_does_not() {
+fn request_id_is_propagated_for_untrusted_peers() {
     let ids = RequestIdPolicy::new();
     let id = listing(["x-request-id"]);
     let trace = HeaderPropagator::trace_context();
@@ -114,53 +114,53 @@ fn an_id_travels_for_a_stranger_whose_trace_does_not() {
 }
 
 #[test]
-fn nothing_is_captured_from_a_peer_that_is_not_trusted() {
+fn nothing_is_extracted_from_untrusted_peers() {
     let trusting = from_loopback(HeaderPropagator::trace_context());
-    let came_in = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
-    let mut head = head(came_in.clone());
+    let inbound = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
+    let mut head = head(inbound.clone());
     for (peer, expected) in [
         (None, HeaderMap::new()),
         (Some(Peer::at([10, 0, 0, 1])), HeaderMap::new()),
-        (Some(Peer::at([127, 0, 0, 1])), came_in),
+        (Some(Peer::at([127, 0, 0, 1])), inbound),
     ] {
         if let Some(peer) = peer {
             head.extensions.insert(peer);
         }
         let mut store = Store::new();
         trusting.extract(&mut store, &head);
-        // Whether to trust is asked on the way in and not again on the way out.
+        // Trust is checked when headers are extracted, and not again when they are injected.
         assert_eq!(injected(&trusting, &RequestContext::new(store)), expected);
     }
 }
 
 #[test]
-fn trust_is_asked_once_a_capture_and_shown_the_whole_head() {
-    let asked = Arc::new(AtomicU32::new(0));
-    let counter = Arc::clone(&asked);
+fn trust_if_runs_once_per_extraction_with_all_parts() {
+    let runs = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&runs);
     let propagator = listing(["x-tenant", "x-zone"]).trust_if(move |head| {
         counter.fetch_add(1, Ordering::Relaxed);
         head.uri.path() == "/inside" && head.headers["x-proof"] == "signed"
     });
-    let came_in = [("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu"), ("x-proof", "signed")];
+    let inbound = [("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu"), ("x-proof", "signed")];
     let mut head = Request::get("/inside").body(()).unwrap().into_parts().0;
-    head.headers = lines(&came_in);
+    head.headers = lines(&inbound);
     let mut store = Store::new();
     propagator.extract(&mut store, &head);
-    assert_eq!(injected(&propagator, &RequestContext::new(store)), lines(&came_in[..3]));
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(injected(&propagator, &RequestContext::new(store)), lines(&inbound[..3]));
+    assert_eq!(runs.load(Ordering::Relaxed), 1);
 }
 
 #[test]
-fn the_lines_of_a_header_keep_their_number_their_order_and_their_bytes() {
+fn header_values_keep_their_count_order_and_bytes() {
     let every_byte: Vec<u8> = (0x20..=0xff).filter(|byte| *byte != 0x7f).chain([b'\t']).collect();
     let values: [&[u8]; 7] = [b"b", b"", b" a ", b"b", &every_byte, b"", b"a,b;c=\"d\""];
-    let came_in = headers(values.map(|value| ("x-tenant", value)));
-    let went_out = sent_on(&listing(["x-tenant"]), came_in);
-    assert!(went_out.get_all("x-tenant").iter().map(HeaderValue::as_bytes).eq(values));
+    let inbound = headers(values.map(|value| ("x-tenant", value)));
+    let outbound = sent_on(&listing(["x-tenant"]), inbound);
+    assert!(outbound.get_all("x-tenant").iter().map(HeaderValue::as_bytes).eq(values));
 }
 
 #[test]
-fn what_was_captured_does_not_keep_the_buffer_of_the_request_alive() {
+fn extracted_headers_do_not_retain_the_request_buffer() {
     let propagator = listing(["x-tenant"]);
     let buffer = Bytes::from(b"GET / HTTP/1.1\r\nx-tenant: the cats of ada\r\n\r\n".to_vec());
     let value = HeaderValue::from_maybe_shared(buffer.slice(26..41)).unwrap();
@@ -170,54 +170,54 @@ fn what_was_captured_does_not_keep_the_buffer_of_the_request_alive() {
     assert!(!buffer.is_unique());
     drop(head);
     assert!(buffer.is_unique());
-    let went_out = injected(&propagator, &RequestContext::new(store));
-    assert_eq!(went_out, lines(&[("x-tenant", "the cats of ada")]));
+    let outbound = injected(&propagator, &RequestContext::new(store));
+    assert_eq!(outbound, lines(&[("x-tenant", "the cats of ada")]));
     assert!(buffer.is_unique());
 }
 
 #[test]
-fn all_values_are_sensitive_but_those_of_the_trace_and_the_request_id() {
+fn only_trace_and_id_values_are_not_sensitive() {
     let names = ["traceparent", "tracestate", "x-request-id", "x-tenant", "baggage", "x-b3-traceid"];
-    let went_out = sent_on(&listing(names), lines(&names.map(|name| (name, "7"))));
-    assert_eq!(names.map(|name| went_out[name].is_sensitive()), [false, false, false, true, true, true]);
-    assert_eq!(format!("{:?}", went_out["x-tenant"]), "Sensitive");
+    let outbound = sent_on(&listing(names), lines(&names.map(|name| (name, "7"))));
+    assert_eq!(names.map(|name| outbound[name].is_sensitive()), [false, false, false, true, true, true]);
+    assert_eq!(format!("{:?}", outbound["x-tenant"]), "Sensitive");
 }
 
 #[test]
-fn a_value_that_is_sensitive_stays_so() {
+fn sensitive_values_stay_sensitive() {
     let names = ["traceparent", "tracestate", "x-request-id", "x-tenant"];
-    let mut came_in = lines(&names.map(|name| (name, "7")));
-    came_in.values_mut().for_each(|value| value.set_sensitive(true));
-    assert!(sent_on(&listing(names), came_in).values().all(HeaderValue::is_sensitive));
+    let mut inbound = lines(&names.map(|name| (name, "7")));
+    inbound.values_mut().for_each(|value| value.set_sensitive(true));
+    assert!(sent_on(&listing(names), inbound).values().all(HeaderValue::is_sensitive));
 }
 
 #[test]
-fn the_id_that_a_policy_gave_the_request_travels() {
+fn id_set_by_a_policy_is_propagated() {
     let propagator = listing(["x-request-id"]);
     let mut head = head(lines(&[("x-request-id", "a stranger's")]));
     let mut store = Store::new();
     let id = RequestIdPolicy::new().apply(&mut store, &mut head);
     propagator.extract(&mut store, &head);
-    let went_out = injected(&propagator, &RequestContext::new(store));
-    assert_eq!(went_out, headers([("x-request-id", id.as_str())]));
+    let outbound = injected(&propagator, &RequestContext::new(store));
+    assert_eq!(outbound, headers([("x-request-id", id.as_str())]));
 }
 
-// The rule of W3C's test suite, `test_traceparent_duplicated`: each reader starts a trace of its own.
+// W3C's test suite, `test_traceparent_duplicated`: a service that receives two traceparents starts a new trace.
 #[test]
-fn a_trace_with_several_traceparents_is_not_captured() {
+fn duplicate_traceparents_are_not_extracted() {
     let trace = HeaderPropagator::trace_context().header("x-tenant");
     let rest = [("tracestate", "cats=1"), ("x-tenant", "cats")];
     for second in [OTHER_TRACEPARENT, TRACEPARENT, "", "nonsense"] {
         for repeated in [[TRACEPARENT, second], [second, TRACEPARENT]] {
-            let came_in = headers(repeated.map(|line| ("traceparent", line)).into_iter().chain(rest));
-            assert_eq!(sent_on(&trace, came_in.clone()), lines(&rest[1..]));
+            let inbound = headers(repeated.map(|line| ("traceparent", line)).into_iter().chain(rest));
+            assert_eq!(sent_on(&trace, inbound.clone()), lines(&rest[1..]));
 
             let first = lines(&[("traceparent", TRACEPARENT), ("tracestate", "dogs=1")]);
-            let mut store = captured(&trace, first.clone());
-            trace.extract(&mut store, &head(came_in));
+            let mut store = extracted(&trace, first.clone());
+            trace.extract(&mut store, &head(inbound));
             let mut sent = injected(&trace, &RequestContext::new(store));
             assert_eq!(sent.remove("x-tenant").unwrap(), "cats");
-            assert_eq!(sent, first, "what was captured before stays");
+            assert_eq!(sent, first, "headers extracted before are kept");
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Headers that a request's `Connection` header nominates belong to its connection, and go no further.
+//! Headers that the `Connection` header nominates belong to one connection and are not propagated.
 
 use http::{HeaderMap, HeaderValue, Version, header::CONNECTION};
 use tower_request_context::{HeaderPropagator, RequestContext, RequestIdPolicy, Store};
 
-use super::{TRACEPARENT, captured, head, injected, lines, listing, relay::Relay, sent_on};
+use super::{TRACEPARENT, extracted, head, injected, lines, listing, relay::Relay, sent_on};
 
-/// Which of two headers go on, if the request has these lines of `Connection`.
+/// Returns which of two headers are propagated if the request has these `Connection` headers.
 fn sent_with(connection: &[&[u8]]) -> HeaderMap {
-    let mut came_in = lines(&[("x-tenant", "cats"), ("x-zone", "eu")]);
+    let mut inbound = lines(&[("x-tenant", "cats"), ("x-zone", "eu")]);
     for line in connection {
-        came_in.append(CONNECTION, HeaderValue::from_bytes(line).unwrap());
+        inbound.append(CONNECTION, HeaderValue::from_bytes(line).unwrap());
     }
-    sent_on(&listing(["x-tenant", "x-zone"]), came_in)
+    sent_on(&listing(["x-tenant", "x-zone"]), inbound)
 }
 
 #[test]
-fn a_nominated_header_is_not_captured() {
+fn nominated_headers_are_not_extracted() {
     let without_tenant = lines(&[("x-zone", "eu")]);
     let lines_with_tenant: [&[&[u8]]; 12] = [
         &[b"x-tenant"],
@@ -38,7 +38,7 @@ fn a_nominated_header_is_not_captured() {
 }
 
 #[test]
-fn other_options_of_the_connection_keep_nothing_back() {
+fn other_connection_options_have_no_effect() {
     let both = lines(&[("x-tenant", "cats"), ("x-zone", "eu")]);
     let options: [&[&[u8]]; 8] = [
         &[],
@@ -56,24 +56,24 @@ fn other_options_of_the_connection_keep_nothing_back() {
 }
 
 #[test]
-fn a_nominated_header_takes_no_room_from_the_others() {
-    let came_in = lines(&[("connection", "x-tenant"), ("x-tenant", "123"), ("x-zone", "12345678")]);
+fn nominated_headers_do_not_count_towards_limits() {
+    let inbound = lines(&[("connection", "x-tenant"), ("x-tenant", "123"), ("x-zone", "12345678")]);
     assert_eq!(
-        sent_on(&listing(["x-tenant", "x-zone"]).max_header_bytes(8).max_total_bytes(8), came_in),
+        sent_on(&listing(["x-tenant", "x-zone"]).max_header_bytes(8).max_total_bytes(8), inbound),
         lines(&[("x-zone", "12345678")])
     );
 }
 
 #[test]
-fn a_nominated_header_replaces_none_that_was_captured_before() {
+fn nominated_header_does_not_replace_an_earlier_one() {
     let propagator = listing(["x-tenant"]);
-    let mut store = captured(&propagator, lines(&[("x-tenant", "cats")]));
+    let mut store = extracted(&propagator, lines(&[("x-tenant", "cats")]));
     propagator.extract(&mut store, &head(lines(&[("connection", "x-tenant"), ("x-tenant", "dogs")])));
     assert_eq!(injected(&propagator, &RequestContext::new(store)), lines(&[("x-tenant", "cats")]));
 }
 
 #[test]
-fn a_nominated_trace_goes_no_further_and_neither_does_its_state() {
+fn nominated_traceparent_also_drops_tracestate() {
     let trace = HeaderPropagator::trace_context();
     let with = |nominated| lines(&[("connection", nominated), ("traceparent", TRACEPARENT), ("tracestate", "cats=1")]);
     assert_eq!(sent_on(&trace, with("traceparent")), HeaderMap::new());
@@ -81,7 +81,7 @@ fn a_nominated_trace_goes_no_further_and_neither_does_its_state() {
 }
 
 #[test]
-fn a_client_that_nominates_the_id_does_not_keep_it_back() {
+fn nominating_the_request_id_does_not_suppress_it() {
     let propagator = listing(["x-request-id"]);
     let (mut store, mut head) =
         (Store::new(), head(lines(&[("connection", "x-request-id"), ("x-request-id", "forged")])));
@@ -92,7 +92,7 @@ fn a_client_that_nominates_the_id_does_not_keep_it_back() {
 }
 
 #[tokio::test]
-async fn a_header_nominated_over_a_bare_socket_does_not_arrive() {
+async fn nominated_header_is_not_relayed_over_a_socket() {
     let mut relay = Relay::new(listing(["x-tenant", "x-zone"]), Version::HTTP_11).await;
     let arrived = relay.write("x-tenant: cats\r\nConnection: Keep-Alive, X-Tenant\r\nx-zone: eu\r\n").await;
     assert_eq!(arrived, lines(&[("x-zone", "eu")]));

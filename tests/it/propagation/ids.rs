@@ -1,4 +1,4 @@
-//! The id of the context is the one that is propagated, in whichever order the calls were made.
+//! The context's request id is propagated, whatever the order in which the policy and the propagator are called.
 
 use std::{convert::Infallible, iter, sync::mpsc};
 
@@ -19,17 +19,17 @@ const ID: &str = "x-request-id";
 const CORRELATION: &str = "x-correlation-id";
 const FORGED: Lines<'_> = &[(ID, "forged"), (CORRELATION, "forged too"), ("x-tenant", "cats")];
 
-/// What a setup does, one after the other.
+/// A call in a setup closure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step {
     Apply,
-    Capture,
+    Extract,
     Inject,
 }
 
-/// Each sequence of up to three steps.
+/// Returns each sequence of up to three steps.
 fn sequences() -> Vec<Vec<Step>> {
-    let steps = [Step::Apply, Step::Capture, Step::Inject];
+    let steps = [Step::Apply, Step::Extract, Step::Inject];
     let longer = |shorter: &Vec<Vec<Step>>| {
         let longer = shorter.iter().flat_map(|first| steps.map(|last| [&first[..], &[last]].concat()));
         Some(longer.collect::<Vec<_>>())
@@ -45,11 +45,11 @@ fn id_of(text: &str) -> RequestId {
     text.parse().unwrap()
 }
 
-/// The id of a context, what it propagates, and what its response echoes.
+/// Returns the context's id, the propagated headers and the response's headers.
 fn seen(
     setup: impl Fn(&mut Store, &mut Parts) + Clone,
     outgoing: &HeaderPropagator,
-    came_in: Lines<'_>,
+    inbound: Lines<'_>,
 ) -> (Option<RequestId>, HeaderMap, HeaderMap) {
     let (sender, seen) = mpsc::channel();
     let service = RequestContextLayer::new(setup).layer(service_fn(async |_: Request<()>| {
@@ -59,7 +59,7 @@ fn seen(
         Ok::<_, Infallible>(Response::new(String::new()))
     }));
     let mut request = Request::new(());
-    *request.headers_mut() = lines(came_in);
+    *request.headers_mut() = lines(inbound);
     let response = service.oneshot(request).now_or_never().unwrap().unwrap();
     let (id, sent) = seen.recv().unwrap();
     (id, sent, response.into_parts().0.headers)
@@ -69,7 +69,7 @@ fn seen(
 fn every_order_and_omission_of_the_calls_propagates_the_id() {
     let policies = |header| [policy(header, "made-here"), policy(header, "made-here").accept_inbound()];
     for (header, forged) in [(ID, "forged"), (CORRELATION, "forged-too")] {
-        let came_in = [(header, forged), ("x-tenant", "cats")];
+        let inbound = [(header, forged), ("x-tenant", "cats")];
         let list = listing(["x-tenant", header]);
         for (policy, is_trusted) in policies(header).iter().flat_map(|policy| [(policy, true), (policy, false)]) {
             let incoming = list.clone().trust_if(move |_| is_trusted);
@@ -78,15 +78,15 @@ fn every_order_and_omission_of_the_calls_propagates_the_id() {
                     for step in &steps {
                         match step {
                             Step::Apply => _ = policy.apply(store, request),
-                            Step::Capture => incoming.extract(store, request),
+                            Step::Extract => incoming.extract(store, request),
                             Step::Inject => incoming.inject(&mut request.headers.clone()),
                         }
                     }
                 };
-                let (id, sent, echoed) = seen(setup, &incoming, &came_in);
+                let (id, sent, echoed) = seen(setup, &incoming, &inbound);
                 let case = format!("{header} {steps:?} {policy:?} {is_trusted}");
-                let is_captured = is_trusted && steps.contains(&Step::Capture);
-                assert_eq!(sent.contains_key("x-tenant"), is_captured, "{case}");
+                let is_extracted = is_trusted && steps.contains(&Step::Extract);
+                assert_eq!(sent.contains_key("x-tenant"), is_extracted, "{case}");
                 if steps.contains(&Step::Apply) {
                     let id = HeaderValue::from(id.expect(&case));
                     assert!(id == "made-here" || id == forged, "{case}");
@@ -94,7 +94,7 @@ fn every_order_and_omission_of_the_calls_propagates_the_id() {
                     assert!(echoed.get_all(header).iter().eq([&id]), "{case}: {echoed:?}");
                 } else {
                     assert_eq!((id, echoed), (None, HeaderMap::new()), "{case}");
-                    assert_eq!(sent.get(header).map(HeaderValue::as_bytes), is_captured.then_some(forged.as_bytes()));
+                    assert_eq!(sent.get(header).map(HeaderValue::as_bytes), is_extracted.then_some(forged.as_bytes()));
                 }
             }
         }
@@ -102,7 +102,7 @@ fn every_order_and_omission_of_the_calls_propagates_the_id() {
 }
 
 #[tokio::test]
-async fn behind_a_gateway_arrives_the_id_that_the_client_sees() {
+async fn client_and_backend_see_the_same_id() {
     type Setup = fn(&RequestIdPolicy, &HeaderPropagator, &mut Store, &mut Parts);
     let setups: [Setup; 3] = [
         |ids, list, store, request| {
@@ -140,7 +140,8 @@ async fn behind_a_gateway_arrives_the_id_that_the_client_sees() {
     }
 }
 
-/// What is propagated below two layers, the outer of which applies a policy; in between the headers are others.
+/// Returns the headers propagated below two layers. The outer one applies a policy. Between the two, the request's
+/// headers are replaced.
 fn below_two_layers(nesting: Nesting, outer: &'static str, inner: &[Step], inner_header: &'static str) -> HeaderMap {
     let list = listing([ID, CORRELATION]);
     let (sender, sent) = mpsc::channel();
@@ -154,7 +155,7 @@ fn below_two_layers(nesting: Nesting, outer: &'static str, inner: &[Step], inner
         for step in inner {
             match step {
                 Step::Apply => _ = policy(inner_header, "inner").apply(store, request),
-                Step::Capture => list.extract(store, request),
+                Step::Extract => list.extract(store, request),
                 Step::Inject => {}
             }
         }
@@ -174,43 +175,43 @@ fn below_two_layers(nesting: Nesting, outer: &'static str, inner: &[Step], inner
 #[test]
 fn the_nearest_id_is_propagated_below_nested_layers() {
     use Nesting::{Inherit, Override, Reuse};
-    use Step::{Apply, Capture};
+    use Step::{Apply, Extract};
 
     let [outer, inner, changed] = ["outer", "inner", "changed"].map(|id| headers([(ID, id)]));
     let nothing = HeaderMap::new();
     for (nesting, steps, expected) in [
         (Override, &[][..], &nothing),
-        (Override, &[Capture], &changed),
+        (Override, &[Extract], &changed),
         (Override, &[Apply], &inner),
-        (Override, &[Apply, Capture], &inner),
-        (Override, &[Capture, Apply], &inner),
+        (Override, &[Apply, Extract], &inner),
+        (Override, &[Extract, Apply], &inner),
         (Inherit, &[], &outer),
-        (Inherit, &[Capture], &outer),
+        (Inherit, &[Extract], &outer),
         (Inherit, &[Apply], &inner),
-        (Inherit, &[Apply, Capture], &inner),
-        (Inherit, &[Capture, Apply], &inner),
+        (Inherit, &[Apply, Extract], &inner),
+        (Inherit, &[Extract, Apply], &inner),
         (Reuse, &[], &outer),
-        (Reuse, &[Capture], &outer),
+        (Reuse, &[Extract], &outer),
         (Reuse, &[Apply], &outer),
-        (Reuse, &[Apply, Capture], &outer),
-        (Reuse, &[Capture, Apply], &outer),
+        (Reuse, &[Apply, Extract], &outer),
+        (Reuse, &[Extract, Apply], &outer),
     ] {
         let mut sent = below_two_layers(nesting, ID, steps, ID);
         let other = sent.remove(CORRELATION);
         assert_eq!(sent, *expected, "{nesting:?} {steps:?}");
-        assert_eq!(other.is_some(), nesting != Reuse && steps.contains(&Capture), "it is a header as any other");
+        assert_eq!(other.is_some(), nesting != Reuse && steps.contains(&Extract), "it is an ordinary header");
     }
 }
 
 #[test]
 fn layers_with_different_headers_propagate_an_id_under_each() {
-    for steps in [&[Step::Apply][..], &[Step::Apply, Step::Capture], &[Step::Capture, Step::Apply]] {
+    for steps in [&[Step::Apply][..], &[Step::Apply, Step::Extract], &[Step::Extract, Step::Apply]] {
         for (outer, inner) in [(ID, CORRELATION), (CORRELATION, ID)] {
             let sent = below_two_layers(Nesting::Inherit, outer, steps, inner);
             assert_eq!(sent, headers([(outer, "outer"), (inner, "inner")]), "{steps:?}");
         }
     }
-    // The inner context of an override knows nothing of the outer one: its header is captured as any other.
+    // With `Override`, the outer policy's header is an ordinary header, which the inner setup does not extract.
     let sent = below_two_layers(Nesting::Override, CORRELATION, &[Step::Apply], ID);
     assert_eq!(sent, headers([(ID, "inner")]));
 }
@@ -218,12 +219,12 @@ fn layers_with_different_headers_propagate_an_id_under_each() {
 #[test]
 fn two_policies_in_one_setup_propagate_an_id_under_each_header() {
     let list = listing([ID, CORRELATION]);
-    for capture_before in 0..4 {
+    for extract_before in 0..4 {
         for (first, last) in [(ID, CORRELATION), (CORRELATION, ID)] {
             let setup = |store: &mut Store, request: &mut Parts| {
                 let steps = [Some(policy(first, "first")), Some(policy(last, "last")), None];
                 for (number, policy) in steps.into_iter().enumerate() {
-                    if number == capture_before {
+                    if number == extract_before {
                         list.extract(store, request);
                     }
                     if let Some(policy) = policy {
@@ -233,13 +234,13 @@ fn two_policies_in_one_setup_propagate_an_id_under_each_header() {
             };
             let (id, sent, _) = seen(setup, &list, FORGED);
             assert_eq!(id, Some(id_of("last")));
-            assert_eq!(sent, headers([(first, "first"), (last, "last")]), "captured before {capture_before}");
+            assert_eq!(sent, headers([(first, "first"), (last, "last")]), "extracted before step {extract_before}");
         }
     }
 }
 
 #[test]
-fn policies_that_alternate_give_each_header_its_last_id() {
+fn alternating_policies_give_each_header_its_last_id() {
     let list = listing([ID, CORRELATION, "x-id"]);
     let order = [(ID, "1"), (CORRELATION, "2"), (ID, "3"), ("x-id", "4"), (CORRELATION, "5"), (CORRELATION, "6")];
     let setup = |store: &mut Store, _: &mut Parts| {
@@ -253,7 +254,7 @@ fn policies_that_alternate_give_each_header_its_last_id() {
 }
 
 #[test]
-fn an_id_that_the_application_sets_is_propagated_instead() {
+fn id_set_by_the_application_is_propagated() {
     for header in [ID, CORRELATION] {
         let list = listing([ID, CORRELATION]);
         let context = |change: fn(&mut Store)| {
@@ -285,7 +286,7 @@ fn an_id_that_the_application_sets_is_propagated_instead() {
 }
 
 #[test]
-fn an_id_that_is_removed_is_not_propagated() {
+fn removed_id_is_not_propagated() {
     for header in [ID, CORRELATION] {
         let list = listing([ID, CORRELATION]);
         let (mut store, mut head) = (Store::new(), head(headers([(header, "forged")])));
@@ -296,7 +297,7 @@ fn an_id_that_is_removed_is_not_propagated() {
         assert_eq!(injected(&list, &context), HeaderMap::new());
         assert_eq!(injected(&list, &context.child(Store::new())), HeaderMap::new());
     }
-    // Before another policy is applied, too.
+    // The same holds if another policy is applied afterwards.
     let (mut store, mut head) = (Store::new(), head(HeaderMap::new()));
     listing([ID]).extract(&mut store, &super::head(lines(FORGED)));
     policy(ID, "first").apply(&mut store, &mut head);
@@ -307,7 +308,7 @@ fn an_id_that_is_removed_is_not_propagated() {
 }
 
 #[tokio::test]
-async fn the_id_of_a_job_is_propagated_under_the_usual_header() {
+async fn id_of_a_job_is_propagated_under_the_default_header() {
     let list = listing([CORRELATION, ID]);
     let sent = async || {
         let mut sent = HeaderMap::new();
@@ -317,7 +318,7 @@ async fn the_id_of_a_job_is_propagated_under_the_usual_header() {
     let job = || Store::new().with_value(id_of("job-7"));
     assert_eq!(job().run(sent()).await, headers([(ID, "job-7")]));
 
-    // In a request, under the header of the request's policy.
+    // Inside a request, the id of a job is propagated under the header of the request's policy.
     let (mut store, mut head) = (Store::new(), head(HeaderMap::new()));
     policy(CORRELATION, "given").apply(&mut store, &mut head);
     let inside = RequestContext::new(store).scope(async { job().run(sent()).await }).await;
@@ -325,16 +326,16 @@ async fn the_id_of_a_job_is_propagated_under_the_usual_header() {
 }
 
 #[test]
-fn an_id_that_no_policy_gave_wins_over_a_captured_header() {
+fn id_without_a_policy_wins_over_an_extracted_header() {
     let list = listing([ID, CORRELATION]);
     let mut store = Store::new().with_value(id_of("its-own"));
     list.extract(&mut store, &head(lines(&FORGED[..2])));
     let context = RequestContext::new(store);
     assert_eq!(injected(&list, &context), headers([(ID, "its-own"), (CORRELATION, "forged too")]));
 
-    let captured = RequestContext::new(super::captured(&list, lines(&FORGED[..1])));
-    assert_eq!(injected(&list, &captured), headers([(ID, "forged")]));
-    let job = captured.child(Store::new().with_value(id_of("job-7")));
+    let extracted = RequestContext::new(super::extracted(&list, lines(&FORGED[..1])));
+    assert_eq!(injected(&list, &extracted), headers([(ID, "forged")]));
+    let job = extracted.child(Store::new().with_value(id_of("job-7")));
     assert_eq!(injected(&list, &job), headers([(ID, "job-7")]));
 }
 
@@ -348,7 +349,7 @@ fn a_list_without_the_header_does_not_propagate_the_id() {
 }
 
 #[test]
-fn a_header_that_the_caller_set_wins_over_the_id() {
+fn header_set_by_the_caller_wins_over_the_id() {
     let (mut store, mut head) = (Store::new(), head(HeaderMap::new()));
     policy(ID, "given").apply(&mut store, &mut head);
     let mut sent = lines(&[(ID, "of-the-caller")]);
@@ -357,7 +358,7 @@ fn a_header_that_the_caller_set_wins_over_the_id() {
 }
 
 #[test]
-fn an_id_is_held_to_the_limits_with_the_other_headers() {
+fn limits_apply_to_the_id_as_to_other_headers() {
     let list = listing([ID, "x-tenant"]);
     let (mut store, mut head) = (Store::new(), head(lines(FORGED)));
     policy(ID, "123456").apply(&mut store, &mut head);
@@ -372,7 +373,7 @@ fn an_id_is_held_to_the_limits_with_the_other_headers() {
 }
 
 #[test]
-fn an_id_is_not_marked_as_sensitive_whatever_its_header() {
+fn id_is_not_sensitive_under_any_header() {
     let (mut store, mut head) = (Store::new(), head(lines(FORGED)));
     policy(CORRELATION, "given").apply(&mut store, &mut head);
     let sent = injected(&listing([CORRELATION]), &RequestContext::new(store));
@@ -380,7 +381,7 @@ fn an_id_is_not_marked_as_sensitive_whatever_its_header() {
 }
 
 #[test]
-fn an_id_under_a_header_of_the_trace_takes_no_state_along() {
+fn id_under_traceparent_does_not_propagate_tracestate() {
     let trace = HeaderPropagator::trace_context();
     let (mut store, mut head) = (Store::new(), head(lines(&[("traceparent", "theirs"), ("tracestate", "cats=1")])));
     trace.extract(&mut store, &head);
@@ -390,7 +391,7 @@ fn an_id_under_a_header_of_the_trace_takes_no_state_along() {
 }
 
 #[test]
-fn a_capture_after_the_policy_stores_no_copy_of_the_id() {
+fn extraction_after_the_policy_stores_no_copy_of_the_id() {
     let list = listing([ID, CORRELATION]);
     let (mut store, mut head) = (Store::new(), head(HeaderMap::new()));
     policy(CORRELATION, "one").apply(&mut store, &mut head);
@@ -401,7 +402,7 @@ fn a_capture_after_the_policy_stores_no_copy_of_the_id() {
 }
 
 #[test]
-fn an_id_without_room_on_the_request_is_propagated() {
+fn id_is_propagated_if_the_request_headers_are_full() {
     let list = listing([ID]);
     let (mut store, mut head) = (Store::new(), head(map_with_room_for(0)));
     policy(ID, "given").apply(&mut store, &mut head);

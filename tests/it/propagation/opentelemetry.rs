@@ -1,4 +1,4 @@
-//! The propagators of OpenTelemetry, before and behind this crate's.
+//! OpenTelemetry's propagators, at both ends of this crate's.
 
 use std::str::FromStr;
 
@@ -15,7 +15,7 @@ use tower_request_context::HeaderPropagator;
 use super::{TRACEPARENT, headers, lines, listing, relay::Relay};
 use crate::support::VERSIONS;
 
-/// Headers, as a propagator reads and writes them.
+/// The headers that OpenTelemetry's propagators read and write.
 #[derive(Default)]
 struct Carrier(HeaderMap);
 
@@ -40,15 +40,15 @@ fn span(trace: u128, sampled: bool, state: &str) -> SpanContext {
     SpanContext::new(TraceId::from(trace), SpanId::from(0xb7ad_6b71_6920_3331), flags, true, state)
 }
 
-/// The headers that their propagator makes of a context.
-fn theirs(propagator: &impl TextMapPropagator, context: &Context) -> HeaderMap {
+/// Returns the headers that an OpenTelemetry propagator writes for a context.
+fn written_by(propagator: &impl TextMapPropagator, context: &Context) -> HeaderMap {
     let mut carrier = Carrier::default();
     propagator.inject_context(context, &mut carrier);
     carrier.0
 }
 
-fn their_trace(span: SpanContext) -> HeaderMap {
-    theirs(&TraceContextPropagator::new(), &Context::new().with_remote_span_context(span))
+fn trace_headers(span: SpanContext) -> HeaderMap {
+    written_by(&TraceContextPropagator::new(), &Context::new().with_remote_span_context(span))
 }
 
 fn extracted(propagator: &impl TextMapPropagator, arrived: HeaderMap) -> Context {
@@ -59,7 +59,7 @@ fn extracted_span(arrived: HeaderMap) -> SpanContext {
     extracted(&TraceContextPropagator::new(), arrived).span().span_context().clone()
 }
 
-/// Names and values with their metadata, sorted.
+/// Returns names, values and metadata of the baggage, sorted.
 fn extracted_baggage(arrived: HeaderMap) -> Vec<(String, String, String)> {
     let context = extracted(&BaggagePropagator::new(), arrived);
     let members = context.baggage().iter();
@@ -71,7 +71,7 @@ fn extracted_baggage(arrived: HeaderMap) -> Vec<(String, String, String)> {
 }
 
 #[tokio::test]
-async fn what_was_written_by_hand_arrives_for_their_propagator() {
+async fn hand_written_trace_is_read_by_opentelemetry() {
     let trace = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
     for version in VERSIONS {
         let mut relay = Relay::new(HeaderPropagator::trace_context(), version).await;
@@ -85,46 +85,46 @@ async fn what_was_written_by_hand_arrives_for_their_propagator() {
 }
 
 #[tokio::test]
-async fn what_their_propagator_wrote_travels_byte_for_byte_and_is_read_as_it_was_meant() {
+async fn opentelemetry_trace_is_relayed_unchanged() {
     for version in VERSIONS {
         let mut relay = Relay::new(HeaderPropagator::trace_context(), version).await;
         for span in [span(7, true, "cats=1,dogs=2"), span(u128::MAX, false, ""), span(1 << 127, true, "a@b=c d")] {
-            let came_in = their_trace(span.clone());
-            assert_eq!(came_in.len(), 2);
-            let arrived = relay.send(came_in.clone()).await;
-            assert_eq!(arrived, came_in);
+            let inbound = trace_headers(span.clone());
+            assert_eq!(inbound.len(), 2);
+            let arrived = relay.send(inbound.clone()).await;
+            assert_eq!(arrived, inbound);
             assert_eq!(extracted_span(arrived), span);
         }
     }
 }
 
 #[tokio::test]
-async fn baggage_that_their_propagator_wrote_travels_if_it_is_listed() {
+async fn opentelemetry_baggage_is_relayed_if_listed() {
     let context = Context::new().with_baggage([
         KeyValue::new("tenant", "cats & co, limited; \"meow\""),
         KeyValue::new("city", "Köln"),
         KeyValue::new("empty", ""),
     ]);
-    let mut came_in = theirs(&BaggagePropagator::new(), &context);
-    let mut members = extracted_baggage(came_in.clone());
+    let mut inbound = written_by(&BaggagePropagator::new(), &context);
+    let mut members = extracted_baggage(inbound.clone());
     assert_eq!(members[0], (String::from("city"), String::from("Köln"), String::new()));
-    let written = came_in["baggage"].to_str().unwrap().to_owned();
-    came_in.insert("baggage", format!("{written},hop=1;metadata=yes").parse().unwrap());
+    let written = inbound["baggage"].to_str().unwrap().to_owned();
+    inbound.insert("baggage", format!("{written},hop=1;metadata=yes").parse().unwrap());
     members.insert(2, (String::from("hop"), String::from("1"), String::from("metadata=yes")));
-    came_in.extend(their_trace(span(7, true, "")));
+    inbound.extend(trace_headers(span(7, true, "")));
     for version in VERSIONS {
         let with_baggage = HeaderPropagator::trace_context().header("baggage");
-        let arrived = Relay::new(with_baggage, version).await.send(came_in.clone()).await;
-        assert_eq!(arrived, came_in);
+        let arrived = Relay::new(with_baggage, version).await.send(inbound.clone()).await;
+        assert_eq!(arrived, inbound);
         assert_eq!(extracted_baggage(arrived.clone()), members);
         assert_eq!(extracted_span(arrived), span(7, true, ""));
-        let arrived = Relay::new(HeaderPropagator::trace_context(), version).await.send(came_in.clone()).await;
+        let arrived = Relay::new(HeaderPropagator::trace_context(), version).await.send(inbound.clone()).await;
         assert_eq!(extracted_baggage(arrived), []);
     }
 }
 
 #[tokio::test]
-async fn all_baggage_that_their_propagator_reads_travels_and_no_more() {
+async fn baggage_limit_matches_opentelemetry() {
     let members = |count| (0..count).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");
     for version in VERSIONS {
         let mut relay = Relay::new(listing(["baggage"]), version).await;
@@ -136,27 +136,27 @@ async fn all_baggage_that_their_propagator_reads_travels_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_caller_whose_propagator_wrote_a_trace_of_its_own_wins() {
-    let came_in = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1"), ("x-tenant", "cats")]);
+async fn trace_written_by_the_caller_wins() {
+    let inbound = lines(&[("traceparent", TRACEPARENT), ("tracestate", "cats=1"), ("x-tenant", "cats")]);
     let propagator = HeaderPropagator::trace_context().header("x-tenant");
     for version in VERSIONS {
         let relay = Relay::with_own(propagator.clone(), version, |call| {
-            call.extend(their_trace(span(7, true, "dogs=2")));
+            call.extend(trace_headers(span(7, true, "dogs=2")));
         });
-        let arrived = relay.await.send(came_in.clone()).await;
+        let arrived = relay.await.send(inbound.clone()).await;
         assert_eq!(arrived["x-tenant"], "cats");
         assert_eq!(extracted_span(arrived), span(7, true, "dogs=2"));
 
-        let relay = Relay::with_own(propagator.clone(), version, |call| call.extend(their_trace(span(7, true, ""))));
-        let arrived = relay.await.send(came_in.clone()).await;
+        let relay = Relay::with_own(propagator.clone(), version, |call| call.extend(trace_headers(span(7, true, ""))));
+        let arrived = relay.await.send(inbound.clone()).await;
         assert_eq!(extracted_span(arrived), span(7, true, ""));
 
-        // Propagators of other systems write no empty state.
+        // Other propagators do not write an empty `tracestate`.
         let relay = Relay::with_own(propagator.clone(), version, |call| {
-            call.extend(their_trace(span(7, true, "")));
+            call.extend(trace_headers(span(7, true, "")));
             call.remove("tracestate");
         });
-        let arrived = relay.await.send(came_in.clone()).await;
+        let arrived = relay.await.send(inbound.clone()).await;
         assert!(!arrived.contains_key("tracestate"));
         assert_eq!(extracted_span(arrived), span(7, true, ""));
     }

@@ -1,4 +1,4 @@
-//! Whose headers a call takes where contexts stand in contexts.
+//! Propagation from nested contexts.
 
 use std::{cell::RefCell, convert::Infallible};
 
@@ -7,13 +7,13 @@ use tokio_test::block_on;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_request_context::{HeaderPropagator, Nesting, RequestContext, RequestContextLayer, Store};
 
-use super::{Lines, OTHER_TRACEPARENT, TRACEPARENT, captured, injected, lines, listing};
+use super::{Lines, OTHER_TRACEPARENT, TRACEPARENT, extracted, injected, lines, listing};
 
 const OUTSIDE: Lines<'_> = &[("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu")];
 const INSIDE: Lines<'_> = &[("x-tenant", "mice")];
 
-/// What a call gets below two layers; the headers of the request are others at the inner one.
-fn below_two_layers(nesting: Nesting, inner_captures: bool) -> HeaderMap {
+/// Returns the headers propagated below two layers. Between the two, the request's headers are replaced.
+fn below_two_layers(nesting: Nesting, inner_extracts: bool) -> HeaderMap {
     let propagator = listing(["x-tenant", "x-zone"]);
     let seen = RefCell::new(HeaderMap::new());
     let innermost = service_fn(async |_: Request<()>| {
@@ -21,7 +21,7 @@ fn below_two_layers(nesting: Nesting, inner_captures: bool) -> HeaderMap {
         Ok::<_, Infallible>(Response::new(String::new()))
     });
     let inner = RequestContextLayer::new(|store, request| {
-        if inner_captures {
+        if inner_extracts {
             propagator.extract(store, request);
         }
     });
@@ -39,14 +39,14 @@ fn below_two_layers(nesting: Nesting, inner_captures: bool) -> HeaderMap {
     seen.into_inner()
 }
 
-fn child_of(parent: &RequestContext, propagator: &HeaderPropagator, came_in: Lines<'_>) -> RequestContext {
-    parent.child(captured(propagator, lines(came_in)))
+fn child_of(parent: &RequestContext, propagator: &HeaderPropagator, inbound: Lines<'_>) -> RequestContext {
+    parent.child(extracted(propagator, lines(inbound)))
 }
 
 #[test]
-fn a_child_takes_what_its_parents_captured() {
+fn child_propagates_headers_of_its_parents() {
     let propagator = listing(["x-tenant", "x-zone"]);
-    let root = RequestContext::new(captured(&propagator, lines(OUTSIDE)));
+    let root = RequestContext::new(extracted(&propagator, lines(OUTSIDE)));
     let child = root.child(Store::new()).child(Store::new().with_value(7_u8));
     assert_eq!(injected(&propagator, &child), lines(OUTSIDE));
     let inherited = root.sync_scope(|| RequestContext::inherit(Store::new()));
@@ -54,10 +54,10 @@ fn a_child_takes_what_its_parents_captured() {
 }
 
 #[test]
-fn of_each_header_the_nearest_that_was_captured_goes() {
+fn nearest_context_with_a_header_wins() {
     let propagator = listing(["x-tenant", "x-zone", "x-user"]);
     let root =
-        RequestContext::new(captured(&propagator, lines(&[("x-tenant", "a"), ("x-zone", "a"), ("x-user", "a")])));
+        RequestContext::new(extracted(&propagator, lines(&[("x-tenant", "a"), ("x-zone", "a"), ("x-user", "a")])));
     let middle = child_of(&root, &propagator, &[("x-tenant", "b"), ("x-tenant", "c"), ("x-zone", "b")]);
     let leaf = child_of(&middle, &propagator, &[("x-tenant", "d")]);
     let nearest = [("x-tenant", "d"), ("x-zone", "b"), ("x-user", "a")];
@@ -67,10 +67,10 @@ fn of_each_header_the_nearest_that_was_captured_goes() {
 }
 
 #[test]
-fn a_trace_does_not_go_with_the_state_of_another_context_s_trace() {
+fn trace_headers_of_different_contexts_are_not_mixed() {
     let trace = HeaderPropagator::trace_context();
     let state = [("traceparent", TRACEPARENT), ("tracestate", "cats=1")];
-    let root = RequestContext::new(captured(&trace, lines(&state)));
+    let root = RequestContext::new(extracted(&trace, lines(&state)));
     let stateless = child_of(&root, &trace, &[("traceparent", OTHER_TRACEPARENT)]);
     assert_eq!(injected(&trace, &stateless), lines(&[("traceparent", OTHER_TRACEPARENT)]));
     let traceless = child_of(&root, &trace, &[("tracestate", "dogs=1")]);
@@ -79,31 +79,31 @@ fn a_trace_does_not_go_with_the_state_of_another_context_s_trace() {
 }
 
 #[test]
-fn a_layer_that_inherits_takes_the_headers_of_the_outer_one() {
+fn inheriting_layer_propagates_the_outer_headers() {
     assert_eq!(below_two_layers(Nesting::Inherit, false), lines(OUTSIDE));
 }
 
 #[test]
-fn a_layer_that_inherits_and_captures_has_the_last_word() {
+fn headers_extracted_by_an_inheriting_layer_win() {
     assert_eq!(below_two_layers(Nesting::Inherit, true), lines(&[("x-tenant", "mice"), ("x-zone", "eu")]));
 }
 
 #[test]
-fn a_layer_that_reuses_keeps_the_headers_of_the_outer_one() {
+fn reusing_layer_propagates_the_outer_headers() {
     assert_eq!(below_two_layers(Nesting::Reuse, true), lines(OUTSIDE));
 }
 
 #[test]
-fn a_sub_request_with_a_store_of_its_own_has_none_of_the_outer_headers() {
+fn overriding_layer_propagates_no_outer_headers() {
     assert_eq!(below_two_layers(Nesting::Override, false), HeaderMap::new());
     assert_eq!(below_two_layers(Nesting::Override, true), lines(INSIDE));
 }
 
 // F20
 #[test]
-fn a_chain_of_a_hundred_thousand_children_is_read_to_its_root() {
+fn long_chain_of_children_is_searched_to_the_root() {
     let propagator = listing(["x-tenant"]);
-    let mut context = RequestContext::new(captured(&propagator, lines(INSIDE)));
+    let mut context = RequestContext::new(extracted(&propagator, lines(INSIDE)));
     for _ in 0..100_000 {
         context = context.child(Store::new());
     }

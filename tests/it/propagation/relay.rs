@@ -1,4 +1,4 @@
-//! Two hops on loopback: a gateway that captures and calls, and what stands behind it.
+//! A gateway that propagates headers to a backend, both on loopback.
 
 use std::net::SocketAddr;
 
@@ -15,10 +15,10 @@ use tower_request_context::{HeaderPropagator, RequestContextLayer};
 
 use crate::support::{client, in_time, request, serve};
 
-/// What the caller itself puts on its call.
+/// Sets headers on the outgoing request before the injection.
 pub(crate) type Own = fn(&mut HeaderMap);
 
-/// A gateway and a backend, and what arrives there.
+/// A gateway, its backend, and the headers that arrive at the backend.
 pub(crate) struct Relay {
     gateway: SocketAddr,
     version: Version,
@@ -26,7 +26,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Both hops speak this version of HTTP.
+    /// Creates a relay that uses this version of HTTP on both connections.
     pub(crate) async fn new(propagator: HeaderPropagator, version: Version) -> Self {
         Self::with_own(propagator, version, |_| {}).await
     }
@@ -38,7 +38,7 @@ impl Relay {
         Self { gateway, version, arrived }
     }
 
-    /// What arrives behind the gateway, for a request with these headers.
+    /// Sends a request with these headers to the gateway. Returns the headers that arrive at the backend.
     pub(crate) async fn send(&mut self, headers: HeaderMap) -> HeaderMap {
         let mut request = request(self.gateway, "/", None);
         request.headers_mut().extend(headers);
@@ -47,13 +47,13 @@ impl Relay {
         self.arrived()
     }
 
-    /// The same for lines that are written as they are, over HTTP/1.1.
+    /// Like `send`, over HTTP/1.1 and with header lines that are written as they are.
     pub(crate) async fn write(&mut self, lines: &str) -> HeaderMap {
         assert_eq!(write(self.gateway, lines.as_bytes()).await, StatusCode::OK);
         self.arrived()
     }
 
-    /// All headers of the backend's request but the client's own.
+    /// Returns the headers of the backend's request without `Host`, which the client adds.
     fn arrived(&mut self) -> HeaderMap {
         let mut arrived = self.arrived.try_recv().unwrap();
         arrived.remove(HOST);
@@ -61,7 +61,7 @@ impl Relay {
     }
 }
 
-/// A server that calls the address for each request, with an injection between it and a client.
+/// Starts a server that sends a request to `to` for each request that it receives, with the propagated headers.
 pub(crate) async fn gateway(propagator: HeaderPropagator, to: SocketAddr, version: Version, own: Own) -> SocketAddr {
     let out = propagator.clone();
     let client = ServiceBuilder::new()
@@ -75,7 +75,7 @@ pub(crate) async fn gateway(propagator: HeaderPropagator, to: SocketAddr, versio
     serve(app.layer(RequestContextLayer::new(move |store, request| propagator.extract(store, request)))).await
 }
 
-/// Sends a request whose header lines, each with its line break, are written by hand.
+/// Sends a request with hand-written header lines, each of which ends with a line break.
 pub(crate) async fn write(to: SocketAddr, lines: &[u8]) -> StatusCode {
     let exchange = async {
         let mut stream = TcpStream::connect(to).await.unwrap();
@@ -83,16 +83,16 @@ pub(crate) async fn write(to: SocketAddr, lines: &[u8]) -> StatusCode {
             .write_all(&[b"GET / HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n", lines, b"\r\n"].concat())
             .await
             .unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await.unwrap();
-        answer
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).await.unwrap();
+        response
     };
-    let answer = in_time(exchange).await;
-    let code = answer.strip_prefix(b"HTTP/1.1 ").expect("an answer over HTTP/1.1");
+    let response = in_time(exchange).await;
+    let code = response.strip_prefix(b"HTTP/1.1 ").expect("the response is HTTP/1.1");
     StatusCode::from_bytes(&code[..3]).unwrap()
 }
 
-/// Answers one request, and returns the bytes of its head.
+/// Responds to one request, and returns the bytes of its request line and headers.
 pub(crate) async fn recorder() -> (SocketAddr, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -100,7 +100,7 @@ pub(crate) async fn recorder() -> (SocketAddr, JoinHandle<Vec<u8>>) {
         let mut stream = listener.accept().await.unwrap().0;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            assert_ne!(stream.read_buf(&mut head).await.unwrap(), 0, "the head does not end");
+            assert_ne!(stream.read_buf(&mut head).await.unwrap(), 0, "the headers do not end");
         }
         stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await.unwrap();
         head

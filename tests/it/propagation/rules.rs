@@ -1,4 +1,4 @@
-//! Which headers may be listed, and what a list shows of itself.
+//! Which headers may be listed, and a propagator's `Debug` and `Clone`.
 
 use allocation_counter::measure;
 use http::{HeaderMap, HeaderName};
@@ -8,8 +8,8 @@ use super::{TRACEPARENT, headers, lines, listing, sent_on};
 use crate::support::{OF_ONE_MESSAGE, panic_text};
 
 #[test]
-fn only_headers_in_the_list_travel() {
-    let came_in = [
+fn only_listed_headers_are_propagated() {
+    let inbound = [
         ("x-tenant", "cats"),
         ("x-tenants", "dogs"),
         ("x_tenant", "mice"),
@@ -18,53 +18,53 @@ fn only_headers_in_the_list_travel() {
         ("traceparent", TRACEPARENT),
         ("baggage", "user=ada"),
     ];
-    assert_eq!(sent_on(&listing(["x-tenant"]), lines(&came_in)), lines(&[("x-tenant", "cats")]));
-    assert_eq!(sent_on(&listing([]), lines(&came_in)), HeaderMap::new());
+    assert_eq!(sent_on(&listing(["x-tenant"]), lines(&inbound)), lines(&[("x-tenant", "cats")]));
+    assert_eq!(sent_on(&listing([]), lines(&inbound)), HeaderMap::new());
 }
 
 #[test]
-fn a_listed_header_that_did_not_come_does_not_go() {
+fn absent_headers_are_not_propagated() {
     assert_eq!(sent_on(&listing(["x-tenant", "x-zone"]), lines(&[("x-zone", "")])), lines(&[("x-zone", "")]));
 }
 
 #[test]
-fn trace_context_is_traceparent_and_tracestate_and_not_baggage() {
+fn trace_context_excludes_baggage() {
     let trace = [("traceparent", TRACEPARENT), ("tracestate", "cats=1")];
-    let came_in = headers(trace.into_iter().chain([("baggage", "user=ada"), ("x-request-id", "7")]));
-    assert_eq!(sent_on(&HeaderPropagator::trace_context(), came_in), lines(&trace));
+    let inbound = headers(trace.into_iter().chain([("baggage", "user=ada"), ("x-request-id", "7")]));
+    assert_eq!(sent_on(&HeaderPropagator::trace_context(), inbound), lines(&trace));
 }
 
 #[test]
-fn and_adds_a_header_to_the_list_in_whatever_case_it_is_written() {
-    let came_in = [("x-tenant", "cats"), ("traceparent", TRACEPARENT), ("x-zone", "eu")];
+fn header_adds_a_name_in_any_case() {
+    let inbound = [("x-tenant", "cats"), ("traceparent", TRACEPARENT), ("x-zone", "eu")];
     let propagator = HeaderPropagator::trace_context().header(HeaderName::from_bytes(b"X-Tenant").unwrap());
-    assert_eq!(sent_on(&propagator, lines(&came_in)), lines(&came_in[..2]));
+    assert_eq!(sent_on(&propagator, lines(&inbound)), lines(&inbound[..2]));
 }
 
 #[test]
-fn a_header_that_is_listed_twice_travels_once() {
-    let came_in = [("x-tenant", "cats"), ("x-tenant", "dogs")];
+fn header_listed_twice_is_propagated_once() {
+    let inbound = [("x-tenant", "cats"), ("x-tenant", "dogs")];
     let twice = listing(["x-tenant", "x-tenant"]).header("x-tenant");
-    assert_eq!(sent_on(&twice, lines(&came_in)), lines(&came_in));
-    // It would count twice, too.
-    assert_eq!(sent_on(&twice.max_header_bytes(9).max_total_bytes(9), lines(&came_in)), lines(&came_in));
+    assert_eq!(sent_on(&twice, lines(&inbound)), lines(&inbound));
+    // It also counts once towards the limits.
+    assert_eq!(sent_on(&twice.max_header_bytes(9).max_total_bytes(9), lines(&inbound)), lines(&inbound));
 }
 
 #[test]
-fn a_header_of_one_message_or_connection_cannot_be_listed() {
+fn headers_of_one_message_cannot_be_listed() {
     for name in OF_ONE_MESSAGE {
         let upper = HeaderName::from_bytes(name.to_uppercase().as_bytes()).unwrap();
-        let teaching = format!(
+        let message = format!(
             "the header `{name}` frames one message or belongs to one connection, and cannot travel to another or carry \
              an id: leave it to server and client, and name a header that describes the request"
         );
-        assert_eq!(panic_text(|| HeaderPropagator::new([HeaderName::from_static("x-tenant"), upper])), teaching);
-        assert_eq!(panic_text(|| HeaderPropagator::trace_context().header(HeaderName::from_static(name))), teaching);
+        assert_eq!(panic_text(|| HeaderPropagator::new([HeaderName::from_static("x-tenant"), upper])), message);
+        assert_eq!(panic_text(|| HeaderPropagator::trace_context().header(HeaderName::from_static(name))), message);
     }
 }
 
 #[test]
-fn debug_shows_the_names_and_the_limits_and_no_closure() {
+fn debug_shows_names_and_limits() {
     let propagator = listing(["x-tenant"]).header("x-zone");
     let text = r#"HeaderPropagator { names: ["x-tenant", "x-zone"], trust_if: false, max_header_bytes: 8192, max_total_bytes: 16384 }"#;
     assert_eq!(format!("{propagator:?}"), text);
@@ -81,12 +81,12 @@ fn a_clone_allocates_nothing() {
 }
 
 #[test]
-fn a_clone_that_is_changed_leaves_the_original_as_it_was() {
+fn changing_a_clone_keeps_the_original() {
     let trace = HeaderPropagator::trace_context();
     let before = format!("{trace:?}");
     let changed = trace.clone().header("x-tenant").max_header_bytes(1).max_total_bytes(1).trust_if(|_| false);
     assert_eq!(format!("{trace:?}"), before);
     assert_ne!(format!("{changed:?}"), before);
-    let came_in = [("traceparent", TRACEPARENT)];
-    assert_eq!(sent_on(&trace, lines(&came_in)), lines(&came_in));
+    let inbound = [("traceparent", TRACEPARENT)];
+    assert_eq!(sent_on(&trace, lines(&inbound)), lines(&inbound));
 }

@@ -1,11 +1,11 @@
-//! `extract_trusted`: the headers of a message that has no request, and the request id among them.
+//! `extract_trusted`: headers of messages that are not HTTP requests, among them the request id.
 
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use hyper::body::Bytes;
 use tower_request_context::{HeaderPropagator, RequestContext, RequestId, RequestIdPolicy, Store};
 
-use super::{OTHER_TRACEPARENT, TRACEPARENT, captured, head, headers, injected, lines, listing};
+use super::{OTHER_TRACEPARENT, TRACEPARENT, extracted, head, headers, injected, lines, listing};
 
 const ID: &str = "x-request-id";
 
@@ -15,7 +15,7 @@ fn restored(propagator: &HeaderPropagator, message: &HeaderMap) -> Store {
     store
 }
 
-/// What the outgoing requests of a job get, whose message had these headers.
+/// Returns the headers of the outgoing requests of a job whose message had these headers.
 fn sent(propagator: &HeaderPropagator, message: &HeaderMap) -> HeaderMap {
     injected(propagator, &RequestContext::new(restored(propagator, message)))
 }
@@ -28,8 +28,8 @@ fn id_of(text: &str) -> RequestId {
 fn headers_and_id_of_a_message_are_restored() {
     let propagator = HeaderPropagator::trace_context().header("x-tenant").header(ID);
     let mut store = Store::new().with_value(id_of("id-7"));
-    let came_in = [("traceparent", TRACEPARENT), ("tracestate", "cats=1"), ("x-tenant", "cats"), ("x-tenant", "dogs")];
-    propagator.extract(&mut store, &head(lines(&came_in)));
+    let inbound = [("traceparent", TRACEPARENT), ("tracestate", "cats=1"), ("x-tenant", "cats"), ("x-tenant", "dogs")];
+    propagator.extract(&mut store, &head(lines(&inbound)));
     let message = injected(&propagator, &RequestContext::new(store));
     assert_eq!(message.len(), 5);
 
@@ -40,7 +40,7 @@ fn headers_and_id_of_a_message_are_restored() {
 }
 
 #[test]
-fn a_message_has_the_rules_and_limits_of_a_request() {
+fn messages_have_the_rules_and_limits_of_requests() {
     let names = ["traceparent", "tracestate", "x-tenant", "x-zone", "baggage"];
     let long = "v".repeat(8192);
     let too_long = "v".repeat(8193);
@@ -68,7 +68,7 @@ fn a_message_has_the_rules_and_limits_of_a_request() {
     ];
     for propagator in [listing(names), listing(names).max_header_bytes(4), listing(names).max_total_bytes(5)] {
         for message in messages.map(lines) {
-            let of_request = injected(&propagator, &RequestContext::new(captured(&propagator, message.clone())));
+            let of_request = injected(&propagator, &RequestContext::new(extracted(&propagator, message.clone())));
             let of_message = sent(&propagator, &message);
             assert_eq!(of_message, of_request, "{message:?}");
             let is_sensitive = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.is_sensitive());
@@ -79,9 +79,9 @@ fn a_message_has_the_rules_and_limits_of_a_request() {
 
 #[test]
 fn trust_if_does_not_apply_to_a_message() {
-    let asking = listing(["x-tenant", ID]).trust_if(|_| unreachable!("there is no request"));
+    let propagator = listing(["x-tenant", ID]).trust_if(|_| unreachable!("there is no request"));
     let message = lines(&[("x-tenant", "cats"), (ID, "id-7")]);
-    assert_eq!(sent(&asking, &message), message);
+    assert_eq!(sent(&propagator, &message), message);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn an_id_is_restored_only_if_its_header_is_listed() {
 }
 
 #[test]
-fn an_id_that_the_connection_header_nominates_is_ignored() {
+fn id_nominated_by_the_connection_header_is_ignored() {
     let list = listing([ID]);
     for connection in [ID, "close, X-Request-ID"] {
         let store = restored(&list, &headers([("connection", connection), (ID, "id-7")]));
@@ -127,7 +127,7 @@ fn an_id_that_the_connection_header_nominates_is_ignored() {
 }
 
 #[test]
-fn a_store_keeps_the_id_that_it_has() {
+fn existing_id_is_kept() {
     let list = listing([ID, "x-correlation-id"]);
     let message = lines(&[(ID, "theirs"), ("x-correlation-id", "theirs-too")]);
     let mut store = Store::new().with_value(id_of("own"));
@@ -143,7 +143,7 @@ fn a_store_keeps_the_id_that_it_has() {
         assert_eq!(store.id(), Some(id_of("own")));
         let sent = injected(&list, &RequestContext::new(store));
         assert_eq!(sent[header], "own");
-        // A policy with another header leaves no place for the id of the message.
+        // If a policy uses another header, the message's id is not propagated.
         assert_eq!(sent.contains_key(ID), header == ID);
     }
 }
@@ -154,8 +154,8 @@ fn a_restored_id_is_stored_once() {
     let store = restored(&list, &lines(&[(ID, "id-7")]));
     assert!(!format!("{store:?}").contains("Extracted"), "{store:?}");
 
-    // Also where a request's header of that name was extracted before.
-    let mut store = captured(&list, lines(&[(ID, "forged")]));
+    // The same holds if a request header of that name was extracted before.
+    let mut store = extracted(&list, lines(&[(ID, "forged")]));
     list.extract_trusted(&mut store, &lines(&[(ID, "id-7")]));
     let context = RequestContext::new(store);
     assert_eq!(injected(&list, &context), lines(&[(ID, "id-7")]));
@@ -164,7 +164,7 @@ fn a_restored_id_is_stored_once() {
 }
 
 #[test]
-fn an_id_takes_no_room_from_the_headers_of_a_message() {
+fn id_does_not_count_towards_the_message_limits() {
     let list = listing([ID, "x-tenant"]).max_total_bytes(4);
     let id = "a".repeat(128);
     let store = restored(&list, &headers([(ID, id.as_str()), ("x-tenant", "cats")]));
@@ -173,7 +173,7 @@ fn an_id_takes_no_room_from_the_headers_of_a_message() {
 }
 
 #[test]
-fn what_is_restored_does_not_keep_the_message_alive() {
+fn restored_headers_do_not_retain_the_message() {
     let buffer = Bytes::from(b"id-7 the cats of ada".to_vec());
     let value = |range| HeaderValue::from_maybe_shared(buffer.slice(range)).unwrap();
     let message: HeaderMap =

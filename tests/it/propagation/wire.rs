@@ -1,4 +1,4 @@
-//! What travels byte for byte: a request written by hand goes in, the bytes of the call are read at the other end.
+//! Propagation byte for byte, from a hand-written request to the bytes of the outgoing one.
 
 use http::{StatusCode, Version};
 use tower_request_context::HeaderPropagator;
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::support::in_time;
 
-/// The header lines of the call that a gateway makes for a request with these, without those of the client itself.
+/// Returns the header lines of the gateway's outgoing request, without those that its client adds.
 async fn relayed(propagator: HeaderPropagator, lines: &[u8]) -> Vec<u8> {
     let (address, head) = recorder().await;
     let gateway = gateway(propagator, address, Version::HTTP_11, |_| {}).await;
@@ -23,12 +23,12 @@ async fn relayed(propagator: HeaderPropagator, lines: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_traceparent_that_was_written_by_hand_passes_byte_for_byte() {
+async fn traceparent_is_relayed_byte_for_byte() {
     for traceparent in [
         TRACEPARENT,
-        // A version of the future, and what it may append.
+        // A future version, with a field that it may append.
         "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-what-the-future-will-be-like.",
-        // What no reader accepts is no less the sender's.
+        // Invalid values are propagated unchanged.
         "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01",
         "ff-00000000000000000000000000000000-0000000000000000-00",
         "00 - 0af7651916cd43dd8448eb211c80319c\t-b7ad6b7169203331  -01",
@@ -42,14 +42,14 @@ async fn a_traceparent_that_was_written_by_hand_passes_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_text_pass_as_they_are() {
+async fn non_utf8_bytes_are_relayed_unchanged() {
     let lines = b"x-tenant: \xe2\x98\x83 \xff\x80\xa0\r\n";
     let relayed = relayed(listing(["x-tenant"]), lines).await;
     assert_eq!(relayed.escape_ascii().to_string(), lines.escape_ascii().to_string());
 }
 
 #[tokio::test]
-async fn several_lines_pass_in_their_order_and_are_not_joined() {
+async fn repeated_headers_keep_their_order_and_are_not_joined() {
     let lines = "tracestate: dogs=2,cats=1\r\ntracestate: \r\ntracestate: owls=3\r\ntracestate: dogs=2,cats=1\r\n";
     let trace = format!("{lines}traceparent: {TRACEPARENT}\r\n");
     let relayed = String::from_utf8(relayed(HeaderPropagator::trace_context(), trace.as_bytes()).await).unwrap();
@@ -57,7 +57,7 @@ async fn several_lines_pass_in_their_order_and_are_not_joined() {
 }
 
 #[tokio::test]
-async fn a_name_is_known_in_any_case_and_its_value_is_not_changed() {
+async fn names_match_in_any_case_and_values_are_unchanged() {
     let propagator = HeaderPropagator::trace_context().header("x-tenant");
     let relayed = relayed(propagator, b"X-TENANT: Cats\r\nTraceParent:\tAb-Cd \r\nCookie: private\r\n").await;
     assert_eq!(relayed.escape_ascii().to_string(), r"traceparent: Ab-Cd\r\nx-tenant: Cats\r\n");
