@@ -1,6 +1,6 @@
-//! A value's `Clone`, `Drop` and closures may do whatever they like to contexts while the crate is at work with them.
+//! User code (`Clone`, `Drop` and closures) may use contexts while the crate runs it.
 //!
-//! Each act runs at each moment at which code of a user runs inside of a reader or writer, and one moment deeper.
+//! Each action runs at each hook point, where a read or a write runs user code, and at each hook point inside another.
 
 mod actions;
 mod hook_points;
@@ -11,16 +11,16 @@ use std::{fmt, panic::catch_unwind, sync::mpsc, thread, time::Duration};
 use tower_request_context::{RequestContext, Store};
 
 use self::{
-    actions::ACTS,
-    hook_points::{MOMENTS, run},
-    hooks::{ACT, Meddler, context, current, dropped_as, future_of},
+    actions::ACTIONS,
+    hook_points::{HOOK_POINTS, run},
+    hooks::{HOOK, Hooked, context, current, pending_future, users_at_drop},
 };
 use crate::support::User;
 
-const ME: User = User(1);
+const USER: User = User(1);
 const OTHER: User = User(2);
 
-/// Fails instead of hanging where a deadlock would be.
+/// Runs `f` on another thread and fails if it does not return, as in a deadlock.
 fn without_hanging(f: impl FnOnce() + Send + 'static) {
     let (done, wait) = mpsc::channel();
     let worker = thread::spawn(move || {
@@ -35,25 +35,25 @@ fn without_hanging(f: impl FnOnce() + Send + 'static) {
 
 /// F14 (opentelemetry-rust 3262, 3510, 3738), E1, E7.
 #[test]
-fn users_code_may_do_anything_at_any_moment() {
+fn user_code_may_use_contexts_at_each_hook_point() {
     without_hanging(|| {
-        for moment in MOMENTS {
-            for (_, act) in ACTS {
-                run(moment, act);
-                ACT.take();
+        for hook_point in HOOK_POINTS {
+            for (_, action) in ACTIONS {
+                run(hook_point, action);
+                HOOK.take();
             }
         }
     });
 }
 
 #[test]
-fn users_code_may_do_anything_at_any_moment_inside_another() {
+fn user_code_may_use_contexts_at_nested_hook_points() {
     without_hanging(|| {
-        for outer in MOMENTS {
-            for inner in MOMENTS {
-                for (_, act) in ACTS {
-                    run(outer, move || run(inner, act));
-                    ACT.take();
+        for outer in HOOK_POINTS {
+            for inner in HOOK_POINTS {
+                for (_, action) in ACTIONS {
+                    run(outer, move || run(inner, action));
+                    HOOK.take();
                 }
             }
         }
@@ -61,26 +61,26 @@ fn users_code_may_do_anything_at_any_moment_inside_another() {
 }
 
 #[test]
-fn a_panic_at_any_moment_leaves_the_thread_as_it_was() {
+fn panic_at_a_hook_point_restores_the_thread() {
     without_hanging(|| {
-        for (name, _, reach) in MOMENTS {
+        for (name, _, trigger) in HOOK_POINTS {
             for inside in [false, true] {
-                ACT.set(Some(Box::new(|| {
-                    let _other = future_of(OTHER);
-                    panic!("a meddler's panic");
+                HOOK.set(Some(Box::new(|| {
+                    let _other = pending_future(OTHER);
+                    panic!("in a hook");
                 })));
                 if inside {
                     context(User(9)).sync_scope(|| {
-                        _ = catch_unwind(reach);
-                        assert_eq!(current(), Some(User(9)), "when {name}");
+                        _ = catch_unwind(trigger);
+                        assert_eq!(current(), Some(User(9)), "while {name}");
                     });
                 } else {
-                    _ = catch_unwind(reach);
+                    _ = catch_unwind(trigger);
                 }
-                assert_eq!(dropped_as(), [Some(OTHER)], "when {name}");
-                assert_eq!(current(), None, "when {name}");
-                run(MOMENTS[0], || ());
-                ACT.take();
+                assert_eq!(users_at_drop(), [Some(OTHER)], "while {name}");
+                assert_eq!(current(), None, "while {name}");
+                run(HOOK_POINTS[0], || ());
+                HOOK.take();
             }
         }
     });
@@ -88,22 +88,22 @@ fn a_panic_at_any_moment_leaves_the_thread_as_it_was() {
 
 /// F15 (actix-web 2365).
 #[test]
-fn a_lock_that_a_panic_passed_by_still_serves() {
+fn context_works_after_a_panic_in_user_code() {
     let context = RequestContext::new(Store::new().with_value(1_u32));
-    context.set(Meddler);
-    ACT.set(Some(Box::new(|| panic!("in clone"))));
-    assert!(catch_unwind(|| context.get::<Meddler>()).is_err());
+    context.set(Hooked);
+    HOOK.set(Some(Box::new(|| panic!("in clone"))));
+    assert!(catch_unwind(|| context.get::<Hooked>()).is_err());
     assert!(catch_unwind(|| context.update(|_: &mut u32| panic!("in update"))).is_err());
     context.set(2_u32);
     assert_eq!(context.get::<u32>(), Some(2));
-    assert!(context.get::<Meddler>().is_some());
+    assert!(context.get::<Hooked>().is_some());
 }
 
 #[test]
-fn what_is_entered_and_read_while_a_value_is_read_is_freed_with_its_last_handle() {
+fn context_entered_during_a_read_is_freed() {
     let other = context(OTHER);
     let weak = other.downgrade();
-    context(ME).sync_scope(|| {
+    context(USER).sync_scope(|| {
         let read = RequestContext::with(|_: &User| other.sync_scope(current));
         assert_eq!(read, Some(Some(OTHER)));
     });
@@ -112,7 +112,7 @@ fn what_is_entered_and_read_while_a_value_is_read_is_freed_with_its_last_handle(
 }
 
 #[test]
-fn values_are_never_asked_to_print_themselves() {
+fn debug_does_not_format_values() {
     struct Secret;
 
     impl fmt::Debug for Secret {
@@ -128,12 +128,12 @@ fn values_are_never_asked_to_print_themselves() {
 }
 
 #[test]
-fn what_comes_too_late_is_dropped_outside_of_the_lock() {
-    /// Looks into its own store when it is dropped.
+fn rejected_values_are_dropped_outside_the_lock() {
+    /// Reads the current store in its drop.
     #[derive(Clone)]
-    struct Looks;
+    struct ReadsInDrop;
 
-    impl Drop for Looks {
+    impl Drop for ReadsInDrop {
         fn drop(&mut self) {
             _ = RequestContext::contains::<Self>();
             RequestContext::with(|ended: &RequestContext| ended.is_ended());
@@ -143,19 +143,19 @@ fn what_comes_too_late_is_dropped_outside_of_the_lock() {
     without_hanging(|| {
         let ended = tokio_test::block_on(Store::new().run(async { RequestContext::current().unwrap() }));
         RequestContext::new(Store::new().with_value(ended.clone())).sync_scope(|| {
-            RequestContext::set(Looks).unwrap();
+            RequestContext::set(ReadsInDrop).unwrap();
             let mut runs = 0;
-            RequestContext::update(|_: &mut Looks| {
+            RequestContext::update(|_: &mut ReadsInDrop| {
                 runs += 1;
                 if runs == 1 {
-                    RequestContext::set(Looks).unwrap();
+                    RequestContext::set(ReadsInDrop).unwrap();
                 }
             })
             .unwrap();
             assert_eq!(runs, 2);
 
-            let refused = Looks;
-            assert!(ended.sync_scope(|| RequestContext::on_end(move |_| drop(refused))).is_err());
+            let rejected = ReadsInDrop;
+            assert!(ended.sync_scope(|| RequestContext::on_end(move |_| drop(rejected))).is_err());
         });
     });
 }

@@ -1,4 +1,4 @@
-//! What code of a user may do.
+//! Actions of user code.
 
 use std::panic::catch_unwind;
 
@@ -7,20 +7,20 @@ use tower_request_context::{RequestContext, Store};
 
 use super::{
     OTHER,
-    hooks::{Meddler, Witness, context, current, dropped_as, future_of},
+    hooks::{DropProbe, Hooked, context, current, pending_future, users_at_drop},
 };
 use crate::support::User;
 
-pub(super) type Act = fn();
+pub(super) type Action = fn();
 
-/// Each checks what it sees and leaves the current context as it was.
-pub(super) const ACTS: [(&str, Act); 12] = [
+/// Each action checks what it sees and restores the current context.
+pub(super) const ACTIONS: [(&str, Action); 12] = [
     ("reads", || {
         RequestContext::with(|_: &u32| ());
         _ = RequestContext::get::<u32>();
     }),
-    ("sets another type", || _ = RequestContext::set("late")),
-    ("sets its own type", || _ = RequestContext::set(Meddler)),
+    ("sets another type", || _ = RequestContext::set("set later")),
+    ("sets its own type", || _ = RequestContext::set(Hooked)),
     ("updates", || _ = RequestContext::update(|n: &mut u32| *n += 1)),
     ("prints the context", || assert!(!format!("{:?}", RequestContext::current()).contains("User("))),
     ("enters another context", || {
@@ -52,23 +52,23 @@ pub(super) const ACTS: [(&str, Act); 12] = [
         tokio_test::assert_pending!(other.poll());
     }),
     ("drops another request's future, polled and unpolled", || {
-        drop(future_of(OTHER));
-        assert_eq!(dropped_as(), [Some(OTHER)]);
-        let mut other = task::spawn(future_of(OTHER));
+        drop(pending_future(OTHER));
+        assert_eq!(users_at_drop(), [Some(OTHER)]);
+        let mut other = task::spawn(pending_future(OTHER));
         tokio_test::assert_pending!(other.poll());
         drop(other);
-        assert_eq!(dropped_as(), [Some(OTHER)]);
+        assert_eq!(users_at_drop(), [Some(OTHER)]);
     }),
     ("drops the last handle of another context", || {
-        drop(RequestContext::new(Store::new().with_value(OTHER).with_value(Witness)));
-        assert_eq!(dropped_as(), [None], "a store's values are dropped in nobody's name");
+        drop(RequestContext::new(Store::new().with_value(OTHER).with_value(DropProbe)));
+        assert_eq!(users_at_drop(), [None], "values are dropped outside any context");
     }),
     ("panics while it holds another request's future", || {
         let panicked = catch_unwind(|| {
-            let _other = future_of(OTHER);
-            context(User(3)).sync_scope(|| panic!("in a scope in a meddler"));
+            let _other = pending_future(OTHER);
+            context(User(3)).sync_scope(|| panic!("in a scope in a hook"));
         });
         assert!(panicked.is_err());
-        assert_eq!(dropped_as(), [Some(OTHER)]);
+        assert_eq!(users_at_drop(), [Some(OTHER)]);
     }),
 ];

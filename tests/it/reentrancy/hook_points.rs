@@ -1,105 +1,105 @@
-//! When code of a user runs.
+//! The places where readers, writers and stores run user code.
 
 use tower_request_context::{RequestContext, Store};
 
 use super::{
-    ME,
-    hooks::{ACT, ACTED, Meddler, act, context, current},
+    USER,
+    hooks::{HOOK, HOOK_RUNS, Hooked, context, current, run_hook},
 };
 use crate::support::User;
 
-/// Its name, whose it is, and how to get there.
-pub(super) type Moment = (&'static str, Option<User>, fn());
+/// Name, the user that is current, and a function that runs user code there.
+pub(super) type HookPoint = (&'static str, Option<User>, fn());
 
-/// Each runs [`act`](super::hooks::act) at that moment.
-pub(super) const MOMENTS: [Moment; 14] = [
-    ("a seed is cloned", Some(ME), || {
-        context_with_seed().sync_scope(|| {
-            _ = RequestContext::get::<Meddler>();
+/// Each function runs the hook.
+pub(super) const HOOK_POINTS: [HookPoint; 14] = [
+    ("an initial value is cloned", Some(USER), || {
+        context_with_initial_value().sync_scope(|| {
+            _ = RequestContext::get::<Hooked>();
         });
     }),
-    ("a seed is cloned through a handle", Some(ME), || {
-        in_me(|| _ = RequestContext::new(Store::new().with_value(Meddler)).get::<Meddler>());
+    ("an initial value is cloned through a handle", Some(USER), || {
+        in_context(|| _ = RequestContext::new(Store::new().with_value(Hooked)).get::<Hooked>());
     }),
-    ("an inherited seed is cloned", Some(ME), || {
-        context_with_seed().child(Store::new()).sync_scope(|| {
-            _ = RequestContext::get::<Meddler>();
+    ("an inherited initial value is cloned", Some(USER), || {
+        context_with_initial_value().child(Store::new()).sync_scope(|| {
+            _ = RequestContext::get::<Hooked>();
         });
     }),
-    ("a late value is cloned", Some(ME), || {
-        in_me(|| {
-            RequestContext::current().unwrap().set(Meddler);
-            _ = RequestContext::get::<Meddler>();
+    ("a value set later is cloned", Some(USER), || {
+        in_context(|| {
+            RequestContext::current().unwrap().set(Hooked);
+            _ = RequestContext::get::<Hooked>();
         });
     }),
-    ("a value is cloned to be updated", Some(ME), || {
-        context_with_seed().sync_scope(|| RequestContext::update(|_: &mut Meddler| ()).unwrap());
+    ("a value is cloned to be updated", Some(USER), || {
+        context_with_initial_value().sync_scope(|| RequestContext::update(|_: &mut Hooked| ()).unwrap());
     }),
-    ("a value is updated", Some(ME), || in_me(|| RequestContext::update(|_: &mut u32| act()).unwrap())),
-    ("a value is lent", Some(ME), || in_me(|| RequestContext::with(|_: &u32| act()).unwrap())),
-    ("a late value is lent", Some(ME), || {
-        in_me(|| {
+    ("a value is updated", Some(USER), || in_context(|| RequestContext::update(|_: &mut u32| run_hook()).unwrap())),
+    ("a value is borrowed", Some(USER), || in_context(|| RequestContext::with(|_: &u32| run_hook()).unwrap())),
+    ("a value set later is borrowed", Some(USER), || {
+        in_context(|| {
             RequestContext::set('a').unwrap();
-            RequestContext::with(|_: &char| act()).unwrap();
+            RequestContext::with(|_: &char| run_hook()).unwrap();
         });
     }),
-    ("a value is made", Some(ME), || {
-        in_me(|| _ = RequestContext::current().unwrap().get_or_insert_with(|| act_and("made")));
+    ("a value is created", Some(USER), || {
+        in_context(|| _ = RequestContext::current().unwrap().get_or_insert_with(|| run_hook_then("created")));
     }),
-    ("a replaced value is dropped", Some(ME), || {
-        in_me(|| {
-            RequestContext::set(Meddler).unwrap();
-            RequestContext::set(Meddler).unwrap();
+    ("a replaced value is dropped", Some(USER), || {
+        in_context(|| {
+            RequestContext::set(Hooked).unwrap();
+            RequestContext::set(Hooked).unwrap();
         });
     }),
-    ("a removed value is dropped", Some(ME), || {
-        in_me(|| {
-            let me = RequestContext::current().unwrap();
-            me.set(Meddler);
-            me.remove::<Meddler>();
+    ("a removed value is dropped", Some(USER), || {
+        in_context(|| {
+            let context = RequestContext::current().unwrap();
+            context.set(Hooked);
+            context.remove::<Hooked>();
         });
     }),
-    ("a value that is not wanted is dropped", Some(ME), || {
-        in_me(|| {
-            let me = RequestContext::current().unwrap();
-            me.set(Meddler);
-            me.set_if_absent(Meddler);
+    ("a rejected value is dropped", Some(USER), || {
+        in_context(|| {
+            let context = RequestContext::current().unwrap();
+            context.set(Hooked);
+            context.set_if_absent(Hooked);
         });
     }),
-    ("the store is dropped", None, || in_me(|| drop(RequestContext::new(Store::new().with_value(Meddler))))),
-    ("the store is dropped with late values", None, || {
-        in_me(|| {
+    ("the store is dropped", None, || in_context(|| drop(RequestContext::new(Store::new().with_value(Hooked))))),
+    ("the store is dropped with values set later", None, || {
+        in_context(|| {
             let context = RequestContext::new(Store::new());
-            context.set(Meddler);
+            context.set(Hooked);
             drop(context);
         });
     }),
 ];
 
-fn context_with_seed() -> RequestContext {
-    context(ME).child(Store::new().with_value(Meddler))
+fn context_with_initial_value() -> RequestContext {
+    context(USER).child(Store::new().with_value(Hooked))
 }
 
-fn in_me(f: impl FnOnce()) {
-    context(ME).sync_scope(f);
+fn in_context(f: impl FnOnce()) {
+    context(USER).sync_scope(f);
 }
 
-fn act_and<T>(value: T) -> T {
-    act();
+fn run_hook_then<T>(value: T) -> T {
+    run_hook();
     value
 }
 
-/// Runs an act at a moment, and checks who is current around it.
-pub(super) fn run(moment: Moment, deed: impl FnOnce() + 'static) {
-    let (name, expected, reach) = moment;
+/// Runs an action at a hook point, and checks the current user before, during and after it.
+pub(super) fn run(hook_point: HookPoint, action: impl FnOnce() + 'static) {
+    let (name, expected, trigger) = hook_point;
     let before = current();
-    let acted = ACTED.get();
-    ACT.set(Some(Box::new(move || {
-        assert_eq!(current(), expected, "when {name}");
-        deed();
-        assert_eq!(current(), expected, "after an act, when {name}");
+    let hook_runs = HOOK_RUNS.get();
+    HOOK.set(Some(Box::new(move || {
+        assert_eq!(current(), expected, "while {name}");
+        action();
+        assert_eq!(current(), expected, "after the action, while {name}");
     })));
-    reach();
-    assert!(ACTED.get() > acted, "nothing ran when {name}");
-    assert_eq!(current(), before, "afterwards, when {name}");
+    trigger();
+    assert!(HOOK_RUNS.get() > hook_runs, "no hook ran while {name}");
+    assert_eq!(current(), before, "afterwards, while {name}");
 }

@@ -1,4 +1,4 @@
-//! A value that does what a test tells it to, and a witness of whose name it was dropped in.
+//! A value whose `Clone` and `Drop` run a hook, and a probe that records the current user when it is dropped.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,45 +7,45 @@ use tower_request_context::{RequestContext, Store};
 use crate::support::User;
 
 thread_local! {
-    /// What the next `Clone`, `Drop` or closure of a `Meddler` does.
-    pub(super) static ACT: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
-    pub(super) static ACTED: Cell<u32> = const { Cell::new(0) };
-    pub(super) static SEEN_BY_DROPS: RefCell<Vec<Option<User>>> = const { RefCell::new(Vec::new()) };
+    /// Runs once, in the next `Clone`, `Drop` or closure that calls [`run_hook`].
+    pub(super) static HOOK: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+    pub(super) static HOOK_RUNS: Cell<u32> = const { Cell::new(0) };
+    pub(super) static USERS_AT_DROP: RefCell<Vec<Option<User>>> = const { RefCell::new(Vec::new()) };
 }
 
 pub(super) fn current() -> Option<User> {
     RequestContext::get()
 }
 
-pub(super) fn act() {
-    let act = ACT.with(RefCell::take);
-    if let Some(act) = act {
-        ACTED.set(ACTED.get() + 1);
-        act();
+pub(super) fn run_hook() {
+    let hook = HOOK.with(RefCell::take);
+    if let Some(hook) = hook {
+        HOOK_RUNS.set(HOOK_RUNS.get() + 1);
+        hook();
     }
 }
 
-pub(super) struct Meddler;
+pub(super) struct Hooked;
 
-impl Clone for Meddler {
+impl Clone for Hooked {
     fn clone(&self) -> Self {
-        act();
+        run_hook();
         Self
     }
 }
 
-impl Drop for Meddler {
+impl Drop for Hooked {
     fn drop(&mut self) {
-        act();
+        run_hook();
     }
 }
 
-/// Says whose it is when it is dropped.
-pub(super) struct Witness;
+/// Records the current user in its drop.
+pub(super) struct DropProbe;
 
-impl Drop for Witness {
+impl Drop for DropProbe {
     fn drop(&mut self) {
-        SEEN_BY_DROPS.with_borrow_mut(|seen| seen.push(current()));
+        USERS_AT_DROP.with_borrow_mut(|seen| seen.push(current()));
     }
 }
 
@@ -53,15 +53,15 @@ pub(super) fn context(user: User) -> RequestContext {
     RequestContext::new(Store::new().with_value(user).with_value(0_u32))
 }
 
-pub(super) fn future_of(user: User) -> impl Future<Output = ()> {
-    let witness = Witness;
+pub(super) fn pending_future(user: User) -> impl Future<Output = ()> {
+    let probe = DropProbe;
     context(user).scope(async move {
-        let _witness = witness;
+        let _probe = probe;
         std::future::pending::<()>().await;
     })
 }
 
-/// Whose the witnesses were that were dropped since it was last asked.
-pub(super) fn dropped_as() -> Vec<Option<User>> {
-    SEEN_BY_DROPS.take()
+/// Returns the users that were current in the drops of probes since the last call.
+pub(super) fn users_at_drop() -> Vec<Option<User>> {
+    USERS_AT_DROP.take()
 }
