@@ -1,4 +1,4 @@
-//! Request ids: where they come from, where they are put, and what is refused.
+//! Request ids: where they come from, where they are set, and which ones are rejected.
 
 mod accepted;
 mod fallback;
@@ -18,39 +18,39 @@ use tower_request_context::{RequestContext, RequestContextLayer, RequestId, Requ
 
 use crate::support::{client, in_time, request, serve};
 
-/// A layer that gives ids and nothing else.
+/// Creates a layer whose setup only applies this policy.
 pub(crate) fn ids(policy: RequestIdPolicy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
     RequestContextLayer::new(move |store, request| {
         policy.apply(store, request);
     })
 }
 
-/// The id of the current request as text, `none` where there is none.
+/// Returns the id of the current context as a string, or `none`.
 pub(crate) fn id() -> String {
     RequestContext::id().map_or_else(|| String::from("none"), |id| id.to_string())
 }
 
-/// Tells whether an id is a UUID of version 4, as one that nobody sent is.
+/// Returns true if the id is a UUID of version 4, as a newly generated id is.
 pub(crate) fn is_new(id: &str) -> bool {
     is_uuid(id, b'4')
 }
 
 fn is_uuid(id: &str, version: u8) -> bool {
-    let is_right = |(place, byte)| match place {
+    let is_valid = |(place, byte)| match place {
         8 | 13 | 18 | 23 => byte == b'-',
         14 => byte == version,
         19 => b"89ab".contains(&byte),
         _ => b"0123456789abcdef".contains(&byte),
     };
-    id.len() == 36 && id.bytes().enumerate().all(is_right)
+    id.len() == 36 && id.bytes().enumerate().all(is_valid)
 }
 
-/// An application that tells where it found which id.
+/// Creates an application that reports which id it found in which place.
 fn app(policy: RequestIdPolicy) -> Router {
-    Router::new().fallback(tell).layer(ids(policy))
+    Router::new().fallback(report_ids).layer(ids(policy))
 }
 
-async fn tell(request: Request) -> AppendHeaders<[(&'static str, HeaderValue); 3]> {
+async fn report_ids(request: Request) -> AppendHeaders<[(&'static str, HeaderValue); 3]> {
     let on_request: Vec<_> = lines(request.headers()).map(|(name, line)| [name.as_ref(), line].concat()).collect();
     let in_extensions = request.extensions().get().map(tower_http::request_id::RequestId::header_value);
     AppendHeaders([
@@ -60,15 +60,15 @@ async fn tell(request: Request) -> AppendHeaders<[(&'static str, HeaderValue); 3
     ])
 }
 
-/// All that may be an id, under the right name or under a wrong one.
+/// Returns all headers that may hold an id, under the right name or a wrong one.
 fn lines(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &[u8])> {
     headers.iter().filter(|(name, _)| name.as_str().starts_with("x-")).map(|(name, line)| (name, line.as_bytes()))
 }
 
-/// The id that is in the context, alone on the request, in its extensions, and alone on the response.
+/// Returns the id after checking that the context, the request's only id header, its extensions and the response agree.
 #[track_caller]
-fn the_id<B>(response: &Response<B>) -> RequestId {
-    let (name, line) = the_line(response);
+fn consistent_id<B>(response: &Response<B>) -> RequestId {
+    let (name, line) = echoed_line(response);
     let found = |place| response.headers()[place].as_bytes();
     assert_eq!([found("found-in-context"), found("found-in-extensions")], [line; 2]);
     assert_eq!(found("found-on-request"), [name.as_ref(), line].concat());
@@ -76,13 +76,13 @@ fn the_id<B>(response: &Response<B>) -> RequestId {
 }
 
 #[track_caller]
-fn the_line<B>(response: &Response<B>) -> (&HeaderName, &[u8]) {
+fn echoed_line<B>(response: &Response<B>) -> (&HeaderName, &[u8]) {
     let echoed: Vec<_> = lines(response.headers()).collect();
-    let [line] = echoed[..] else { panic!("not one line but {echoed:?}") };
+    let [line] = echoed[..] else { panic!("expected one id on the response, got {echoed:?}") };
     line
 }
 
-/// What a server answers to these lines of a header.
+/// Serves the application and sends it a request with these values of a header.
 async fn send(app: Router, version: Version, header: &'static str, lines: &[&[u8]]) -> Response<Incoming> {
     let mut request = request(serve(app).await, "/", None);
     request.headers_mut().extend(lines_of(header, lines));
@@ -90,7 +90,7 @@ async fn send(app: Router, version: Version, header: &'static str, lines: &[&[u8
 }
 
 async fn send_any(version: Version, request: http::Request<Body>) -> Response<Incoming> {
-    in_time(client(version).request(request)).await.expect("the server answers")
+    in_time(client(version).request(request)).await.expect("the server responds")
 }
 
 fn lines_of(header: &'static str, lines: &[&[u8]]) -> HeaderMap {

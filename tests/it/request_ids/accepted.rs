@@ -1,4 +1,4 @@
-//! Inbound ids that a policy adopts: those of proxies that it trusts.
+//! Inbound ids that a policy adopts: those of trusted proxies.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -11,14 +11,14 @@ use std::{
 use http::{HeaderName, Request, request::Parts};
 use tower_request_context::{RequestId, RequestIdPolicy, Store};
 
-use super::{app, is_new, send, the_id};
+use super::{app, consistent_id, is_new, send};
 use crate::support::VERSIONS;
 
 async fn is_adopted(header: &'static str, id: &str) {
     for version in VERSIONS {
         let accepting = RequestIdPolicy::new().header(HeaderName::from_static(header)).accept_inbound();
         let response = send(app(accepting), version, header, &[id.as_bytes()]).await;
-        assert_eq!(the_id(&response).as_str(), id);
+        assert_eq!(consistent_id(&response).as_str(), id);
         assert!(response.headers().contains_key(header));
     }
 }
@@ -26,18 +26,18 @@ async fn is_adopted(header: &'static str, id: &str) {
 async fn is_replaced(policy: RequestIdPolicy, id: &str) {
     for version in VERSIONS {
         let response = send(app(policy.clone()), version, "x-request-id", &[id.as_bytes()]).await;
-        assert!(is_new(the_id(&response).as_str()));
+        assert!(is_new(consistent_id(&response).as_str()));
     }
 }
 
 #[tokio::test]
-async fn at_an_edge_an_id_is_replaced_however_right_it_looks() {
+async fn ids_are_replaced_by_default() {
     is_replaced(RequestIdPolicy::new(), "00000000-0000-4000-8000-000000000000").await;
     is_replaced(RequestIdPolicy::default(), "job-7").await;
 }
 
 #[tokio::test]
-async fn the_ids_of_heroku_are_adopted_as_far_as_the_limit() {
+async fn heroku_ids_are_adopted_up_to_the_limit() {
     let base64 = "Zm9vYmFyYmF6+/cXV4IQ==";
     let hex = "0123456789abcdefABCDEF-".repeat(6);
     for id in ["01234567-89ab-cdef-0123-456789abcdef", base64, &hex[..20], &hex[..128]] {
@@ -47,7 +47,7 @@ async fn the_ids_of_heroku_are_adopted_as_far_as_the_limit() {
 }
 
 #[tokio::test]
-async fn the_ids_of_an_aws_load_balancer_are_adopted() {
+async fn aws_load_balancer_ids_are_adopted() {
     let root = "Root=1-63441c4a-abcdef012345678912345678";
     is_adopted("x-amzn-trace-id", root).await;
     is_adopted("x-amzn-trace-id", &format!("Self=1-63441c4b-0123456789abcdef01234567;{root}")).await;
@@ -55,11 +55,11 @@ async fn the_ids_of_an_aws_load_balancer_are_adopted() {
 }
 
 #[tokio::test]
-async fn each_byte_that_an_id_may_have_arrives_as_it_was_sent() {
+async fn allowed_bytes_are_adopted_unchanged() {
     is_adopted("x-request-id", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=:;").await;
 }
 
-/// A request that names an id, and comes from a peer.
+/// Returns the parts of a request with these ids, from this peer.
 fn from(peer: Option<SocketAddr>, lines: &[&str]) -> Parts {
     let mut request = Request::builder().uri("/cats");
     for line in lines {
@@ -76,7 +76,7 @@ const PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))
 const STRANGER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 4711);
 
 #[test]
-fn only_a_request_that_is_trusted_brings_its_id() {
+fn ids_are_adopted_only_from_trusted_requests() {
     let ids = RequestIdPolicy::new().accept_inbound_if(|head| {
         assert_eq!(head.uri, "/cats");
         head.extensions.get() == Some(&PROXY)
@@ -89,29 +89,29 @@ fn only_a_request_that_is_trusted_brings_its_id() {
 }
 
 #[test]
-fn whether_a_request_is_trusted_is_asked_at_most_once() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
+fn trust_predicate_runs_at_most_once() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
     let ids = RequestIdPolicy::new().accept_inbound_if(move |_| {
         count.fetch_add(1, Ordering::Relaxed);
         true
     });
-    let asked_for = |lines: &[&str], store: &mut Store| {
+    let calls_for = |lines: &[&str], store: &mut Store| {
         ids.apply(store, &mut from(None, lines));
-        asked.swap(0, Ordering::Relaxed)
+        calls.swap(0, Ordering::Relaxed)
     };
-    assert_eq!(asked_for(&["theirs"], &mut Store::new()), 1);
+    assert_eq!(calls_for(&["theirs"], &mut Store::new()), 1);
     for lines in [&[][..], &["one", "two"], &["not one"], &[""]] {
-        assert!(asked_for(lines, &mut Store::new()) <= 1, "{lines:?}");
+        assert!(calls_for(lines, &mut Store::new()) <= 1, "{lines:?}");
     }
     let known = RequestId::try_from("theirs").unwrap();
-    assert!(asked_for(&["theirs"], &mut Store::new().with_value(known)) <= 1);
+    assert!(calls_for(&["theirs"], &mut Store::new().with_value(known)) <= 1);
 }
 
 #[test]
-fn the_last_word_on_trust_counts() {
-    let nobody = RequestIdPolicy::new().accept_inbound().accept_inbound_if(|_| false);
-    assert!(is_new(nobody.apply(&mut Store::new(), &mut from(None, &["theirs"])).as_str()));
+fn last_trust_setting_wins() {
+    let none = RequestIdPolicy::new().accept_inbound().accept_inbound_if(|_| false);
+    assert!(is_new(none.apply(&mut Store::new(), &mut from(None, &["theirs"])).as_str()));
     let all = RequestIdPolicy::new().accept_inbound_if(|_| false).accept_inbound();
     assert_eq!(all.apply(&mut Store::new(), &mut from(None, &["theirs"])).as_str(), "theirs");
 }

@@ -29,7 +29,7 @@ fn accepting() -> RequestIdPolicy {
     RequestIdPolicy::new().accept_inbound().fallback_header(SECOND)
 }
 
-/// Each state of one header: its lines, whether `Connection` nominates it, and what it says by itself.
+/// Returns each state of one header: its lines, whether `Connection` nominates it, and the inbound id that it yields.
 fn states(name: &'static str, valid: &'static str) -> Vec<(Lines, Inbound)> {
     vec![
         (vec![(name, valid.as_bytes())], Ok(Some(valid.parse().unwrap()))),
@@ -42,7 +42,7 @@ fn states(name: &'static str, valid: &'static str) -> Vec<(Lines, Inbound)> {
     ]
 }
 
-/// Each pair of states, with what the two headers say together.
+/// Returns each pair of states, with the inbound id that both headers yield together.
 fn pairs() -> Vec<(Parts, Inbound)> {
     let mut pairs = Vec::new();
     for (first_lines, first) in states(FIRST, "first") {
@@ -60,7 +60,7 @@ fn pairs() -> Vec<(Parts, Inbound)> {
 }
 
 #[test]
-fn each_pair_of_headers_gives_one_id() {
+fn both_headers_yield_one_id() {
     for (request, expected) in pairs() {
         let case = format!("{:?}", request.headers);
         assert_eq!(inbound(&accepting(), request), expected, "{case}");
@@ -78,11 +78,11 @@ fn without_trust_neither_header_is_read() {
 }
 
 #[test]
-fn the_second_header_counts_only_if_it_is_named() {
+fn fallback_header_is_read_only_if_configured() {
     let request = || parts(&[(FIRST, b"two words"), (SECOND, b"second")]);
     assert_eq!(inbound(&RequestIdPolicy::new().accept_inbound(), request()), Err(error_of("two words")));
     let other = accepting().fallback_header("x-other-id");
-    assert_eq!(inbound(&other, request()), Err(error_of("two words")), "the last call counts");
+    assert_eq!(inbound(&other, request()), Err(error_of("two words")), "the last call wins");
     let swapped = accepting().header(SECOND).fallback_header(FIRST);
     assert_eq!(inbound(&swapped, request()), Ok(Some("second".parse().unwrap())));
 }
@@ -109,7 +109,7 @@ fn trust_is_decided_once_for_both_headers() {
 }
 
 #[test]
-fn an_adopted_id_stands_on_the_first_header_and_the_second_is_kept() {
+fn adopted_id_is_set_on_the_first_header_only() {
     for (mut request, _) in pairs() {
         let second = lines(&request.headers, SECOND);
         let mut store = Store::new();
@@ -125,7 +125,7 @@ fn lines(headers: &HeaderMap, name: &str) -> Vec<HeaderValue> {
 }
 
 #[tokio::test]
-async fn an_id_from_the_second_header_is_echoed_on_the_first() {
+async fn id_from_the_fallback_is_echoed_on_the_first_header() {
     for version in VERSIONS {
         let app = Router::new().fallback(async || id()).layer(ids(accepting()));
         let mut request = request(serve(app).await, "/", None);
@@ -138,7 +138,7 @@ async fn an_id_from_the_second_header_is_echoed_on_the_first() {
     }
 }
 
-/// The id below an inner layer with a fallback header, inside a layer whose id is `outer`.
+/// Returns the id below two layers. The outer one's id is `outer`, the inner one has a fallback header.
 async fn below(outer: RequestIdPolicy, nesting: Nesting, request: Parts) -> String {
     let innermost = tower::service_fn(async |request: Request<()>| {
         let id = RequestContext::id().unwrap();
@@ -155,7 +155,7 @@ async fn below(outer: RequestIdPolicy, nesting: Nesting, request: Parts) -> Stri
 }
 
 #[tokio::test]
-async fn the_id_of_an_outer_layer_is_preferred_to_the_second_header() {
+async fn outer_id_is_preferred_to_the_fallback_header() {
     for nesting in [Nesting::Override, Nesting::Inherit, Nesting::Reuse] {
         for (request, _) in pairs() {
             assert_eq!(below(RequestIdPolicy::new(), nesting, request).await, "outer");
@@ -164,7 +164,7 @@ async fn the_id_of_an_outer_layer_is_preferred_to_the_second_header() {
 }
 
 #[tokio::test]
-async fn the_id_of_an_outer_layer_with_the_second_header_is_adopted() {
+async fn outer_id_in_the_fallback_header_is_adopted() {
     for nesting in [Nesting::Override, Nesting::Inherit] {
         let outer = || RequestIdPolicy::new().header(SECOND);
         assert_eq!(below(outer(), nesting, parts(&[])).await, "outer");
@@ -174,7 +174,7 @@ async fn the_id_of_an_outer_layer_with_the_second_header_is_adopted() {
 }
 
 #[test]
-fn a_request_without_a_valid_id_gets_a_new_one() {
+fn request_without_a_valid_id_gets_a_new_one() {
     let mut request = parts(&[(FIRST, b"two words"), (SECOND, b"")]);
     assert!(is_new(accepting().apply(&mut Store::new(), &mut request).as_str()));
 }

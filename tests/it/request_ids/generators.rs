@@ -1,4 +1,4 @@
-//! How an id is made, and what its maker sees.
+//! Generators: how a new id is created, and which parts of the request they see.
 
 use std::sync::{
     Arc, Mutex,
@@ -10,10 +10,10 @@ use futures_util::future::join_all;
 use http::{Method, Request, Version, request::Parts};
 use tower_request_context::{RequestId, RequestIdPolicy, Store};
 
-use super::{app, send_any, the_id};
+use super::{app, consistent_id, send_any};
 use crate::support::{client, in_time, request, serve};
 
-/// Counts from 1, wherever its policy and the services with it are cloned to.
+/// Creates a policy that counts from 1. Clones share the counter.
 fn counting() -> RequestIdPolicy {
     let last = AtomicU64::new(0);
     RequestIdPolicy::new().generate(move |_| numbered(last.fetch_add(1, Ordering::Relaxed) + 1))
@@ -24,11 +24,11 @@ fn numbered(number: u64) -> RequestId {
 }
 
 #[tokio::test]
-async fn the_generator_sees_the_request_without_the_header_that_is_refused() {
+async fn generator_sees_the_request_without_the_rejected_id() {
     let seen = Arc::new(Mutex::new(None));
-    let see = Arc::clone(&seen);
+    let record = Arc::clone(&seen);
     let ids = RequestIdPolicy::new().generate(move |head| {
-        *see.lock().unwrap() = Some((head.method.clone(), head.uri.to_string(), head.headers.clone()));
+        *record.lock().unwrap() = Some((head.method.clone(), head.uri.to_string(), head.headers.clone()));
         numbered(7)
     });
     let mut request = request(serve(app(ids)).await, "/cats?page=2", None);
@@ -46,7 +46,7 @@ async fn the_generator_sees_the_request_without_the_header_that_is_refused() {
 }
 
 #[test]
-fn the_generator_is_asked_once_for_a_new_id_and_not_for_one_that_is_adopted() {
+fn generator_runs_once_for_each_new_id() {
     let ids = counting().accept_inbound();
     let id_of = |request: Request<()>| ids.apply(&mut Store::new(), &mut request.into_parts().0);
     assert_eq!(id_of(Request::new(())), numbered(1));
@@ -56,13 +56,13 @@ fn the_generator_is_asked_once_for_a_new_id_and_not_for_one_that_is_adopted() {
 }
 
 #[tokio::test]
-async fn what_a_generator_counts_is_counted_on_in_clones_of_the_policy_and_of_the_service() {
+async fn clones_of_policy_and_service_share_the_generator() {
     let ids = counting();
     let (one, two) = (serve(app(ids.clone())).await, serve(app(ids)).await);
     let clients = [client(Version::HTTP_11), client(Version::HTTP_2)];
     let ask = async |number: usize| {
         let request = request([one, two][number % 2], "/", None);
-        the_id(&clients[number / 2 % 2].request(request).await.unwrap())
+        consistent_id(&clients[number / 2 % 2].request(request).await.unwrap())
     };
     let mut given = in_time(join_all((0..20).map(ask))).await;
     given.sort_unstable();
@@ -72,7 +72,7 @@ async fn what_a_generator_counts_is_counted_on_in_clones_of_the_policy_and_of_th
 }
 
 #[test]
-fn a_policy_takes_nothing_from_the_request_but_the_header() {
+fn policy_changes_only_the_id_header() {
     let head = || {
         let request = Request::builder().method(Method::PUT).uri("/cats").version(Version::HTTP_2).extension(7_u8);
         let request = request.header("cookie", "one").header("x-request-id", "forged").header("cookie", "two");
@@ -100,15 +100,15 @@ fn policies() -> [RequestIdPolicy; 4] {
 }
 
 #[test]
-fn a_policy_prints_its_header_and_its_choices() {
+fn debug_shows_headers_and_options() {
     let printed = |policy: &RequestIdPolicy| format!("{policy:?}");
-    let edge =
+    let default =
         r#"RequestIdPolicy { header: "x-request-id", fallback_header: None, accept_inbound: false, echo: true, .. }"#;
-    assert_eq!(printed(&RequestIdPolicy::new()), edge);
-    assert_eq!(printed(&RequestIdPolicy::default()), edge);
+    assert_eq!(printed(&RequestIdPolicy::new()), default);
+    assert_eq!(printed(&RequestIdPolicy::default()), default);
     let other = RequestIdPolicy::new().header("x-id").fallback_header("x-other").accept_inbound().echo(false);
     let text = r#"RequestIdPolicy { header: "x-id", fallback_header: Some("x-other"), accept_inbound: true, echo: false, .. }"#;
     assert_eq!(printed(&other), text);
-    let keeping = r#"RequestIdPolicy { header: "x-request-id", fallback_header: None, accept_inbound: false, echo: if_absent, .. }"#;
-    assert_eq!(printed(&RequestIdPolicy::new().echo_if_absent()), keeping);
+    let if_absent = r#"RequestIdPolicy { header: "x-request-id", fallback_header: None, accept_inbound: false, echo: if_absent, .. }"#;
+    assert_eq!(printed(&RequestIdPolicy::new().echo_if_absent()), if_absent);
 }

@@ -1,4 +1,4 @@
-//! `inbound_id`: what a policy says about the id of a request, before it is applied.
+//! `inbound_id`: the id that a policy would adopt, before it is applied.
 
 use axum::{Router, body::Body};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header::CONNECTION, request::Parts};
@@ -17,7 +17,7 @@ pub(super) fn parts(lines: &[(&'static str, &[u8])]) -> Parts {
     parts
 }
 
-/// What the policy says about a request, which [`RequestIdPolicy::apply`] is checked to agree with.
+/// Returns the policy's inbound id, after checking that [`RequestIdPolicy::apply`] agrees with it.
 #[track_caller]
 pub(super) fn inbound(policy: &RequestIdPolicy, mut request: Parts) -> Result<Option<RequestId>, RequestIdError> {
     let before = format!("{request:?}");
@@ -42,7 +42,7 @@ fn with_lines(lines: &[&[u8]]) -> Parts {
 }
 
 #[test]
-fn each_kind_of_inbound_id_is_reported_and_applied_alike() {
+fn inbound_id_and_apply_agree() {
     let too_long = "a".repeat(129);
     let cases: [(&[&[u8]], _); 10] = [
         (&[], Ok(None)),
@@ -67,7 +67,7 @@ fn each_kind_of_inbound_id_is_reported_and_applied_alike() {
 }
 
 #[test]
-fn an_id_that_the_connection_header_nominates_is_none() {
+fn id_nominated_by_the_connection_header_is_none() {
     for lines in [&[b"theirs".as_slice()][..], &[b"two words"], &[b"one", b"two"]] {
         let mut request = with_lines(lines);
         request.headers.insert(CONNECTION, HeaderValue::from_static("close, X-Request-Id"));
@@ -76,12 +76,12 @@ fn an_id_that_the_connection_header_nominates_is_none() {
 }
 
 #[test]
-fn a_repeated_id_has_a_message_of_its_own() {
+fn repeated_id_has_its_own_error_message() {
     assert_eq!(RequestIdError::Repeated.to_string(), "a request id must be the only line of its header");
 }
 
 #[tokio::test]
-async fn a_setup_can_reject_an_invalid_id() {
+async fn setup_can_reject_an_invalid_id() {
     let policy = RequestIdPolicy::new().accept_inbound();
     #[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
     let layer = RequestContextLayer::new(move |store, request| {

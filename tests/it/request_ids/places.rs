@@ -1,4 +1,4 @@
-//! Where an id is found: in the store, on the request, and on the answer, whoever makes that.
+//! Where an id is set: in the store, on the request and its extensions, and on the response.
 
 use std::convert::Infallible;
 
@@ -14,35 +14,35 @@ use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_request_context::{RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store};
 
-use super::{app, id, ids, is_new, send, tell, the_id, the_line};
+use super::{app, consistent_id, echoed_line, id, ids, is_new, report_ids, send};
 use crate::support::{OF_ONE_MESSAGE, VERSIONS, map_with_room_for, panic_text, text};
 
 const HEADER: &str = "x-request-id";
 
-/// Two ids of the application's own on its answer.
+/// Two ids that the application sets on its response.
 const OWN: AppendHeaders<[(&str, &str); 2]> = AppendHeaders([(HEADER, "its-own"), (HEADER, "another")]);
 
-/// What is answered to a forged id, on each version of HTTP.
-async fn answers(app: impl Fn() -> Router) -> [Response<Incoming>; 2] {
+/// Returns the responses to a forged id, one for each version of HTTP.
+async fn responses(app: impl Fn() -> Router) -> [Response<Incoming>; 2] {
     let [one, two] = VERSIONS.map(|version| send(app(), version, HEADER, &[b"forged"]));
     [one.await, two.await]
 }
 
 #[track_caller]
-fn is_new_on(response: &Response<Incoming>) {
-    let id = str::from_utf8(the_line(response).1).unwrap();
+fn assert_new_id(response: &Response<Incoming>) {
+    let id = str::from_utf8(echoed_line(response).1).unwrap();
     assert!(is_new(id), "{id}");
 }
 
 #[tokio::test]
-async fn the_id_is_in_the_context_on_the_request_in_its_extensions_and_on_the_answer() {
-    for response in answers(|| app(RequestIdPolicy::new())).await {
-        assert!(is_new(the_id(&response).as_str()));
+async fn id_is_set_in_context_request_extensions_and_response() {
+    for response in responses(|| app(RequestIdPolicy::new())).await {
+        assert!(is_new(consistent_id(&response).as_str()));
     }
 }
 
 #[tokio::test]
-async fn apply_returns_the_id_that_the_store_holds_from_then_on() {
+async fn apply_returns_the_stored_id() {
     let app = || {
         Router::new().fallback(async || RequestContext::expect::<String>()).layer(RequestContextLayer::new(
             |store, request| {
@@ -53,49 +53,51 @@ async fn apply_returns_the_id_that_the_store_holds_from_then_on() {
             },
         ))
     };
-    for response in answers(app).await {
+    for response in responses(app).await {
         let echoed = response.headers()[HEADER].clone();
         assert_eq!(text(response).await, echoed);
     }
 }
 
 #[tokio::test]
-async fn an_error_answer_carries_the_id_who_makes_it_does_not_matter() {
+async fn error_responses_carry_the_id() {
     let app = || {
         let app = Router::new()
             .route("/", get(async || -> StatusCode { panic!("a handler that panics") }))
             .layer(CatchPanicLayer::new());
         app.layer(ids(RequestIdPolicy::new()))
     };
-    for response in answers(app).await {
+    for response in responses(app).await {
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        is_new_on(&response);
+        assert_new_id(&response);
     }
-    for response in answers(|| Router::new().layer(ids(RequestIdPolicy::new()))).await {
+    for response in responses(|| Router::new().layer(ids(RequestIdPolicy::new()))).await {
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
-        is_new_on(&response);
+        assert_new_id(&response);
     }
 }
 
-/// Gives each request an id and refuses it.
-#[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
-fn refusing(
+/// Applies the policy to each request, and rejects it. With `own`, the response also sets its own ids.
+#[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
+fn rejecting(
     policy: RequestIdPolicy,
     own: bool,
 ) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) -> Result<(), axum::response::Response> + Clone> {
     RequestContextLayer::new(move |store: &mut Store, request: &mut Parts| {
         let id = policy.apply(store, request).to_string();
-        let refusal = (StatusCode::UNAUTHORIZED, id).into_response();
-        Err(if own { (OWN, refusal).into_response() } else { refusal })
+        let rejection = (StatusCode::UNAUTHORIZED, id).into_response();
+        Err(if own { (OWN, rejection).into_response() } else { rejection })
     })
 }
 
 #[tokio::test]
-async fn a_refusal_carries_the_id_once_also_where_it_has_an_id_of_its_own() {
+async fn rejection_carries_the_id_once() {
     for own in [false, true] {
-        for response in answers(|| Router::new().fallback(tell).layer(refusing(RequestIdPolicy::new(), own))).await {
+        for response in
+            responses(|| Router::new().fallback(report_ids).layer(rejecting(RequestIdPolicy::new(), own))).await
+        {
             assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-            is_new_on(&response);
+            assert_new_id(&response);
             let echoed = response.headers()[HEADER].clone();
             assert_eq!(text(response).await, echoed);
         }
@@ -103,69 +105,69 @@ async fn a_refusal_carries_the_id_once_also_where_it_has_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn where_the_handler_sets_ids_itself_the_answer_has_one_line_and_that_is_the_id() {
+async fn id_replaces_those_set_by_the_handler() {
     let app = || Router::new().fallback(async || (OWN, id())).layer(ids(RequestIdPolicy::new()));
-    for response in answers(app).await {
-        is_new_on(&response);
+    for response in responses(app).await {
+        assert_new_id(&response);
         let echoed = response.headers()[HEADER].clone();
         assert_eq!(text(response).await, echoed);
     }
 }
 
 #[tokio::test]
-async fn without_the_echo_an_answer_or_a_refusal_is_as_it_was_made() {
+async fn without_echo_responses_are_unchanged() {
     let silent = || RequestIdPolicy::new().echo(false);
-    for response in answers(|| app(silent())).await {
+    for response in responses(|| app(silent())).await {
         assert!(!response.headers().contains_key(HEADER));
         assert!(is_new(response.headers()["found-in-context"].to_str().unwrap()));
     }
-    for response in answers(|| Router::new().layer(refusing(silent(), false))).await {
+    for response in responses(|| Router::new().layer(rejecting(silent(), false))).await {
         assert!(!response.headers().contains_key(HEADER));
     }
-    for response in answers(|| Router::new().fallback(async || OWN).layer(ids(silent()))).await {
+    for response in responses(|| Router::new().fallback(async || OWN).layer(ids(silent()))).await {
         let own: Vec<_> = response.headers().get_all(HEADER).iter().collect();
         assert_eq!(own, ["its-own", "another"]);
     }
-    for response in answers(|| app(silent().echo(true))).await {
-        is_new_on(&response);
+    for response in responses(|| app(silent().echo(true))).await {
+        assert_new_id(&response);
     }
 }
 
 #[tokio::test]
-async fn an_echo_if_absent_leaves_a_response_that_has_an_id_as_it_is() {
-    let keeping = || RequestIdPolicy::new().echo_if_absent();
+async fn echo_if_absent_keeps_an_existing_id() {
+    let if_absent = || RequestIdPolicy::new().echo_if_absent();
     let own_of = |response: &Response<Incoming>| response.headers().get_all(HEADER).iter().cloned().collect::<Vec<_>>();
-    for response in answers(|| Router::new().fallback(async || OWN).layer(ids(keeping()))).await {
+    for response in responses(|| Router::new().fallback(async || OWN).layer(ids(if_absent()))).await {
         assert_eq!(own_of(&response), ["its-own", "another"]);
     }
-    for response in answers(|| Router::new().layer(refusing(keeping(), true))).await {
+    for response in responses(|| Router::new().layer(rejecting(if_absent(), true))).await {
         assert_eq!(own_of(&response), ["its-own", "another"]);
     }
-    // Neither validated nor repaired.
-    for response in answers(|| Router::new().fallback(async || [(HEADER, "")]).layer(ids(keeping()))).await {
+    // An id of the application is neither validated nor replaced.
+    for response in responses(|| Router::new().fallback(async || [(HEADER, "")]).layer(ids(if_absent()))).await {
         assert_eq!(own_of(&response), [""]);
     }
 }
 
 #[tokio::test]
-async fn an_echo_if_absent_sets_the_id_on_a_response_that_has_none() {
-    let keeping = || RequestIdPolicy::new().echo_if_absent();
-    for response in answers(|| app(keeping())).await {
-        assert!(is_new(the_id(&response).as_str()));
+async fn echo_if_absent_sets_a_missing_id() {
+    let if_absent = || RequestIdPolicy::new().echo_if_absent();
+    for response in responses(|| app(if_absent())).await {
+        assert!(is_new(consistent_id(&response).as_str()));
     }
-    for response in answers(|| Router::new().fallback(tell).layer(refusing(keeping(), false))).await {
+    for response in responses(|| Router::new().fallback(report_ids).layer(rejecting(if_absent(), false))).await {
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        is_new_on(&response);
+        assert_new_id(&response);
     }
     let name = HeaderName::from_static("x-correlation-id");
-    let other = || Router::new().fallback(async || OWN).layer(ids(keeping().header(name.clone())));
-    for response in answers(other).await {
+    let other = || Router::new().fallback(async || OWN).layer(ids(if_absent().header(name.clone())));
+    for response in responses(other).await {
         assert!(is_new(response.headers()[&name].to_str().unwrap()));
     }
 }
 
 #[tokio::test]
-async fn the_last_choice_of_an_echo_counts() {
+async fn last_echo_setting_wins() {
     let own = |policy: RequestIdPolicy| move || Router::new().fallback(async || OWN).layer(ids(policy.clone()));
     let kept = |response: &Response<Incoming>| response.headers().get_all(HEADER).iter().eq(["its-own", "another"]);
     let policies = [
@@ -174,44 +176,44 @@ async fn the_last_choice_of_an_echo_counts() {
         (RequestIdPolicy::new().echo_if_absent().echo(true), false),
     ];
     for (policy, is_kept) in policies {
-        for response in answers(own(policy.clone())).await {
+        for response in responses(own(policy.clone())).await {
             assert_eq!(kept(&response), is_kept, "{policy:?}");
         }
     }
 }
 
 #[test]
-fn a_full_map_that_has_an_id_takes_the_new_one_in_its_place() {
+fn id_is_replaced_in_a_full_header_map() {
     let full = || {
         let mut headers = map_with_room_for(2);
         headers.append(HEADER, "forged".parse().unwrap());
         headers.append(HEADER, "another".parse().unwrap());
         headers.append("x-last", "".parse().unwrap());
-        assert!(headers.try_insert(HEADER, "not even in its place".parse().unwrap()).is_err());
+        assert!(headers.try_insert(HEADER, "rejected".parse().unwrap()).is_err());
         headers
     };
     let (mut store, mut head) = (Store::new(), Request::new(()).into_parts().0);
     head.headers = full();
     let given = RequestIdPolicy::new().apply(&mut store, &mut head);
     assert!(head.headers.get_all(HEADER).iter().eq([given.as_str()]));
-    // Adopted, it is the one that stands there.
+    // If the policy accepts inbound ids, it adopts this one.
     let adopted = RequestIdPolicy::new().accept_inbound().apply(&mut Store::new(), &mut head);
     assert!(head.headers.get_all(HEADER).iter().eq([given.as_str()]) && adopted == given);
 
-    let answering = service_fn(async |_: Request<()>| {
+    let responding = service_fn(async |_: Request<()>| {
         let mut response = Response::new(String::new());
         *response.headers_mut() = full();
         response.extensions_mut().insert(RequestContext::id());
         Ok::<_, Infallible>(response)
     });
-    let answer = ids(RequestIdPolicy::new()).layer(answering).oneshot(Request::new(()));
-    let answer = answer.now_or_never().unwrap().unwrap();
-    let given: Option<RequestId> = answer.extensions().get().cloned().flatten();
-    assert!(answer.headers().get_all(HEADER).iter().eq([given.unwrap().as_str()]));
+    let response = ids(RequestIdPolicy::new()).layer(responding).oneshot(Request::new(()));
+    let response = response.now_or_never().unwrap().unwrap();
+    let given: Option<RequestId> = response.extensions().get().cloned().flatten();
+    assert!(response.headers().get_all(HEADER).iter().eq([given.unwrap().as_str()]));
 }
 
 #[test]
-fn a_request_or_an_answer_without_room_for_a_header_goes_on_without() {
+fn full_header_map_is_left_without_the_id() {
     let (mut store, mut head) = (Store::new(), Request::new(()).into_parts().0);
     head.headers = map_with_room_for(0);
     let before = head.headers.clone();
@@ -223,12 +225,12 @@ fn a_request_or_an_answer_without_room_for_a_header_goes_on_without() {
         *response.headers_mut() = map_with_room_for(0);
         Ok::<_, Infallible>(response)
     });
-    let answer = ids(RequestIdPolicy::new()).layer(full).oneshot(Request::new(()));
-    assert_eq!(answer.now_or_never().unwrap().unwrap().headers(), &before);
+    let response = ids(RequestIdPolicy::new()).layer(full).oneshot(Request::new(()));
+    assert_eq!(response.now_or_never().unwrap().unwrap().headers(), &before);
 }
 
 #[test]
-fn a_header_that_http_itself_needs_cannot_carry_the_id() {
+fn headers_of_one_message_cannot_hold_the_id() {
     for name in OF_ONE_MESSAGE {
         let text = panic_text(|| RequestIdPolicy::new().header(HeaderName::from_static(name)));
         assert!(text.starts_with(&format!("the header `{name}` frames one message")), "{text}");
@@ -236,18 +238,18 @@ fn a_header_that_http_itself_needs_cannot_carry_the_id() {
 }
 
 #[tokio::test]
-async fn another_header_is_read_replaced_and_echoed_in_place_of_the_usual_one() {
+async fn custom_header_replaces_the_default_one() {
     let name = HeaderName::from_static("x-correlation-id");
     for version in VERSIONS {
         let app = app(RequestIdPolicy::new().header(name.clone()));
         let response = send(app, version, "x-correlation-id", &[b"forged", b"forged"]).await;
-        assert!(is_new(the_id(&response).as_str()));
-        assert_eq!(the_line(&response).0, name);
+        assert!(is_new(consistent_id(&response).as_str()));
+        assert_eq!(echoed_line(&response).0, name);
     }
 }
 
 #[tokio::test]
-async fn a_service_that_fails_has_its_id_and_no_answer() {
+async fn service_error_is_returned_without_a_response() {
     let failing = service_fn(async |_: Request<()>| Err::<Response<String>, _>(id()));
     let service = ServiceBuilder::new().layer(ids(RequestIdPolicy::new())).service(failing);
     let error = ServiceExt::oneshot(service, Request::new(())).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! tower-http 0.6 and 0.7 in one application: both find the id of the context.
+//! tower-http 0.6 and 0.7 in one application: both find the context's id.
 
 use std::sync::{
     Arc, Mutex,
@@ -17,12 +17,12 @@ use crate::support::{VERSIONS, text};
 
 const HEADER: &str = "x-request-id";
 
-/// The id in the extensions of both versions.
+/// Returns the id in the extension of each version.
 fn in_extensions(extensions: &http::Extensions) -> [Option<&HeaderValue>; 2] {
     [extensions.get().map(v06::RequestId::header_value), extensions.get().map(v07::RequestId::header_value)]
 }
 
-/// Fails unless both extensions hold the id of the context.
+/// Asserts that both extensions hold the context's id, and returns it.
 async fn report(request: AxumRequest) -> impl IntoResponse {
     let id = id();
     let value = HeaderValue::try_from(&id).unwrap();
@@ -30,7 +30,7 @@ async fn report(request: AxumRequest) -> impl IntoResponse {
     id
 }
 
-/// An id that neither layer should set.
+/// Generates an id that must not be used.
 #[derive(Clone)]
 struct Wrong;
 
@@ -60,7 +60,7 @@ async fn both_versions_find_the_id_of_the_context() {
 
 #[tokio::test]
 async fn both_versions_echo_the_id_of_the_context() {
-    // Without the policy's own echo, so that it is theirs.
+    // The policy does not echo the id, so tower-http's layers have to.
     let policy = || ids(RequestIdPolicy::new().echo(false));
     let app = || Router::new().fallback(report);
     let (v06, v07) = (v06::PropagateRequestIdLayer::x_request_id(), v07::PropagateRequestIdLayer::x_request_id());
@@ -79,7 +79,7 @@ async fn both_versions_echo_the_id_of_the_context() {
 }
 
 #[tokio::test]
-async fn the_responses_of_both_layers_hold_the_id() {
+async fn responses_hold_the_id_in_both_extensions() {
     let layers = ServiceBuilder::new()
         .layer(ids(RequestIdPolicy::new()))
         .layer(v06::PropagateRequestIdLayer::x_request_id())
@@ -91,7 +91,7 @@ async fn the_responses_of_both_layers_hold_the_id() {
 }
 
 #[test]
-fn an_id_set_by_an_earlier_layer_is_replaced_in_both_extensions() {
+fn id_of_an_earlier_layer_is_replaced_in_both_extensions() {
     let mut request = parts();
     request.extensions.insert(v06::RequestId::new(HeaderValue::from_static("earlier")));
     request.extensions.insert(v07::RequestId::new(HeaderValue::from_static("earlier")));
@@ -110,7 +110,7 @@ fn parts() -> Parts {
         .0
 }
 
-/// Returns the next of its ids, and keeps what it is shown. Its clones share both.
+/// Returns its ids one after the other, and records the requests that it sees. Clones share both.
 #[derive(Clone)]
 struct Generator {
     ids: Arc<Mutex<Vec<Option<HeaderValue>>>>,
@@ -129,7 +129,7 @@ impl Generator {
         let (headers, extension) = (request.headers(), request.extensions().get::<u8>());
         *self.seen.lock().unwrap() =
             format!("{} {} {:?} {headers:?} {extension:?}", request.method(), request.uri(), request.version());
-        self.ids.lock().unwrap().pop().expect("an id for each call")
+        self.ids.lock().unwrap().pop().expect("there is an id for each call")
     }
 }
 
@@ -151,7 +151,7 @@ const ADAPTERS: [fn(Generator) -> RequestIdPolicy; 2] = [
 ];
 
 #[test]
-fn a_generator_of_either_version_creates_the_id() {
+fn generators_of_both_versions_create_the_id() {
     for adapter in ADAPTERS {
         let generator = Generator::of(&[Some(b"one"), Some(b"two")]);
         let policy = adapter(generator.clone());
@@ -165,7 +165,7 @@ fn a_generator_of_either_version_creates_the_id() {
 }
 
 #[test]
-fn an_invalid_id_of_either_generator_is_replaced() {
+fn invalid_ids_of_both_generators_are_replaced() {
     let invalid: [Option<&[u8]>; 5] = [None, Some(b""), Some(b"two words"), Some(b"caf\xe9"), Some(&[b'a'; 129])];
     for adapter in ADAPTERS {
         let policy = adapter(Generator::of(&invalid));
@@ -176,7 +176,7 @@ fn an_invalid_id_of_either_generator_is_replaced() {
 }
 
 #[test]
-fn a_generator_of_either_version_is_called_for_new_ids_only() {
+fn generators_of_both_versions_run_for_new_ids_only() {
     for adapter in ADAPTERS {
         let generator = Generator::of(&[Some(b"one")]);
         let policy = adapter(generator.clone()).accept_inbound();
@@ -188,7 +188,7 @@ fn a_generator_of_either_version_is_called_for_new_ids_only() {
 }
 
 #[test]
-fn the_uuids_of_both_versions_are_valid_ids() {
+fn uuids_of_both_versions_are_valid_ids() {
     let policies = [
         RequestIdPolicy::new().generate_with_tower_http_06(v06::MakeRequestUuid),
         RequestIdPolicy::new().generate_with_tower_http_07(v07::MakeRequestUuid),

@@ -1,4 +1,4 @@
-//! An id as a value: what it may consist of, how one is made, and what it converts from and to.
+//! `RequestId` as a value: validation, generation and conversions.
 
 use std::{
     collections::HashSet,
@@ -18,15 +18,15 @@ fn id(text: &str) -> RequestId {
     text.parse().unwrap()
 }
 
-/// The 128 bits of a UUID.
+/// Returns the 128 bits of a UUID.
 fn bits(id: &RequestId) -> u128 {
     let digit = |byte| char::from(byte).to_digit(16).expect("a UUID is made of hexadecimal digits");
     id.as_str().bytes().filter(|byte| *byte != b'-').fold(0, |bits, byte| bits << 4 | u128::from(digit(byte)))
 }
 
-/// How many different ids four threads make.
-fn distinct(of_each: usize, make: fn() -> RequestId) -> usize {
-    let start = |_| thread::spawn(move || (0..of_each).map(|_| bits(&make())).collect::<Vec<_>>());
+/// Returns the number of different ids that four threads create.
+fn distinct(per_thread: usize, create: fn() -> RequestId) -> usize {
+    let start = |_| thread::spawn(move || (0..per_thread).map(|_| bits(&create())).collect::<Vec<_>>());
     let threads: Vec<_> = (0..4).map(start).collect();
     let mut ids: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
     ids.sort_unstable();
@@ -34,7 +34,7 @@ fn distinct(of_each: usize, make: fn() -> RequestId) -> usize {
     ids.len()
 }
 
-/// Which bits differ between ids.
+/// Returns the bits that differ between ids.
 fn varying(ids: &[RequestId]) -> u128 {
     let (all, any) = ids.iter().map(bits).fold((u128::MAX, 0), |(all, any), id| (all & id, any | id));
     any & !all
@@ -45,7 +45,7 @@ fn now() -> u128 {
 }
 
 #[test]
-fn each_byte_is_allowed_or_not() {
+fn only_allowed_bytes_are_accepted() {
     for byte in 0..=u8::MAX {
         let is_allowed = matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+')
             || matches!(byte, b'/' | b'=' | b':' | b';');
@@ -70,10 +70,10 @@ fn an_id_has_1_to_128_bytes() {
 }
 
 #[test]
-fn an_error_says_what_is_wrong_and_nothing_of_what_was_refused() {
+fn errors_name_the_problem_and_not_the_value() {
     let characters =
         "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte N (from 0) is none of them";
-    let refused = [
+    let rejected = [
         (String::new(), "a request id must not be empty", 0),
         ("$".repeat(129), "a request id has at most 128 bytes, not 129", 0),
         (String::from("$secret"), characters, 0),
@@ -82,8 +82,8 @@ fn an_error_says_what_is_wrong_and_nothing_of_what_was_refused() {
         (String::from("secret\nERROR"), characters, 6),
         (format!("{}$", "secret-".repeat(18)), characters, 126),
     ];
-    for (refused, text, position) in refused {
-        let error: Box<dyn Error> = Box::new(RequestId::try_from(refused).unwrap_err());
+    for (rejected, text, position) in rejected {
+        let error: Box<dyn Error> = Box::new(RequestId::try_from(rejected).unwrap_err());
         assert_eq!(error.to_string(), text.replace('N', &position.to_string()));
         assert!(!format!("{error:?}").contains("secret") && !format!("{error:?}").contains("$$"));
         assert!(error.source().is_none());
@@ -91,7 +91,7 @@ fn an_error_says_what_is_wrong_and_nothing_of_what_was_refused() {
 }
 
 #[test]
-fn an_id_is_converted_from_and_to_text_and_headers_as_it_is() {
+fn ids_convert_from_and_to_strings_and_headers() {
     let line = HeaderValue::from_static("job-7");
     let from = [
         "job-7".parse(),
@@ -107,24 +107,24 @@ fn an_id_is_converted_from_and_to_text_and_headers_as_it_is() {
         assert_eq!(format!("{id:?}"), r#"RequestId("job-7")"#);
         assert_eq!(HeaderValue::from(id), line);
     }
-    for (refused, bad) in [("job 7", 3), (" job-7", 0), ("job-7 ", 5), ("\tjob-7", 0), ("job-7\t", 5)] {
+    for (rejected, bad) in [("job 7", 3), (" job-7", 0), ("job-7 ", 5), ("\tjob-7", 0), ("job-7\t", 5)] {
         let from = [
-            refused.parse(),
-            RequestId::try_from(refused),
-            RequestId::try_from(String::from(refused)),
-            RequestId::try_from(&HeaderValue::from_static(refused)),
+            rejected.parse(),
+            RequestId::try_from(rejected),
+            RequestId::try_from(String::from(rejected)),
+            RequestId::try_from(&HeaderValue::from_static(rejected)),
         ];
         for id in from {
             assert!(
                 matches!(id, Err(RequestIdError::InvalidCharacter { position, .. }) if position == bad),
-                "{refused:?}"
+                "{rejected:?}"
             );
         }
     }
 }
 
 #[test]
-fn ids_are_compared_sorted_and_hashed_as_their_text_is() {
+fn ids_compare_sort_and_hash_like_strings() {
     let mut ids = ["b", "a", "B", "aa", "-"].map(id);
     ids.sort();
     assert_eq!(ids.each_ref().map(RequestId::as_str), ["-", "B", "a", "aa", "b"]);
@@ -133,7 +133,7 @@ fn ids_are_compared_sorted_and_hashed_as_their_text_is() {
 }
 
 #[test]
-fn an_id_does_not_keep_the_buffer_alive_that_its_request_was_read_into() {
+fn id_does_not_retain_the_request_buffer() {
     let buffer = Bytes::from(b"job-7 and the rest of a request".to_vec());
     let line = HeaderValue::from_maybe_shared(buffer.slice(..5)).unwrap();
     let id = RequestId::try_from(&line).unwrap();
@@ -143,14 +143,14 @@ fn an_id_does_not_keep_the_buffer_alive_that_its_request_was_read_into() {
 }
 
 #[test]
-fn a_v4_has_its_version_its_variant_and_122_random_bits() {
+fn v4_has_version_variant_and_122_random_bits() {
     let ids: Vec<_> = (0..1000).map(|_| RequestId::new_v4()).collect();
     assert!(ids.iter().all(|id| is_uuid(id.as_str(), b'4')), "{:?}", ids[0]);
     assert_eq!(varying(&ids), !(0xf << 76 | 0b11 << 62));
 }
 
 #[test]
-fn a_v7_has_its_version_its_variant_the_time_and_74_random_bits() {
+fn v7_has_version_variant_time_and_74_random_bits() {
     let before = now();
     let ids: Vec<_> = (0..1000).map(|_| RequestId::new_v7()).collect();
     let after = now();
@@ -163,8 +163,8 @@ fn a_v7_has_its_version_its_variant_the_time_and_74_random_bits() {
 fn v7_ids_of_different_milliseconds_sort_by_their_time() {
     let mut last = RequestId::new_v7();
     for _ in 0..20 {
-        let made = now();
-        while now() <= made {
+        let created = now();
+        while now() <= created {
             spin_loop();
         }
         let next = RequestId::new_v7();
@@ -174,11 +174,11 @@ fn v7_ids_of_different_milliseconds_sort_by_their_time() {
 }
 
 #[test]
-fn a_million_v7_ids_made_on_four_threads_are_distinct() {
+fn a_million_v7_ids_of_four_threads_are_distinct() {
     assert_eq!(distinct(250_000, RequestId::new_v7), 1_000_000);
 }
 
 #[test]
-fn a_hundred_thousand_v4_ids_made_on_four_threads_are_distinct() {
+fn a_hundred_thousand_v4_ids_of_four_threads_are_distinct() {
     assert_eq!(distinct(25_000, RequestId::new_v4), 100_000);
 }

@@ -1,4 +1,4 @@
-//! tower-http's `RequestId`, its generators and its layers, around ours and inside of it.
+//! tower-http's `RequestId`, its generators, and its layers outside and inside ours.
 
 use std::{
     convert::Infallible,
@@ -19,32 +19,32 @@ use tower_http::{
 use tower_request_context::{RequestContext, RequestIdPolicy, Store};
 use tracing::Span;
 
-use super::{app, ids, is_new, send, tell, the_id};
+use super::{app, consistent_id, ids, is_new, report_ids, send};
 use crate::support::{client, in_time, request, serve, text};
 
-/// Written for `SetRequestIdLayer`: clones count together.
+/// A generator whose clones share their counter, as `SetRequestIdLayer` needs it.
 #[derive(Clone, Default)]
-struct Counter(Arc<AtomicU64>);
+struct SharedCounter(Arc<AtomicU64>);
 
-impl MakeRequestId for Counter {
+impl MakeRequestId for SharedCounter {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<request_id::RequestId> {
         let number = self.0.fetch_add(1, Ordering::Relaxed) + 1;
         Some(HeaderValue::from(number).into())
     }
 }
 
-/// Each clone counts for itself.
+/// A generator whose clones do not share their counter.
 #[derive(Clone)]
-struct Forgetful(u64);
+struct UnsharedCounter(u64);
 
-impl MakeRequestId for Forgetful {
+impl MakeRequestId for UnsharedCounter {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<request_id::RequestId> {
         self.0 += 1;
         Some(HeaderValue::from(self.0).into())
     }
 }
 
-/// Makes what it holds.
+/// A generator that returns this id.
 #[derive(Clone)]
 struct Fixed(Option<HeaderValue>);
 
@@ -54,11 +54,11 @@ impl MakeRequestId for Fixed {
     }
 }
 
-/// Keeps what it is shown.
+/// A generator that records the request that it sees.
 #[derive(Clone, Default)]
-struct Seeing(Arc<Mutex<String>>);
+struct Recording(Arc<Mutex<String>>);
 
-impl MakeRequestId for Seeing {
+impl MakeRequestId for Recording {
     fn make_request_id<B>(&mut self, request: &Request<B>) -> Option<request_id::RequestId> {
         let (head, extension) = (request.headers(), request.extensions().get::<u8>());
         *self.0.lock().unwrap() =
@@ -67,72 +67,72 @@ impl MakeRequestId for Seeing {
     }
 }
 
-/// What makes an id out of nothing, without a server.
-fn made(policy: &RequestIdPolicy) -> String {
+/// Returns the id that a policy creates for an empty request.
+fn generated(policy: &RequestIdPolicy) -> String {
     policy.apply(&mut Store::new(), &mut Request::new(()).into_parts().0).to_string()
 }
 
 #[tokio::test]
-async fn a_span_made_below_the_layer_finds_the_id_in_the_extensions() {
+async fn spans_find_the_id_in_the_extensions() {
     let spans = Arc::new(Mutex::new(Vec::new()));
-    let made = Arc::clone(&spans);
+    let generated = Arc::clone(&spans);
     let trace = TraceLayer::new_for_http().make_span_with(move |request: &axum::extract::Request| {
         let id = request.extensions().get::<request_id::RequestId>().unwrap();
-        made.lock().unwrap().push(id.header_value().clone());
+        generated.lock().unwrap().push(id.header_value().clone());
         Span::none()
     });
     let stack = ServiceBuilder::new().layer(ids(RequestIdPolicy::new())).layer(trace);
-    let app = Router::new().fallback(tell).layer(stack);
+    let app = Router::new().fallback(report_ids).layer(stack);
     let response = send(app, Version::HTTP_11, "x-request-id", &[b"forged"]).await;
-    assert_eq!(*spans.lock().unwrap(), [the_id(&response).as_str()]);
+    assert_eq!(*spans.lock().unwrap(), [consistent_id(&response).as_str()]);
 }
 
 #[tokio::test]
-async fn their_layers_below_keep_our_id() {
-    let theirs = ServiceBuilder::new()
-        .layer(SetRequestIdLayer::x_request_id(Counter::default()))
+async fn inner_tower_http_layers_keep_the_id() {
+    let tower_http = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::x_request_id(SharedCounter::default()))
         .layer(PropagateRequestIdLayer::x_request_id());
     for policy in [RequestIdPolicy::new(), RequestIdPolicy::new().accept_inbound()] {
-        let app = Router::new().fallback(tell).layer(theirs.clone()).layer(ids(policy));
+        let app = Router::new().fallback(report_ids).layer(tower_http.clone()).layer(ids(policy));
         let response = send(app, Version::HTTP_11, "x-request-id", &[b"two words"]).await;
-        assert!(is_new(the_id(&response).as_str()));
+        assert!(is_new(consistent_id(&response).as_str()));
     }
 }
 
 #[tokio::test]
-async fn an_id_of_their_layers_around_ours_is_adopted_if_it_is_accepted_and_else_replaced_everywhere() {
+async fn outer_tower_http_id_is_adopted_only_if_accepted() {
     let around = |policy| {
-        let theirs = ServiceBuilder::new()
-            .layer(SetRequestIdLayer::x_request_id(Counter::default()))
+        let tower_http = ServiceBuilder::new()
+            .layer(SetRequestIdLayer::x_request_id(SharedCounter::default()))
             .layer(PropagateRequestIdLayer::x_request_id());
-        Router::new().fallback(tell).layer(ids(policy)).layer(theirs)
+        Router::new().fallback(report_ids).layer(ids(policy)).layer(tower_http)
     };
     let response = send(around(RequestIdPolicy::new().accept_inbound()), Version::HTTP_11, "x-request-id", &[]).await;
-    assert_eq!(the_id(&response).as_str(), "1");
+    assert_eq!(consistent_id(&response).as_str(), "1");
     let response = send(around(RequestIdPolicy::new()), Version::HTTP_11, "x-request-id", &[]).await;
-    assert!(is_new(the_id(&response).as_str()));
+    assert!(is_new(consistent_id(&response).as_str()));
 }
 
 #[tokio::test]
-async fn an_echo_if_absent_keeps_a_response_id_as_their_layer_does() {
+async fn echo_if_absent_matches_the_tower_http_layer() {
     let upstream = || Router::new().fallback(async || [("x-request-id", "of-the-upstream")]);
-    let theirs = ServiceBuilder::new()
-        .layer(SetRequestIdLayer::x_request_id(Counter::default()))
+    let tower_http = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::x_request_id(SharedCounter::default()))
         .layer(PropagateRequestIdLayer::x_request_id());
     let keeping = RequestIdPolicy::new().echo_if_absent();
-    for app in [upstream().layer(theirs), upstream().layer(ids(keeping))] {
+    for app in [upstream().layer(tower_http), upstream().layer(ids(keeping))] {
         let response = send(app, Version::HTTP_11, "x-request-id", &[]).await;
         assert_eq!(response.headers()["x-request-id"], "of-the-upstream");
     }
 }
 
 #[tokio::test]
-async fn an_existing_generator_counts_on_in_the_clones_of_a_service() {
-    let address = serve(app(RequestIdPolicy::new().generate_with_tower_http_07(Counter::default()))).await;
+async fn clones_of_a_service_share_the_generator() {
+    let address = serve(app(RequestIdPolicy::new().generate_with_tower_http_07(SharedCounter::default()))).await;
     let clients = [client(Version::HTTP_11), client(Version::HTTP_2)];
     let ask = async |number: usize| {
         let response = clients[number % 2].request(request(address, "/", None)).await.unwrap();
-        the_id(&response).as_str().parse::<usize>().unwrap()
+        consistent_id(&response).as_str().parse::<usize>().unwrap()
     };
     let mut given = in_time(join_all((0..20).map(ask))).await;
     given.sort_unstable();
@@ -140,35 +140,35 @@ async fn an_existing_generator_counts_on_in_the_clones_of_a_service() {
 }
 
 #[test]
-fn an_existing_generator_counts_on_in_clones_of_the_policy_if_they_share_what_it_counts() {
-    let shared = RequestIdPolicy::new().generate_with_tower_http_07(Counter::default());
-    assert_eq!([made(&shared), made(&shared.clone()), made(&shared)], ["1", "2", "3"]);
-    let forgetful = RequestIdPolicy::new().generate_with_tower_http_07(Forgetful(0));
-    assert_eq!([made(&forgetful), made(&forgetful.clone()), made(&forgetful)], ["1", "1", "1"]);
+fn clones_of_a_policy_share_a_shared_counter() {
+    let shared = RequestIdPolicy::new().generate_with_tower_http_07(SharedCounter::default());
+    assert_eq!([generated(&shared), generated(&shared.clone()), generated(&shared)], ["1", "2", "3"]);
+    let unshared = RequestIdPolicy::new().generate_with_tower_http_07(UnsharedCounter(0));
+    assert_eq!([generated(&unshared), generated(&unshared.clone()), generated(&unshared)], ["1", "1", "1"]);
 }
 
 #[test]
-fn their_uuid_generator_makes_our_ids() {
+fn tower_http_uuid_generator_creates_ids() {
     let uuid = RequestIdPolicy::new().generate_with_tower_http_07(MakeRequestUuid);
-    assert!(is_new(&made(&uuid)));
-    assert_ne!(made(&uuid), made(&uuid));
+    assert!(is_new(&generated(&uuid)));
+    assert_ne!(generated(&uuid), generated(&uuid));
 }
 
 #[test]
-fn what_a_generator_declines_to_make_or_makes_wrong_is_replaced() {
+fn missing_and_invalid_generated_ids_are_replaced() {
     let wrong = ["two words", "", "${jndi:ldap://evil}", &"a".repeat(129)].map(HeaderValue::from_str);
     let wrong = wrong.into_iter().map(|line| Some(line.unwrap()));
     for line in wrong.chain([None, Some(HeaderValue::from_bytes(b"caf\xe9").unwrap())]) {
-        let id = made(&RequestIdPolicy::new().generate_with_tower_http_07(Fixed(line.clone())));
+        let id = generated(&RequestIdPolicy::new().generate_with_tower_http_07(Fixed(line.clone())));
         assert!(is_new(&id), "{id} for {line:?}");
     }
     let right = Fixed(Some(HeaderValue::from_static("right")));
-    assert_eq!(made(&RequestIdPolicy::new().generate_with_tower_http_07(right)), "right");
+    assert_eq!(generated(&RequestIdPolicy::new().generate_with_tower_http_07(right)), "right");
 }
 
 #[tokio::test]
-async fn a_generator_sees_all_but_the_refused_header_and_the_inner_service_loses_nothing() {
-    let seeing = Seeing::default();
+async fn generator_and_service_see_the_rest_of_the_request() {
+    let recording = Recording::default();
     let inner = service_fn(async |request: Request<String>| {
         assert_eq!((request.method(), request.version()), (&Method::PUT, Version::HTTP_2));
         assert_eq!(request.uri(), "/cats?page=2");
@@ -182,12 +182,12 @@ async fn a_generator_sees_all_but_the_refused_header_and_the_inner_service_loses
         assert_eq!(RequestContext::id().unwrap().as_str(), "seen");
         Ok::<_, Infallible>(Response::new(request.into_body()))
     });
-    let policy = RequestIdPolicy::new().generate_with_tower_http_07(seeing.clone());
+    let policy = RequestIdPolicy::new().generate_with_tower_http_07(recording.clone());
     let service = ServiceBuilder::new().layer(ids(policy)).service(inner);
     let request = Request::put("/cats?page=2").version(Version::HTTP_2).extension(7_u8);
     let request = request.header("cookie", "one").header("x-request-id", "forged").header("cookie", "two");
     let response = service.oneshot(request.body(String::from("a cat")).unwrap()).await.unwrap();
     assert_eq!(response.headers()["x-request-id"], "seen");
     assert_eq!(text(response).await, "a cat");
-    assert_eq!(*seeing.0.lock().unwrap(), r#"PUT /cats?page=2 HTTP/2.0 {"cookie": "one", "cookie": "two"} Some(7)"#);
+    assert_eq!(*recording.0.lock().unwrap(), r#"PUT /cats?page=2 HTTP/2.0 {"cookie": "one", "cookie": "two"} Some(7)"#);
 }
