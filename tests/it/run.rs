@@ -1,4 +1,4 @@
-//! `Store::run`: work that is no HTTP request, in a context that ends with it.
+//! `Store::run`: work without an HTTP request, in a context that ends with the work.
 
 use std::{
     future::{Future, pending, poll_fn},
@@ -28,15 +28,15 @@ use crate::{
     support::{User, in_time},
 };
 
-/// Runs a future as user `id`; the end is reported.
+/// Runs a future as user `id`, and reports the end.
 fn run<T: Future>(id: u32, recorder: &Recorder, future: T) -> Run<T> {
     let mut store = Store::new().with_value(User(id)).with_value(recorder.drop_of("value dropped"));
     store.on_end(recorder.end_of("run"));
     store.run(future)
 }
 
-/// Work that has begun once this is polled, and is never done.
-fn endless(recorder: &Recorder) -> impl Future<Output = ()> + Send + 'static {
+/// Returns a future that reports its first poll and never completes.
+fn pending_work(recorder: &Recorder) -> impl Future<Output = ()> + Send + 'static {
     let (held, began) = (recorder.drop_of("future dropped"), recorder.clone());
     async move {
         let _held = held;
@@ -49,7 +49,7 @@ const CANCELLED: [&str; 4] =
     ["begun: user 1", "future dropped: user 1", "run Cancelled: user 1", "value dropped: nobody"];
 
 #[tokio::test]
-async fn work_that_is_done_is_completed_whatever_it_returned() {
+async fn finished_work_is_completed_whatever_it_returns() {
     let (recorder, mut reports) = recorder();
     let saved = run(1, &recorder, async {
         yield_now().await;
@@ -64,7 +64,7 @@ async fn work_that_is_done_is_completed_whatever_it_returned() {
 }
 
 #[test]
-fn the_future_is_dropped_before_the_end_is_told_and_the_values_after_it() {
+fn future_is_dropped_before_the_end_and_values_after_it() {
     let (recorder, mut reports) = recorder();
     let (held, polled) = (recorder.drop_of("future dropped"), recorder.clone());
     let mut work = Box::pin(run(
@@ -83,20 +83,20 @@ fn the_future_is_dropped_before_the_end_is_told_and_the_values_after_it() {
 }
 
 #[tokio::test]
-async fn work_that_loses_a_select_is_cancelled() {
+async fn work_dropped_by_a_select_is_cancelled() {
     let (recorder, mut reports) = recorder();
     tokio::select! {
         biased;
-        () = run(1, &recorder, endless(&recorder)) => unreachable!("it is endless"),
+        () = run(1, &recorder, pending_work(&recorder)) => unreachable!("the work never completes"),
         () = yield_now() => {}
     }
     assert_eq!(reports.so_far(), CANCELLED);
 }
 
 #[tokio::test]
-async fn work_that_is_aborted_is_cancelled() {
+async fn aborted_work_is_cancelled() {
     let (recorder, mut reports) = recorder();
-    let task = tokio::spawn(run(1, &recorder, endless(&recorder)));
+    let task = tokio::spawn(run(1, &recorder, pending_work(&recorder)));
     assert_eq!(reports.next().await, CANCELLED[0]);
     task.abort();
     assert!(in_time(task).await.unwrap_err().is_cancelled());
@@ -104,21 +104,21 @@ async fn work_that_is_aborted_is_cancelled() {
 }
 
 #[tokio::test]
-async fn work_that_times_out_is_cancelled() {
+async fn timed_out_work_is_cancelled() {
     let (recorder, mut reports) = recorder();
-    assert!(timeout(Duration::ZERO, run(1, &recorder, endless(&recorder))).await.is_err());
+    assert!(timeout(Duration::ZERO, run(1, &recorder, pending_work(&recorder))).await.is_err());
     assert_eq!(reports.so_far(), CANCELLED);
 }
 
 #[test]
-fn work_that_never_began_is_cancelled() {
+fn unpolled_work_is_cancelled() {
     let (recorder, mut reports) = recorder();
-    drop(run(1, &recorder, endless(&recorder)));
+    drop(run(1, &recorder, pending_work(&recorder)));
     assert_eq!(reports.so_far(), CANCELLED[1..]);
 }
 
 #[tokio::test]
-async fn work_that_panics_is_panicked_for_its_callbacks_and_for_its_task() {
+async fn panic_reaches_the_callbacks_and_the_task() {
     let (recorder, mut reports) = recorder();
     let work = async {
         yield_now().await;
@@ -129,9 +129,9 @@ async fn work_that_panics_is_panicked_for_its_callbacks_and_for_its_task() {
     assert_eq!(reports.so_far(), ["run Panicked: user 1", "value dropped: nobody"]);
 }
 
-/// The output is lost with it, so that who commits when all is well must not.
+/// The output is lost, so an `on_end` callback that commits on `Completed` must not see `Completed`.
 #[test]
-fn work_that_panics_while_it_is_dropped_is_panicked() {
+fn panic_in_the_drop_is_reported_as_panicked() {
     struct PanicsInDrop;
 
     impl Drop for PanicsInDrop {
@@ -161,7 +161,7 @@ fn work_that_panics_while_it_is_dropped_is_panicked() {
 }
 
 #[tokio::test]
-async fn a_run_in_a_request_reads_its_values_and_keeps_its_own_and_does_not_end_it() {
+async fn run_in_a_request_inherits_its_values_and_ends_alone() {
     let (recorder, mut reports) = recorder();
     let handler = async {
         RequestContext::on_end(recorder.end_of("request")).unwrap();
@@ -172,21 +172,21 @@ async fn a_run_in_a_request_reads_its_values_and_keeps_its_own_and_does_not_end_
             RequestContext::on_end(recorder.end_of("run")).unwrap();
             RequestContext::current().unwrap()
         };
-        let over = Store::new().with_value("seed").run(work).await;
-        assert_eq!((over.is_ended(), over.get::<&str>(), over.get()), (true, Some("seed"), Some(User(2))));
+        let ended = Store::new().with_value("initial").run(work).await;
+        assert_eq!((ended.is_ended(), ended.get::<&str>(), ended.get()), (true, Some("initial"), Some(User(2))));
         let request = RequestContext::current().unwrap();
         assert_eq!((request.is_ended(), request.get::<&str>(), request.get()), (false, None, Some(User(1))));
         assert!(request.sync_scope(|| RequestContext::on_end(recorder.end_of("still accepted"))).is_ok());
-        assert!(over.sync_scope(|| RequestContext::on_end(|_| {})).is_err());
+        assert!(ended.sync_scope(|| RequestContext::on_end(|_| {})).is_err());
         Ok(Response::new(String::new()))
     };
     read(serve(1, handler).await.unwrap());
-    let told = ["run Completed: user 2", "request Completed: user 1", "still accepted Completed: user 1"];
-    assert_eq!(reports.so_far(), told);
+    let reported = ["run Completed: user 2", "request Completed: user 1", "still accepted Completed: user 1"];
+    assert_eq!(reports.so_far(), reported);
 }
 
 #[tokio::test]
-async fn a_run_that_outlives_its_request_ends_alone_and_still_reads() {
+async fn run_outlives_its_request_and_still_reads_its_values() {
     let (recorder, mut reports) = recorder();
     let (sender, go_on) = oneshot::channel();
     let mut task = None;
@@ -209,8 +209,8 @@ async fn a_run_that_outlives_its_request_ends_alone_and_still_reads() {
     assert_eq!(reports.so_far(), ["run Completed: user 1"]);
 }
 
-/// Makes a run in a handler of user 1, and returns the user that it reads when it is polled in this way.
-async fn user_of_a_run<F>(way: impl FnOnce(Run<BoxFuture<'static, String>>) -> F) -> String
+/// Creates a run in a handler of user 1, and returns the user that the run reads when `poll_with` drives it.
+async fn user_of_a_run<F>(poll_with: impl FnOnce(Run<BoxFuture<'static, String>>) -> F) -> String
 where
     F: Future<Output = String>,
 {
@@ -219,14 +219,14 @@ where
             yield_now().await;
             User::name()
         };
-        Ok(Response::new(way(Store::new().run(job.boxed())).await))
+        Ok(Response::new(poll_with(Store::new().run(job.boxed())).await))
     };
     read(serve(1, handler).await.unwrap())
 }
 
 #[tokio::test]
 async fn a_run_inherits_from_the_context_of_its_first_poll() {
-    let of_the_request = [
+    let in_the_request = [
         user_of_a_run(|job| job).await,
         user_of_a_run(RequestContext::carry).await,
         user_of_a_run(async |job| RequestContext::spawn(job).await.unwrap()).await,
@@ -236,9 +236,9 @@ async fn a_run_inherits_from_the_context_of_its_first_poll() {
         })
         .await,
     ];
-    assert_eq!(of_the_request, ["user 1"; 4]);
+    assert_eq!(in_the_request, ["user 1"; 4]);
 
-    let of_no_request = [
+    let outside = [
         user_of_a_run(async |job| tokio::spawn(job).await.unwrap()).await,
         user_of_a_run(RequestContext::exit).await,
         user_of_a_run(async |mut job| {
@@ -247,14 +247,14 @@ async fn a_run_inherits_from_the_context_of_its_first_poll() {
         })
         .await,
     ];
-    assert_eq!(of_no_request, ["nobody"; 3]);
+    assert_eq!(outside, ["nobody"; 3]);
 
     let other = RequestContext::new(Store::new().with_value(User(2)));
     assert_eq!(user_of_a_run(|job| other.scope(job)).await, "user 2");
 }
 
 #[test]
-fn a_run_that_is_never_polled_inherits_nothing() {
+fn unpolled_run_inherits_nothing() {
     let (recorder, mut reports) = recorder();
     let handler = after(|| {
         let mut store = Store::new();
@@ -266,7 +266,7 @@ fn a_run_that_is_never_polled_inherits_nothing() {
 }
 
 #[tokio::test]
-async fn runs_within_runs_end_one_by_one_from_the_inside() {
+async fn nested_runs_end_from_the_inside_out() {
     let (recorder, mut reports) = recorder();
     let outer = run(1, &recorder, async {
         let inner = run(2, &recorder, async {
@@ -274,8 +274,8 @@ async fn runs_within_runs_end_one_by_one_from_the_inside() {
             recorder.saw("innermost");
             RequestContext::expect::<&str>()
         });
-        RequestContext::set("set after the inner one was made").unwrap();
-        assert_eq!(inner.await, "set after the inner one was made");
+        RequestContext::set("set after the inner run was created").unwrap();
+        assert_eq!(inner.await, "set after the inner run was created");
         recorder.saw("between");
     });
     outer.await;
@@ -285,17 +285,17 @@ async fn runs_within_runs_end_one_by_one_from_the_inside() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_hundred_runs_at_once_are_each_told_their_own_end_in_their_own_context() {
+async fn concurrent_runs_report_their_own_end_in_their_context() {
     const RUNS: u32 = 100;
-    let met = Arc::new(Barrier::new(RUNS as usize));
+    let barrier = Arc::new(Barrier::new(RUNS as usize));
     let ends = (0..RUNS).map(|id| {
-        let met = Arc::clone(&met);
-        let ((sender, told), (cancel, cancelled)) = (oneshot::channel(), oneshot::channel());
+        let barrier = Arc::clone(&barrier);
+        let ((sender, reported), (cancel, cancelled)) = (oneshot::channel(), oneshot::channel());
         let work = async move {
-            met.wait().await;
+            barrier.wait().await;
             RequestContext::set(User(RUNS + id)).unwrap();
             RequestContext::on_end(move |end| sender.send((end, RequestContext::get())).unwrap()).unwrap();
-            met.wait().await;
+            barrier.wait().await;
             match id % 3 {
                 0 => {}
                 1 => {
@@ -311,16 +311,16 @@ async fn a_hundred_runs_at_once_are_each_told_their_own_end_in_their_own_context
                 Ok(()) = cancelled => {}
             }
         });
-        async move { (id, told.await.unwrap()) }
+        async move { (id, reported.await.unwrap()) }
     });
-    for (id, told) in in_time(join_all(ends)).await {
+    for (id, reported) in in_time(join_all(ends)).await {
         let end = [End::Completed, End::Cancelled, End::Panicked][id as usize % 3];
-        assert_eq!(told, (end, Some(User(RUNS + id))));
+        assert_eq!(reported, (end, Some(User(RUNS + id))));
     }
 }
 
 #[test]
-fn a_run_that_is_polled_after_completion_panics_and_has_ended_once() {
+fn polling_a_completed_run_panics_and_ends_it_once() {
     let (recorder, mut reports) = recorder();
     {
         let mut work = pin!(run(1, &recorder, async {}));
@@ -333,7 +333,7 @@ fn a_run_that_is_polled_after_completion_panics_and_has_ended_once() {
 }
 
 #[test]
-fn debug_of_a_run_shows_names_of_types_and_no_value() {
+fn debug_of_a_run_shows_only_type_names() {
     let text = format!("{:?}", Store::new().with_value(User(4711)).run(std::future::ready(4712)));
     let context = "context: Some(RequestContext { values: {it::support::User} })";
     assert_eq!(text, format!("Run(Scoped {{ {context}, inner: core::future::ready::Ready<i32> }})"));

@@ -1,4 +1,4 @@
-//! Entering and leaving: futures, bodies, closures, tasks and threads.
+//! Entering and leaving contexts: futures, bodies, closures, tasks and threads.
 
 use std::{
     cell::RefCell,
@@ -22,18 +22,18 @@ fn current() -> Option<User> {
     RequestContext::get()
 }
 
-/// Sends who was current when it was dropped.
-struct Recorder(mpsc::Sender<Option<User>>);
+/// Sends the user that is current when it is dropped.
+struct DropRecorder(mpsc::Sender<Option<User>>);
 
-impl Drop for Recorder {
+impl Drop for DropRecorder {
     fn drop(&mut self) {
         self.0.send(current()).unwrap();
     }
 }
 
-/// F1 (CVE-2026-97888), F13: there is no setter and no guard, only calls that restore.
+/// F1 (CVE-2026-97888), F13: there is no setter and no guard, only functions that restore the previous context.
 #[test]
-fn a_scope_ends_with_its_closure_also_when_that_panics() {
+fn scope_ends_with_its_closure_even_if_it_panics() {
     let outer = context(1);
     outer.sync_scope(|| {
         assert!(catch_unwind(|| context(2).sync_scope(|| panic!("inside"))).is_err());
@@ -45,7 +45,7 @@ fn a_scope_ends_with_its_closure_also_when_that_panics() {
 }
 
 #[test]
-fn a_future_is_current_at_each_poll_and_only_then() {
+fn context_is_current_only_during_polls() {
     let mut future = task::spawn(context(1).scope(async {
         let before = current();
         tokio::task::yield_now().await;
@@ -57,7 +57,7 @@ fn a_future_is_current_at_each_poll_and_only_then() {
 }
 
 #[test]
-fn carry_takes_what_is_current_when_it_is_called_even_if_it_is_nothing() {
+fn carry_captures_the_current_context_or_its_absence() {
     let carried = context(1).sync_scope(|| RequestContext::carry(async { current() }));
     let nothing = RequestContext::carry(async { current() });
     context(2).sync_scope(|| {
@@ -67,9 +67,9 @@ fn carry_takes_what_is_current_when_it_is_called_even_if_it_is_nothing() {
 }
 
 #[test]
-fn a_future_is_dropped_as_soon_as_it_is_ready_and_in_its_context() {
+fn ready_future_is_dropped_immediately_in_its_context() {
     let (sender, dropped) = mpsc::channel();
-    let recorder = Recorder(sender);
+    let recorder = DropRecorder(sender);
     let mut future = task::spawn(context(1).scope(std::future::poll_fn(move |_| {
         let _held = &recorder;
         std::task::Poll::Ready(())
@@ -100,11 +100,11 @@ fn bytes(text: &'static str) -> hyper::body::Bytes {
     hyper::body::Bytes::from_static(text.as_bytes())
 }
 
-/// E4: a shared future is polled by whichever request comes along.
+/// E4: a shared future runs in the context of the request that polls it.
 /// F4 (Quarkus CVE-2023-6393).
 #[test]
 fn a_shared_future_runs_as_its_pollers_unless_it_exits() {
-    async fn look_twice() -> [Option<User>; 2] {
+    async fn read_twice() -> [Option<User>; 2] {
         let first = current();
         tokio::task::yield_now().await;
         [first, current()]
@@ -120,14 +120,14 @@ fn a_shared_future_runs_as_its_pollers_unless_it_exits() {
         seen
     }
 
-    assert_eq!(polled_in_two_requests(look_twice()), [Some(User(1)), Some(User(2))]);
-    assert_eq!(polled_in_two_requests(RequestContext::exit(look_twice())), [None, None]);
+    assert_eq!(polled_in_two_requests(read_twice()), [Some(User(1)), Some(User(2))]);
+    assert_eq!(polled_in_two_requests(RequestContext::exit(read_twice())), [None, None]);
 }
 
-/// E5: a bare spawn carries nothing.
+/// E5: a bare spawn does not propagate the context.
 /// F9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_and_threads_have_the_context_only_if_it_is_carried_to_them() {
+async fn tasks_and_threads_need_explicit_propagation() {
     let seen = context(1).scope(async {
         let bare = tokio::spawn(async { current() }).await.unwrap();
         let bare_blocking = tokio::task::spawn_blocking(current).await.unwrap();
@@ -143,9 +143,9 @@ async fn tasks_and_threads_have_the_context_only_if_it_is_carried_to_them() {
     assert_eq!(seen.await, [None, None, Some(User(1)), Some(User(1)), Some(User(1))]);
 }
 
-/// What an executor polls inside of a scope runs in it, as anything else there: it has to carry its own context.
+/// An executor that is driven inside a scope polls its tasks in that scope, unless they have a context of their own.
 #[tokio::test]
-async fn a_local_set_driven_in_a_request_runs_bare_tasks_as_that_request_and_carried_ones_as_their_own() {
+async fn local_set_runs_bare_tasks_in_the_driving_request() {
     let tasks = tokio::task::LocalSet::new();
     let (bare, carried, shared) = context(2).sync_scope(|| {
         let bare = tasks.spawn_local(async { current() });
@@ -160,7 +160,7 @@ async fn a_local_set_driven_in_a_request_runs_bare_tasks_as_that_request_and_car
 async fn an_aborted_task_is_dropped_in_its_context() {
     let (sender, dropped) = mpsc::channel();
     let task = context(1).sync_scope(|| {
-        let recorder = Recorder(sender);
+        let recorder = DropRecorder(sender);
         RequestContext::spawn(async move {
             let _held = recorder;
             std::future::pending::<()>().await;
@@ -173,7 +173,7 @@ async fn an_aborted_task_is_dropped_in_its_context() {
 }
 
 #[test]
-fn a_blocking_closure_that_never_runs_is_dropped_in_its_context() {
+fn unrun_blocking_closure_is_dropped_in_its_context() {
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
     let (release, blocked) = mpsc::channel::<()>();
     let (running, started) = mpsc::channel();
@@ -184,7 +184,7 @@ fn a_blocking_closure_that_never_runs_is_dropped_in_its_context() {
     });
     started.recv().unwrap();
     let _entered = runtime.enter();
-    let recorder = Recorder(sender);
+    let recorder = DropRecorder(sender);
     let task = context(1).sync_scope(|| RequestContext::spawn_blocking(move || drop(recorder)));
     task.abort();
     drop(release);
@@ -192,18 +192,18 @@ fn a_blocking_closure_that_never_runs_is_dropped_in_its_context() {
     assert_eq!(dropped.recv(), Ok(Some(User(1))));
 }
 
-/// A destructor that runs at thread exit, after the thread-locals of most libraries are gone.
+/// The destructor runs at thread exit, when the thread-locals of other libraries may already be destroyed.
 #[test]
-fn a_body_parked_in_a_thread_local_is_dropped_in_its_context_at_thread_exit() {
+fn body_in_a_thread_local_is_dropped_in_its_context() {
     thread_local! {
-        static PARKED: RefCell<Vec<Scoped<Recorder>>> = const { RefCell::new(Vec::new()) };
+        static PARKED: RefCell<Vec<Scoped<DropRecorder>>> = const { RefCell::new(Vec::new()) };
     }
 
     let (sender, dropped) = mpsc::channel();
     thread::spawn(move || {
-        PARKED.with_borrow_mut(|parked| parked.push(context(1).scope(Recorder(sender.clone()))));
+        PARKED.with_borrow_mut(|parked| parked.push(context(1).scope(DropRecorder(sender.clone()))));
         context(2).sync_scope(|| assert_eq!(current(), Some(User(2))));
-        PARKED.with_borrow_mut(|parked| parked.push(context(3).scope(Recorder(sender))));
+        PARKED.with_borrow_mut(|parked| parked.push(context(3).scope(DropRecorder(sender))));
     })
     .join()
     .unwrap();
@@ -212,7 +212,7 @@ fn a_body_parked_in_a_thread_local_is_dropped_in_its_context_at_thread_exit() {
 
 /// F11, F12.
 #[test]
-fn a_handle_that_outlives_everything_still_reads_and_a_weak_one_keeps_nothing() {
+fn handle_keeps_values_alive_and_weak_handle_does_not() {
     let (handle, weak) = context(1).sync_scope(|| {
         let current = RequestContext::current().unwrap();
         let weak = current.downgrade();
@@ -227,7 +227,7 @@ fn a_handle_that_outlives_everything_still_reads_and_a_weak_one_keeps_nothing() 
 }
 
 #[test]
-fn outside_a_context_reads_are_absent_and_writes_are_errors() {
+fn outside_a_context_reads_are_none_and_writes_are_errors() {
     assert!(!RequestContext::is_active() && !RequestContext::contains::<User>());
     assert_eq!(current(), None);
     assert_eq!(RequestContext::with(|_: &User| ()), None);
@@ -239,10 +239,10 @@ fn outside_a_context_reads_are_absent_and_writes_are_errors() {
 }
 
 #[test]
-fn errors_name_the_thing_the_cause_and_the_cure() {
-    let inactive = ContextError::NoContext.to_string();
+fn errors_name_the_cause_and_the_fix() {
+    let no_context = ContextError::NoContext.to_string();
     for part in ["no request context", "RequestContextLayer", "RequestContext::spawn", "incompatible version"] {
-        assert!(inactive.contains(part), "{inactive}");
+        assert!(no_context.contains(part), "{no_context}");
     }
     for (cause, fix) in [
         ("on a route without `RequestContextLayer`", "(put the layer around the route)"),
@@ -252,7 +252,7 @@ fn errors_name_the_thing_the_cause_and_the_cure() {
         ("outside any request", "(use `Store::run`)"),
         ("a second, incompatible version", "(see `cargo tree -d`)"),
     ] {
-        assert!(inactive.find(cause).is_some_and(|at| inactive[at..].contains(fix)), "{cause}: {inactive}");
+        assert!(no_context.find(cause).is_some_and(|at| no_context[at..].contains(fix)), "{cause}: {no_context}");
     }
     let missing = context(1).try_get::<String>().unwrap_err().to_string();
     for part in ["no `alloc::string::String`", "setup", "nothing has set it", "another type", "Nesting::Inherit"] {
@@ -269,28 +269,28 @@ fn expect_panics_with_the_error() {
 }
 
 #[test]
-fn what_panics_for_its_caller_names_the_place_of_the_call() {
+fn panics_name_the_caller() {
     assert_eq!(panic_file(|| _ = RequestContext::expect::<u8>()), file!());
     assert_eq!(panic_file(|| drop(RequestContext::spawn(async {}))), file!());
     assert_eq!(panic_file(|| drop(RequestContext::spawn_blocking(|| ()))), file!());
 }
 
 #[test]
-fn a_store_becomes_a_context_by_from() {
+fn store_converts_into_a_context() {
     let context = RequestContext::from(Store::new().with_value(User(1)));
     assert_eq!(context.get(), Some(User(1)));
 }
 
 #[test]
-fn handles_and_carriers_can_go_where_their_users_need_them() {
+fn handles_and_wrappers_are_send_sync_and_unpin() {
     fn handle<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe + Clone + 'static>() {}
-    fn carrier<T: Send + Sync + Unpin>() {}
+    fn wrapper<T: Send + Sync + Unpin>() {}
 
     handle::<RequestContext>();
     handle::<WeakRequestContext>();
-    carrier::<Store>();
-    carrier::<Scoped<String>>();
-    carrier::<tower_request_context::ResponseBody<String, Vec<u8>>>();
-    carrier::<tower_request_context::future::ResponseFuture<std::future::Ready<()>, String>>();
+    wrapper::<Store>();
+    wrapper::<Scoped<String>>();
+    wrapper::<tower_request_context::ResponseBody<String, Vec<u8>>>();
+    wrapper::<tower_request_context::future::ResponseFuture<std::future::Ready<()>, String>>();
     assert_eq!(size_of::<Option<RequestContext>>(), size_of::<usize>());
 }

@@ -1,4 +1,4 @@
-//! The values of a store, by type.
+//! Values of a store, keyed by type.
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use tower_request_context::{RequestContext, Store};
 #[derive(Clone, Debug, PartialEq)]
 struct Name(&'static str);
 
-/// Twenty types, to go past what the list of seeds holds.
+/// Twenty types, more than the inline list of initial values holds.
 #[derive(Clone, Debug, PartialEq)]
 struct Numbered<const N: usize>(usize);
 
@@ -23,7 +23,7 @@ macro_rules! for_twenty {
     };
 }
 
-/// Counts how often it was dropped.
+/// Counts its drops.
 struct Counted(Arc<AtomicUsize>);
 
 impl Drop for Counted {
@@ -33,16 +33,16 @@ impl Drop for Counted {
 }
 
 #[test]
-fn values_of_different_types_do_not_meet() {
-    let store = Store::new().with_value(Name("seed")).with_value(7_u8).with_value(7_u16);
-    assert_eq!(store.get(), Some(Name("seed")));
+fn values_of_different_types_are_independent() {
+    let store = Store::new().with_value(Name("initial")).with_value(7_u8).with_value(7_u16);
+    assert_eq!(store.get(), Some(Name("initial")));
     assert_eq!(store.get(), Some(7_u8));
     assert_eq!(store.get(), Some(7_u16));
     assert_eq!(store.get::<u32>(), None);
 }
 
 #[test]
-fn twenty_values_are_read_replaced_and_listed_as_three_are() {
+fn twenty_values_are_read_replaced_and_listed() {
     let mut store = Store::new();
     macro_rules! check {
         ($($n:literal),*) => {
@@ -58,7 +58,7 @@ fn twenty_values_are_read_replaced_and_listed_as_three_are() {
 }
 
 #[test]
-fn every_value_is_dropped_once_though_some_panic() {
+fn every_value_is_dropped_once_despite_panics() {
     struct Panics<const N: usize> {
         _counted: Counted,
     }
@@ -83,12 +83,12 @@ fn every_value_is_dropped_once_though_some_panic() {
 }
 
 #[test]
-fn not_even_the_payload_of_a_panic_in_a_drop_can_stop_the_others() {
+fn panicking_panic_payload_does_not_stop_other_drops() {
     struct Payload;
 
     impl Drop for Payload {
         fn drop(&mut self) {
-            panic!("the payload panics, too");
+            panic!("in the drop of the payload");
         }
     }
 
@@ -106,7 +106,7 @@ fn not_even_the_payload_of_a_panic_in_a_drop_can_stop_the_others() {
 }
 
 #[test]
-fn late_values_are_dropped_before_seeds() {
+fn values_set_later_are_dropped_before_initial_ones() {
     struct Named<const N: usize>(Arc<Mutex<Vec<usize>>>);
 
     impl<const N: usize> Drop for Named<N> {
@@ -124,7 +124,7 @@ fn late_values_are_dropped_before_seeds() {
 }
 
 #[test]
-fn a_value_that_panics_in_its_drop_does_not_abort_a_panicking_request() {
+fn panic_in_a_drop_during_a_panic_does_not_abort() {
     struct Panics;
 
     impl Drop for Panics {
@@ -141,7 +141,7 @@ fn a_value_that_panics_in_its_drop_does_not_abort_a_panicking_request() {
 }
 
 #[test]
-fn insert_gives_back_what_the_store_held_late_values_included() {
+fn insert_returns_the_previous_value() {
     let mut store = Store::new().with_value(1_u8);
     store.set(2_u8);
     assert_eq!(store.insert(3_u8), Some(2));
@@ -153,7 +153,7 @@ fn insert_gives_back_what_the_store_held_late_values_included() {
 }
 
 #[test]
-fn with_reads_what_is_not_clone() {
+fn with_does_not_require_clone() {
     let store = Store::new().with_value(Counted(Arc::default()));
     assert_eq!(store.with(|value: &Counted| value.0.load(Ordering::SeqCst)), Some(0));
     store.set(Counted(Arc::new(AtomicUsize::new(5))));
@@ -162,23 +162,23 @@ fn with_reads_what_is_not_clone() {
 }
 
 #[test]
-fn a_replaced_late_value_is_dropped_at_once_and_a_seed_at_the_end() {
-    let (seed, late, last) = (Arc::default(), Arc::default(), Arc::default());
+fn replaced_values_drop_immediately_and_initial_ones_last() {
+    let (initial, replaced, last) = (Arc::default(), Arc::default(), Arc::default());
     let dropped = |count: &Arc<AtomicUsize>| count.load(Ordering::SeqCst);
 
-    let store = Store::new().with_value(Counted(Arc::clone(&seed)));
-    store.set(Counted(Arc::clone(&late)));
-    assert_eq!((dropped(&seed), dropped(&late)), (0, 0));
+    let store = Store::new().with_value(Counted(Arc::clone(&initial)));
+    store.set(Counted(Arc::clone(&replaced)));
+    assert_eq!((dropped(&initial), dropped(&replaced)), (0, 0));
     store.set(Counted(Arc::clone(&last)));
-    assert_eq!((dropped(&seed), dropped(&late)), (0, 1));
+    assert_eq!((dropped(&initial), dropped(&replaced)), (0, 1));
     assert!(store.remove::<Counted>());
-    assert_eq!((dropped(&seed), dropped(&last)), (0, 1));
+    assert_eq!((dropped(&initial), dropped(&last)), (0, 1));
     drop(store);
-    assert_eq!((dropped(&seed), dropped(&late), dropped(&last)), (1, 1, 1));
+    assert_eq!((dropped(&initial), dropped(&replaced), dropped(&last)), (1, 1, 1));
 }
 
 #[test]
-fn set_if_absent_keeps_what_is_there_and_fills_what_was_removed() {
+fn set_if_absent_keeps_present_and_fills_removed_values() {
     let parent = RequestContext::new(Store::new().with_value(Name("inherited")));
     let child = parent.child(Store::new().with_value(1_u8));
     assert!(!child.set_if_absent(Name("new")));
@@ -193,7 +193,7 @@ fn set_if_absent_keeps_what_is_there_and_fills_what_was_removed() {
 }
 
 #[test]
-fn remove_says_whether_there_was_a_value() {
+fn remove_returns_whether_there_was_a_value() {
     let parent = RequestContext::new(Store::new().with_value(Name("inherited")));
     let child = parent.child(Store::new().with_value(1_u8));
     child.set(2_u16);
@@ -206,7 +206,7 @@ fn remove_says_whether_there_was_a_value() {
 }
 
 #[test]
-fn a_child_reads_its_parent_as_it_is_now_and_writes_to_itself() {
+fn child_reads_current_parent_values_and_writes_to_itself() {
     let parent = RequestContext::new(Store::new().with_value(1_u8));
     let child = parent.child(Store::new());
     let grandchild = child.child(Store::new());
@@ -218,7 +218,7 @@ fn a_child_reads_its_parent_as_it_is_now_and_writes_to_itself() {
 }
 
 #[test]
-fn update_returns_what_its_closure_returned_and_nothing_for_an_absent_value() {
+fn update_returns_the_closures_result_or_none() {
     let store = Store::new().with_value(1_u8);
     assert_eq!(store.update(|n: &mut u8| std::mem::replace(n, 2)), Some(1));
     assert_eq!(store.update(|n: &mut u8| std::mem::replace(n, 3)), Some(2));
@@ -228,7 +228,7 @@ fn update_returns_what_its_closure_returned_and_nothing_for_an_absent_value() {
 }
 
 #[test]
-fn update_runs_again_when_another_writer_was_quicker() {
+fn update_runs_again_after_a_concurrent_write() {
     let store = Store::new().with_value(1_u32);
     let mut runs = 0;
     store.update(|n: &mut u32| {
@@ -242,7 +242,7 @@ fn update_runs_again_when_another_writer_was_quicker() {
 }
 
 #[test]
-fn no_update_of_many_threads_is_lost() {
+fn concurrent_updates_are_not_lost() {
     let store = Store::new().with_value(0_u32);
     let start = Barrier::new(4);
     thread::scope(|scope| {
@@ -259,7 +259,7 @@ fn no_update_of_many_threads_is_lost() {
 }
 
 #[test]
-fn of_many_inserters_the_first_wins_and_all_see_its_value() {
+fn concurrent_inserters_all_see_the_first_value() {
     for _ in 0..200 {
         let store = Store::new();
         let start = Barrier::new(4);
@@ -280,7 +280,7 @@ fn of_many_inserters_the_first_wins_and_all_see_its_value() {
 }
 
 #[test]
-fn of_many_removers_one_has_removed_it() {
+fn only_one_concurrent_remove_returns_true() {
     for round in 0..200 {
         let store = Store::new().with_value(round);
         let start = Barrier::new(4);
@@ -294,7 +294,7 @@ fn of_many_removers_one_has_removed_it() {
 }
 
 #[test]
-fn get_or_insert_with_lets_a_value_set_meanwhile_win() {
+fn get_or_insert_with_keeps_a_value_set_meanwhile() {
     let store = Store::new();
     let value = store.get_or_insert_with(|| {
         store.set(1_u8);
@@ -304,7 +304,7 @@ fn get_or_insert_with_lets_a_value_set_meanwhile_win() {
 }
 
 #[test]
-fn debug_prints_sorted_type_names_and_no_value() {
+fn debug_shows_sorted_type_names_and_no_values() {
     let parent = RequestContext::new(Store::new().with_value("inherited secret").with_value(4711_u64));
     let child = parent.child(Store::new().with_value(4711_u32));
     child.set(4711_u16);
@@ -318,7 +318,7 @@ fn debug_prints_sorted_type_names_and_no_value() {
 
 /// F20.
 #[test]
-fn a_million_nested_children_are_read_and_dropped_without_overflow() {
+fn long_chain_of_children_does_not_overflow_the_stack() {
     let mut context = RequestContext::new(Store::new().with_value(Name("root")));
     for _ in 0..1_000_000 {
         context = context.child(Store::new());
@@ -329,7 +329,7 @@ fn a_million_nested_children_are_read_and_dropped_without_overflow() {
 }
 
 #[test]
-fn a_chain_is_dropped_as_far_as_nobody_else_holds_it() {
+fn chain_is_dropped_up_to_the_first_held_context() {
     let drops = Arc::default();
     let root = RequestContext::new(Store::new().with_value(Counted(Arc::clone(&drops))));
     let middle = root.child(Store::new().with_value(Counted(Arc::clone(&drops))));

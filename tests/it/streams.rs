@@ -1,4 +1,4 @@
-//! `Scoped` as a stream: each item is made in the context, and the stream is dropped there.
+//! `Scoped` as a stream: the context is current while items are created and in the stream's drop.
 
 use std::{convert::Infallible, pin::pin, sync::Arc, task::Poll};
 
@@ -26,7 +26,7 @@ fn context(id: u32) -> RequestContext {
     RequestContext::new(Store::new().with_value(User(id)))
 }
 
-/// Three items that name the user of the context in which they are made, each after the task was suspended once.
+/// Returns a stream of three items. Each suspends the task once, and names the current user.
 fn users(recorder: &Recorder) -> impl Stream<Item = String> + Send + use<> {
     let dropped = recorder.drop_of("dropped");
     stream::iter(0..3).then(move |_| {
@@ -43,7 +43,7 @@ fn carried(id: u32, recorder: &Recorder) -> Scoped<impl Stream<Item = String> + 
 }
 
 #[tokio::test]
-async fn a_carried_stream_makes_each_item_in_its_context() {
+async fn carried_stream_creates_each_item_in_its_context() {
     let (recorder, mut reports) = recorder();
     let items = tokio::spawn(carried(1, &recorder).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(items, ["user 1"; 3]);
@@ -54,7 +54,7 @@ async fn a_carried_stream_makes_each_item_in_its_context() {
 }
 
 #[tokio::test]
-async fn a_carried_stream_is_dropped_in_its_context_at_each_item() {
+async fn carried_stream_is_dropped_in_its_context_after_any_item() {
     for items in 0..=4 {
         let (recorder, mut reports) = recorder();
         let mut stream = Box::pin(carried(1, &recorder));
@@ -68,7 +68,7 @@ async fn a_carried_stream_is_dropped_in_its_context_at_each_item() {
 }
 
 #[tokio::test]
-async fn a_stream_that_was_taken_out_of_the_context_sees_none() {
+async fn exited_stream_sees_no_context() {
     let (recorder, mut reports) = recorder();
     let items = context(1).scope(RequestContext::exit(users(&recorder)).collect::<Vec<_>>()).await;
     assert_eq!(items, ["nobody"; 3]);
@@ -76,7 +76,7 @@ async fn a_stream_that_was_taken_out_of_the_context_sees_none() {
 }
 
 #[test]
-fn a_carried_stream_passes_on_the_size_hint_of_its_stream() {
+fn scoped_stream_forwards_the_size_hint() {
     let mut stream = pin!(context(1).scope(stream::iter([1, 2])));
     assert_eq!(stream.size_hint(), (2, Some(2)));
     let cx = &mut std::task::Context::from_waker(std::task::Waker::noop());
@@ -84,9 +84,9 @@ fn a_carried_stream_passes_on_the_size_hint_of_its_stream() {
     assert_eq!(stream.size_hint(), (1, Some(1)));
 }
 
-/// The handler hands the stream to a task, which does not carry the context, and answers with what that forwards.
+/// The handler moves the stream to a task without a context, and responds with the items that this task forwards.
 #[tokio::test]
-async fn a_body_of_a_carried_stream_may_be_polled_by_another_task() {
+async fn carried_stream_may_be_polled_by_another_task() {
     async fn handler() -> Body {
         let (recorder, _) = recorder();
         let mut items = Box::pin(RequestContext::carry(users(&recorder)));
@@ -118,9 +118,9 @@ async fn a_body_of_a_carried_stream_may_be_polled_by_another_task() {
     assert_eq!(VERSIONS[1], Version::HTTP_2);
 }
 
-/// The messages of a client's stream are made by the task of its connection, while other calls are made.
+/// The task of the connection polls the client's messages, while other calls run.
 #[tokio::test]
-async fn messages_of_a_tonic_client_are_made_in_the_context_of_their_call() {
+async fn tonic_client_messages_are_created_in_their_context() {
     let (echo, _) = recorder();
     let channel = connect_to(Echo::new(echo, 1)).await;
     let all = Arc::new(Barrier::new(8));
