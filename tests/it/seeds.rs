@@ -1,7 +1,7 @@
-//! The systems that this crate replaces: what their tests check and their documents promise, a module for each.
+//! The systems that this crate replaces: the behaviour that their tests check and their documentation promises.
 //!
-//! Each behaviour has a short name, a letter for the system and a number (N26 is nestjs-cls's, F10 fastify's), which
-//! stands above the tests that show it, here and elsewhere.
+//! Each behaviour has an id: a letter for the system and a number (N26 is nestjs-cls's, F10 fastify's). The tests that
+//! show the behaviour, here and in other modules, name it in a comment.
 
 mod astro_hono;
 mod cls_rtracer;

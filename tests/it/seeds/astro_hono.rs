@@ -1,4 +1,4 @@
-//! Astro's middleware around a Hono application: what the outer framework makes, the inner one reads.
+//! Astro's middleware outside a Hono application: the inner framework reads the values of the outer one.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -15,7 +15,7 @@ use tower_request_context::{RequestContext, RequestContextLayer};
 
 use crate::support::{User, client, layer, request, serve, text};
 
-/// A request's connection to the database: the object itself matters, not only what is in it.
+/// A request's connection to the database. The tests compare its identity, not only its contents.
 struct Connection {
     opened_by: &'static str,
 }
@@ -25,19 +25,19 @@ impl Connection {
         Arc::new(Self { opened_by })
     }
 
-    /// The connection of the request, for any code; a new one where there is none.
+    /// Returns the connection of the request, or a new one without a context.
     fn current() -> Arc<Self> {
         RequestContext::get().unwrap_or_else(|| Self::open("hono"))
     }
 }
 
-/// Astro's middleware opens the connection for all that is below it.
+/// Astro's middleware, which opens the connection for everything below it.
 async fn on_request(request: Request, next: Next) -> Result<Response, StatusCode> {
     RequestContext::set(Connection::open("astro"))?;
     Ok(next.run(request).await)
 }
 
-/// Hono's middleware hands the same connection to its own variables: `c.set('db', db)`.
+/// Hono's middleware, which copies the connection to its own variables: `c.set('db', db)`.
 async fn set_variable(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(Connection::current());
     next.run(request).await
@@ -61,7 +61,7 @@ fn astro() -> Router {
 
 // H1
 #[tokio::test]
-async fn only_some_routes_have_a_context_and_the_others_are_passed_through_untouched() {
+async fn routes_without_the_layer_are_unchanged() {
     let with = Router::new().route("/api/user", get(async || User::name())).layer(layer());
     let without = Router::new()
         .route("/logo", get(async || ([("etag", "\"1\"")], "<svg/>")))
@@ -78,25 +78,25 @@ async fn only_some_routes_have_a_context_and_the_others_are_passed_through_untou
 
 // H2
 #[tokio::test]
-async fn what_the_outer_middleware_opened_is_read_in_the_inner_application() {
+async fn inner_application_reads_the_outer_connection() {
     assert_eq!(ask(serve(astro()).await, "/api/opened-by").await, "astro");
 }
 
 // H3
 #[tokio::test]
-async fn the_inner_application_opens_its_own_where_there_is_no_context() {
+async fn inner_application_opens_a_connection_without_a_context() {
     assert_eq!(ask(serve(hono()).await, "/opened-by").await, "hono");
     assert_eq!(ask(serve(hono().layer(layer())).await, "/opened-by").await, "hono");
 }
 
 // H4
 #[tokio::test]
-async fn the_ambient_accessor_and_the_inner_frameworks_variables_show_the_same_object() {
+async fn context_and_framework_variables_hold_the_same_object() {
     assert_eq!(ask(serve(astro()).await, "/api/same").await, "true");
     assert_eq!(ask(serve(hono()).await, "/same").await, "false");
 }
 
 async fn ask(address: SocketAddr, path: &str) -> String {
     let response = client(Version::HTTP_11).request(request(address, path, Some(User(7)))).await;
-    text(response.expect("the server answers")).await
+    text(response.expect("the server responds")).await
 }

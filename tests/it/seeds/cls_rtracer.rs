@@ -1,4 +1,4 @@
-//! cls-rtracer: an id for each request, from a header or made, wherever code runs for the request.
+//! cls-rtracer: one id for each request, from a header or generated, available in all code of the request.
 
 use std::sync::Arc;
 
@@ -19,18 +19,18 @@ use crate::{
 
 const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// Answers with the id, as text, or fails with it.
+/// Creates an application that responds with the id, in a successful response or an error.
 fn app(policy: RequestIdPolicy) -> Router {
     let failing = async || (StatusCode::INTERNAL_SERVER_ERROR, id());
     let app = Router::new().route("/", get(async || id())).route("/error", get(failing));
     app.route("/post", post(async || id())).layer(ids(policy))
 }
 
-/// Asks with a header that names an id.
+/// Sends a request with an id in a header.
 async fn ask(app: Router, path: &str, header: HeaderName, id: &'static str) -> Response<Incoming> {
     let mut request = request(serve(app).await, path, None);
     request.headers_mut().insert(header, id.parse().unwrap());
-    in_time(client(Version::HTTP_11).request(request)).await.expect("the server answers")
+    in_time(client(Version::HTTP_11).request(request)).await.expect("the server responds")
 }
 
 async fn ask_for_text(policy: RequestIdPolicy, header: &'static str, id: &'static str) -> String {
@@ -39,13 +39,13 @@ async fn ask_for_text(policy: RequestIdPolicy, header: &'static str, id: &'stati
 
 // C01
 #[test]
-fn outside_of_a_request_there_is_no_id() {
+fn outside_a_request_there_is_no_id() {
     assert_eq!(RequestContext::id(), None);
 }
 
 // C02
 #[tokio::test]
-async fn the_handler_has_an_id_also_after_it_has_waited() {
+async fn id_is_the_same_before_and_after_an_await() {
     let handler = async || {
         let before = id();
         yield_now().await;
@@ -59,7 +59,7 @@ async fn the_handler_has_an_id_also_after_it_has_waited() {
 
 // C05
 #[tokio::test]
-async fn the_factory_sees_the_request() {
+async fn generator_sees_the_request() {
     let ids = RequestIdPolicy::new().generate(|request| {
         let known = request.headers[CORRELATION].to_str().unwrap();
         format!("{}:{}:{known}", request.method, request.uri.path()).parse().unwrap()
@@ -69,20 +69,20 @@ async fn the_factory_sees_the_request() {
 
 // C06
 #[tokio::test]
-async fn the_header_of_the_request_is_ignored_unless_it_is_accepted() {
+async fn inbound_header_is_ignored_by_default() {
     let id = ask_for_text(RequestIdPolicy::new(), "x-request-id", "theirs").await;
     assert!(is_new(&id), "{id}");
 }
 
 // C07
 #[tokio::test]
-async fn the_header_of_the_request_is_taken_over_where_it_is_accepted() {
+async fn inbound_header_is_adopted_if_accepted() {
     assert_eq!(ask_for_text(RequestIdPolicy::new().accept_inbound(), "x-request-id", "theirs").await, "theirs");
 }
 
 // C08
 #[tokio::test]
-async fn the_header_may_have_another_name() {
+async fn header_name_is_configurable() {
     let ids = RequestIdPolicy::new().header(CORRELATION).accept_inbound();
     assert_eq!(ask_for_text(ids.clone(), "x-correlation-id", "theirs").await, "theirs");
     let id = ask_for_text(ids, "x-request-id", "theirs").await;
@@ -91,18 +91,18 @@ async fn the_header_may_have_another_name() {
 
 // C09
 #[tokio::test]
-async fn an_empty_header_is_as_none() {
+async fn empty_header_is_treated_as_absent() {
     let id = ask_for_text(RequestIdPolicy::new().accept_inbound(), "x-request-id", "").await;
     assert!(is_new(&id), "{id}");
 }
 
 // C12
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn requests_that_overlap_have_ids_of_their_own() {
-    let all_have_theirs = Arc::new(Barrier::new(20));
+async fn overlapping_requests_have_different_ids() {
+    let all_have_ids = Arc::new(Barrier::new(20));
     let app = Router::new().fallback(async move || {
         let before = id();
-        all_have_theirs.wait().await;
+        all_have_ids.wait().await;
         assert_eq!(id(), before);
         before
     });
@@ -118,7 +118,7 @@ async fn requests_that_overlap_have_ids_of_their_own() {
 
 // C13
 #[tokio::test]
-async fn the_answer_does_not_carry_the_id_where_that_is_not_wanted() {
+async fn echo_can_be_disabled() {
     let ids = RequestIdPolicy::new().accept_inbound().echo(false);
     let response = ask(app(ids), "/", HeaderName::from_static("x-request-id"), "theirs").await;
     assert!(!response.headers().contains_key("x-request-id"));
@@ -127,7 +127,7 @@ async fn the_answer_does_not_carry_the_id_where_that_is_not_wanted() {
 
 // C14
 #[tokio::test]
-async fn the_answer_carries_the_id() {
+async fn response_carries_the_id() {
     let response = ask(app(RequestIdPolicy::new()), "/", CORRELATION, "of-no-interest").await;
     let echoed = response.headers()["x-request-id"].clone();
     assert_eq!(text(response).await, echoed);
@@ -135,7 +135,7 @@ async fn the_answer_carries_the_id() {
 
 // C15
 #[tokio::test]
-async fn the_answer_carries_the_id_under_the_other_name() {
+async fn response_carries_the_id_under_the_configured_name() {
     let response = ask(app(RequestIdPolicy::new().header(CORRELATION)), "/", CORRELATION, "theirs").await;
     assert!(!response.headers().contains_key("x-request-id"));
     let echoed = response.headers()[CORRELATION].clone();
@@ -145,13 +145,13 @@ async fn the_answer_carries_the_id_under_the_other_name() {
 
 // C16
 #[tokio::test]
-async fn the_answer_carries_the_id_also_when_it_is_an_error() {
-    let answers = [
+async fn error_response_carries_the_id() {
+    let responses = [
         ("/error", StatusCode::INTERNAL_SERVER_ERROR),
         ("/nowhere", StatusCode::NOT_FOUND),
         ("/post", StatusCode::METHOD_NOT_ALLOWED),
     ];
-    for (path, status) in answers {
+    for (path, status) in responses {
         let ids = RequestIdPolicy::new().accept_inbound();
         let response = ask(app(ids), path, HeaderName::from_static("x-request-id"), "theirs").await;
         assert_eq!(response.status(), status);
@@ -161,7 +161,7 @@ async fn the_answer_carries_the_id_also_when_it_is_an_error() {
 
 // C19
 #[tokio::test]
-async fn work_without_http_has_the_id_that_it_is_given() {
+async fn work_without_http_has_a_given_id() {
     let job = async || {
         let before = id();
         yield_now().await;

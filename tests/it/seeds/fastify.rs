@@ -1,5 +1,5 @@
-//! @fastify/request-context: a value set in one place of a request and read in another, and default values.
-// F15: there is no key to mistype, and no value of another type than its key: the type is the key.
+//! @fastify/request-context: values that one part of a request sets and another reads, and default values.
+// F15: keys cannot be mistyped and values cannot have the wrong type, because the type is the key.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -18,11 +18,11 @@ use tower_request_context::{ContextError, RequestContext, RequestContextLayer, S
 
 use crate::support::{User, client, in_time, layer, request, serve, text};
 
-/// The peer's `user` key.
+/// The value under fastify's `user` key.
 #[derive(Clone, Debug, PartialEq)]
 struct CurrentUser(String);
 
-/// A value with inner structure.
+/// A value with nested data.
 #[derive(Clone, Debug, PartialEq)]
 struct Settings {
     theme: &'static str,
@@ -37,7 +37,7 @@ impl Settings {
 
 // F01, F04
 #[tokio::test]
-async fn two_requests_that_both_write_before_either_reads_each_read_their_own() {
+async fn overlapping_requests_read_their_own_values() {
     let both_wrote = Arc::new(Barrier::new(2));
     let app = Router::new().fallback(async move |request: Request| {
         RequestContext::set(CurrentUser(request.uri().path().into())).unwrap();
@@ -45,16 +45,16 @@ async fn two_requests_that_both_write_before_either_reads_each_read_their_own() 
         RequestContext::expect::<CurrentUser>().0
     });
     let address = serve(app.layer(RequestContextLayer::default())).await;
-    let answers = in_time(join(get_text(address, "/one"), get_text(address, "/two"))).await;
-    assert_eq!(answers, ("/one".into(), "/two".into()));
+    let responses = in_time(join(get_text(address, "/one"), get_text(address, "/two"))).await;
+    assert_eq!(responses, ("/one".into(), "/two".into()));
 }
 
 // F02, F06
 #[tokio::test]
-async fn a_json_body_does_not_lose_the_context_and_the_response_is_serialised_in_it() {
-    struct Answer;
+async fn json_body_and_response_serialisation_have_the_context() {
+    struct JsonResponse;
 
-    impl IntoResponse for Answer {
+    impl IntoResponse for JsonResponse {
         fn into_response(self) -> Response {
             let CurrentUser(name) = RequestContext::expect();
             Json([User::name(), name]).into_response()
@@ -65,7 +65,7 @@ async fn a_json_body_does_not_lose_the_context_and_the_response_is_serialised_in
     let app = Router::new().fallback(async move |Json([name]): Json<[String; 1]>| {
         RequestContext::set(CurrentUser(name)).unwrap();
         both_wrote.wait().await;
-        Answer
+        JsonResponse
     });
     let address = serve(app.layer(layer())).await;
     let post = async |user, name: &str| {
@@ -80,11 +80,11 @@ async fn a_json_body_does_not_lose_the_context_and_the_response_is_serialised_in
 
 // F03, F05
 #[tokio::test]
-async fn an_inner_middleware_sets_values_and_one_outside_of_the_layer_cannot() {
+async fn inner_middleware_sets_values_and_outer_does_not() {
     async fn authenticate(request: Request, next: Next) -> Response {
         let outcome = RequestContext::set(CurrentUser("ann".into()));
         let mut response = next.run(request).await;
-        let outcome = if outcome == Err(ContextError::NoContext) { "inactive" } else { "set" };
+        let outcome = if outcome == Err(ContextError::NoContext) { "no context" } else { "set" };
         response.headers_mut().insert("x-outcome", HeaderValue::from_static(outcome));
         response
     }
@@ -93,7 +93,7 @@ async fn an_inner_middleware_sets_values_and_one_outside_of_the_layer_cannot() {
     let (layer, hook) = (RequestContextLayer::default(), from_fn(authenticate));
     for (app, outcome, name) in [
         (app.clone().layer(hook.clone()).layer(layer), "set", "ann"),
-        (app.layer(layer).layer(hook), "inactive", "nobody"),
+        (app.layer(layer).layer(hook), "no context", "nobody"),
     ] {
         let response = ask(serve(app).await, "/").await;
         assert_eq!(response.headers()["x-outcome"], outcome);
@@ -103,7 +103,7 @@ async fn an_inner_middleware_sets_values_and_one_outside_of_the_layer_cannot() {
 
 // F07, F08, F09
 #[tokio::test]
-async fn what_a_request_changes_deep_inside_a_value_does_not_show_in_the_next() {
+async fn nested_changes_to_a_value_stay_in_their_request() {
     let app = Router::new().fallback(async || {
         let before = RequestContext::current().unwrap().get_or_insert_with(|| Settings::new("none"));
         let changed = RequestContext::update(|settings: &mut Settings| {
@@ -135,7 +135,7 @@ async fn what_a_request_changes_deep_inside_a_value_does_not_show_in_the_next() 
 
 // F10
 #[tokio::test]
-async fn the_function_that_makes_the_defaults_sees_the_request() {
+async fn defaults_function_sees_the_request() {
     let app = Router::new().fallback(async || RequestContext::expect::<CurrentUser>().0);
     let address = serve(app.layer(RequestContextLayer::new(|store, request| {
         store.insert(CurrentUser(format!("{:?} at {}", User::of(request), request.uri)));
@@ -145,14 +145,14 @@ async fn the_function_that_makes_the_defaults_sees_the_request() {
 
 // F11
 #[test]
-fn get_outside_of_a_request_does_not_panic() {
+fn get_outside_a_request_returns_none() {
     assert_eq!(RequestContext::get::<CurrentUser>(), None);
     assert!(RequestContext::current().is_none());
 }
 
 // F12
 #[tokio::test]
-async fn an_empty_answer_carries_a_value_in_a_header() {
+async fn empty_response_carries_a_value_in_a_header() {
     let app = Router::new().fallback(async || (StatusCode::NO_CONTENT, [("x-served-for", User::name())]));
     let response = ask(serve(app.layer(layer())).await, "/").await;
     assert_eq!(response.status(), StatusCode::NO_CONTENT);
@@ -162,7 +162,7 @@ async fn an_empty_answer_carries_a_value_in_a_header() {
 
 // F14
 #[tokio::test]
-async fn the_whole_store_can_be_had() {
+async fn whole_store_is_accessible() {
     let app = Router::new().fallback(async || {
         let store = RequestContext::current().unwrap();
         store.set(CurrentUser("ann".into()));
@@ -173,9 +173,9 @@ async fn the_whole_store_can_be_had() {
     assert_eq!(types, "RequestContext { values: {it::seeds::fastify::CurrentUser, it::support::User} }");
 }
 
-// README: `system` becomes `helloUser`; `requestContext`, `app.requestContext` and `req.requestContext`
+// README: `system` becomes `helloUser` through `requestContext`, `app.requestContext` and `req.requestContext`.
 #[tokio::test]
-async fn a_default_is_overwritten_during_the_request_and_all_accessors_show_it() {
+async fn overwritten_default_is_visible_through_all_accessors() {
     fn defaults(store: &mut Store, _: &mut Parts) {
         store.insert(CurrentUser("system".into()));
     }
@@ -201,7 +201,7 @@ async fn a_default_is_overwritten_during_the_request_and_all_accessors_show_it()
 }
 
 async fn ask(address: SocketAddr, path: &str) -> http::Response<Incoming> {
-    client(Version::HTTP_11).request(request(address, path, Some(User(7)))).await.expect("the server answers")
+    client(Version::HTTP_11).request(request(address, path, Some(User(7)))).await.expect("the server responds")
 }
 
 async fn get_text(address: SocketAddr, path: &str) -> String {

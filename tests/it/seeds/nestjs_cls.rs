@@ -1,5 +1,5 @@
-//! nestjs-cls: the store, runs inside runs, and work that is no HTTP request.
-// T01–T14, the rows of its transactional plugin, are tested in `examples/transaction.rs`, on a real database.
+//! nestjs-cls: the store, nested runs, and work without an HTTP request.
+// T01–T14, the rows of its transactional plugin, are tested with a real database in `examples/transaction.rs`.
 
 mod ids;
 mod providers;
@@ -22,7 +22,7 @@ struct Name(&'static str);
 
 // N03, N18
 #[test]
-fn what_is_set_is_read_and_what_was_never_set_is_absent() {
+fn set_values_are_read_and_others_are_absent() {
     run(Store::new(), || {
         assert_eq!(RequestContext::get::<UserId>(), None);
         RequestContext::set(UserId(42)).unwrap();
@@ -33,14 +33,14 @@ fn what_is_set_is_read_and_what_was_never_set_is_absent() {
 
 // N04
 #[test]
-fn a_value_of_one_run_is_not_visible_in_the_next() {
+fn values_of_one_run_are_not_visible_in_the_next() {
     run(Store::new(), || RequestContext::set(UserId(42)).unwrap());
     run(Store::new(), || assert_eq!(RequestContext::get::<UserId>(), None));
 }
 
 // N09
 #[test]
-fn set_if_absent_sets_and_says_so_or_leaves_and_says_so() {
+fn set_if_absent_returns_whether_it_set_the_value() {
     run(Store::new(), || {
         let context = RequestContext::current().unwrap();
         assert!(context.set_if_absent(UserId(1)));
@@ -51,7 +51,7 @@ fn set_if_absent_sets_and_says_so_or_leaves_and_says_so() {
 
 // N10, N11, N12
 #[test]
-fn contains_speaks_of_presence_and_not_of_the_value() {
+fn contains_checks_presence_and_not_the_value() {
     run(Store::new().with_value(UserId(42)), || {
         RequestContext::set(false).unwrap();
         RequestContext::set(None::<Name>).unwrap();
@@ -63,7 +63,7 @@ fn contains_speaks_of_presence_and_not_of_the_value() {
 
 // N16, N19, N21, N22
 #[test]
-fn outside_a_context_nothing_is_there_and_set_is_an_error() {
+fn outside_a_context_reads_are_none_and_set_is_an_error() {
     assert!(!RequestContext::contains::<UserId>());
     assert_eq!(RequestContext::get::<UserId>(), None);
     assert_eq!(RequestContext::id(), None);
@@ -73,7 +73,7 @@ fn outside_a_context_nothing_is_there_and_set_is_an_error() {
 
 // N26, N28
 #[tokio::test]
-async fn a_run_within_a_run_reads_the_parent_and_keeps_its_writes() {
+async fn nested_run_reads_its_parent_and_keeps_its_writes() {
     let parent = Store::new().with_value(Name("parent")).run(async {
         assert_eq!(Store::new().run(rename()).await, [Name("parent"), Name("child")]);
         RequestContext::get()
@@ -83,7 +83,7 @@ async fn a_run_within_a_run_reads_the_parent_and_keeps_its_writes() {
 
 // N28
 #[tokio::test]
-async fn a_run_within_a_run_keeps_a_change_deep_inside_a_value() {
+async fn nested_run_keeps_nested_changes_to_a_value() {
     #[derive(Clone, Debug, PartialEq)]
     struct Basket {
         cats: Vec<String>,
@@ -103,7 +103,7 @@ async fn a_run_within_a_run_keeps_a_change_deep_inside_a_value() {
 
 // N27
 #[tokio::test]
-async fn what_overrides_starts_empty_and_leaves_the_parent_unchanged() {
+async fn override_starts_empty_and_keeps_the_parent_unchanged() {
     let parent = Store::new().with_value(Name("parent")).run(async {
         assert_eq!(rename_below(Nesting::Override).await, "nothing, then child");
         let own = RequestContext::exit(Store::new().run(rename()));
@@ -123,7 +123,7 @@ async fn reuse_writes_to_the_parent() {
 
 // N30
 #[tokio::test]
-async fn reuse_without_a_parent_makes_a_context_that_is_gone_afterwards() {
+async fn reuse_without_a_parent_creates_a_context() {
     assert_eq!(rename_below(Nesting::Reuse).await, "nothing, then child");
     assert!(!RequestContext::is_active());
     assert_eq!(rename_below(Nesting::Reuse).await, "nothing, then child");
@@ -162,7 +162,7 @@ async fn work_within_work_inherits() {
 
 // Testing: `runWith({ userId: 42 }, ...)`
 #[tokio::test]
-async fn a_unit_test_has_its_context_in_one_line() {
+async fn unit_test_creates_its_context_in_one_line() {
     async fn cats_for_user() -> Option<String> {
         let UserId(id) = RequestContext::get()?;
         yield_now().await;
@@ -174,26 +174,26 @@ async fn a_unit_test_has_its_context_in_one_line() {
     assert_eq!(cats_for_user().await, None);
 }
 
-/// The peer's `cls.run`.
+/// Runs a closure, as nestjs-cls's `cls.run` does.
 fn run<R>(store: Store, f: impl FnOnce() -> R) -> R {
-    store.run(async { f() }).now_or_never().expect("nothing is waited for")
+    store.run(async { f() }).now_or_never().expect("the future never waits")
 }
 
-/// Sets `Name("child")`, and tells what the name was before and after.
+/// Sets `Name("child")`, and returns the name before and after.
 async fn rename() -> [Name; 2] {
     let before = RequestContext::get().unwrap_or(Name("nothing"));
     yield_now().await;
-    RequestContext::set(Name("child")).expect("a run is around this");
+    RequestContext::set(Name("child")).expect("this runs in a context");
     [before, RequestContext::expect()]
 }
 
-/// Sets `Name("child")` in a layer inside of what is current, and tells what the name was there before and after.
+/// Sets `Name("child")` below a nested layer, and returns the name there before and after.
 async fn rename_below(nesting: Nesting) -> String {
     let service = RequestContextLayer::default().nesting(nesting).layer(service_fn(async |_: Request<()>| {
         let [Name(before), Name(after)] = rename().await;
         Ok::<_, Infallible>(Response::new(format!("{before}, then {after}")))
     }));
-    let response = service.oneshot(Request::new(())).await.expect("infallible");
-    let body = response.collect().await.expect("infallible").to_bytes();
+    let response = service.oneshot(Request::new(())).await.expect("the service is infallible");
+    let body = response.collect().await.expect("the body is infallible").to_bytes();
     String::from_utf8_lossy(&body).into_owned()
 }

@@ -1,4 +1,4 @@
-//! The recipe of `NestJS`: a middleware that seeds `{ userId }`, and a `CatsService` that reads it.
+//! `NestJS`'s recipe: a middleware that inserts `{ userId }`, and a `CatsService` that reads it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::support::{User, client, in_time, request, serve, text};
 #[derive(Clone, Debug, PartialEq)]
 struct UserId(String);
 
-/// Holds each query until two are under way.
+/// A repository whose queries wait until two of them run.
 #[derive(Clone)]
 struct CatsRepository(Arc<Barrier>);
 
@@ -44,24 +44,24 @@ impl CatsService {
 
 // A1, A2
 #[tokio::test]
-async fn a_middleware_seeds_the_user_and_the_cats_service_reads_it() {
+async fn service_reads_the_user_that_the_middleware_inserted() {
     let app = Router::new()
         .route("/cats", get(async |State(service): State<CatsService>| service.get_cat_for_user().await))
         .with_state(CatsService::new());
-    let (one, two, anonymous) = ask_as_one_two_and_nobody(app, "/cats").await;
+    let (one, two, anonymous) = ask_as_two_users_and_anonymous(app, "/cats").await;
     assert_eq!((one, two), ("the cat of 1".into(), "the cat of 2".into()));
     assert_eq!(anonymous, "no user, no cat");
 }
 
 // A3
 #[tokio::test]
-async fn later_code_of_a_request_changes_its_store_and_no_other() {
+async fn writes_change_only_the_store_of_their_request() {
     #[derive(Clone)]
     struct Role(&'static str);
 
     let service = CatsService::new();
     let app = Router::new().fallback(async move || {
-        // User 1 alone is promoted; both have written, or not, when the repository lets them read.
+        // Only user 1 is promoted. The repository's barrier makes both requests pass this point before either reads.
         if RequestContext::with(|UserId(id)| id == "1") == Some(true) {
             RequestContext::set(Role("admin")).unwrap();
             RequestContext::update(|UserId(id)| id.push_str(", promoted")).unwrap();
@@ -69,7 +69,7 @@ async fn later_code_of_a_request_changes_its_store_and_no_other() {
         let cat = service.get_cat_for_user().await;
         format!("{cat} by {}", RequestContext::get().map_or("nobody special", |Role(role)| role))
     });
-    let (one, two, anonymous) = ask_as_one_two_and_nobody(app, "/cats").await;
+    let (one, two, anonymous) = ask_as_two_users_and_anonymous(app, "/cats").await;
     assert_eq!(one, "the cat of 1, promoted by admin");
     assert_eq!(two, "the cat of 2 by nobody special");
     assert_eq!(anonymous, "no user, no cat by nobody special");
@@ -77,7 +77,7 @@ async fn later_code_of_a_request_changes_its_store_and_no_other() {
 
 // A4
 #[tokio::test]
-async fn a_transaction_has_a_nested_context_of_its_own() {
+async fn transaction_has_its_own_nested_context() {
     #[derive(Clone, Debug, PartialEq)]
     struct Transaction(&'static str);
 
@@ -104,8 +104,8 @@ async fn a_transaction_has_a_nested_context_of_its_own() {
     in_time(request.scope(handler)).await;
 }
 
-/// Serves `app` below the recipe's middleware and asks it as two users at once, then as nobody.
-async fn ask_as_one_two_and_nobody(app: Router, path: &str) -> (String, String, String) {
+/// Serves `app` below the recipe's middleware. Sends overlapping requests of two users, then an anonymous one.
+async fn ask_as_two_users_and_anonymous(app: Router, path: &str) -> (String, String, String) {
     let app = app.layer(RequestContextLayer::new(|store, request| {
         if let Some(Ok(id)) = request.headers.get(User::HEADER).map(|id| id.to_str()) {
             store.insert(UserId(id.to_owned()));
@@ -115,7 +115,7 @@ async fn ask_as_one_two_and_nobody(app: Router, path: &str) -> (String, String, 
     let client = client(Version::HTTP_11);
     let ask = async |user| {
         let response = client.request(request(address, path, user)).await;
-        text(response.expect("the server answers")).await
+        text(response.expect("the server responds")).await
     };
     let (one, two) = in_time(join(ask(Some(User(1))), ask(Some(User(2))))).await;
     (one, two, ask(None).await)

@@ -1,4 +1,4 @@
-//! Node's own tests of `AsyncLocalStorage`: runs, exits, and a context that is kept over a busy connection.
+//! Node's tests of `AsyncLocalStorage`: runs, exits, and requests on a busy connection.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -25,7 +25,7 @@ const MIB: usize = 1024 * 1024;
 
 // L01
 #[tokio::test]
-async fn a_nested_run_restores_the_outer() {
+async fn nested_run_restores_the_outer_context() {
     user(1).sync_scope(|| {
         user(2).sync_scope(|| assert_eq!(User::name(), "user 2"));
         assert_eq!(User::name(), "user 1");
@@ -44,7 +44,7 @@ async fn a_nested_run_restores_the_outer() {
 
 // L02
 #[tokio::test]
-async fn a_nested_run_restores_the_outer_after_a_panic() {
+async fn nested_run_restores_the_outer_context_after_a_panic() {
     user(1).sync_scope(|| {
         let nested = catch_unwind(|| user(2).sync_scope(|| panic!("{}", User::name())));
         assert_eq!(*nested.unwrap_err().downcast::<String>().unwrap(), "user 2");
@@ -65,14 +65,14 @@ async fn a_nested_run_restores_the_outer_after_a_panic() {
 
 // L03
 #[tokio::test]
-async fn exit_hides_the_context_and_gives_it_back() {
+async fn exit_hides_the_context_and_restores_it() {
     let request = user(1).scope(async {
         let sync = RequestContext::sync_exit(User::name);
-        let later = RequestContext::exit(async {
+        let in_future = RequestContext::exit(async {
             yield_now().await;
             User::name()
         });
-        (sync, later.await, User::name())
+        (sync, in_future.await, User::name())
     });
     assert_eq!(request.await, ("nobody".into(), "nobody".into(), "user 1".into()));
 
@@ -127,7 +127,7 @@ async fn independent_values_do_not_mix() {
 
 // L10
 #[tokio::test]
-async fn many_requests_on_one_keep_alive_connection_have_each_its_own_on_both_ends() {
+async fn keep_alive_requests_are_isolated_in_client_and_server() {
     let app = Router::new().fallback(async || {
         assert!(!RequestContext::contains::<String>());
         let name = User::name();
@@ -140,27 +140,27 @@ async fn many_requests_on_one_keep_alive_connection_have_each_its_own_on_both_en
     let (mut sender, connection) = http1::handshake::<_, Body>(stream).await.unwrap();
     tokio::spawn(connection);
     for n in 0..100 {
-        // Every third is nobody's, and must not be taken for the one before.
-        let (asked_as, expected) =
+        // Every third request is anonymous, and must not get the user of the one before.
+        let (sent_as, expected) =
             if n % 3 == 2 { (None, "nobody".into()) } else { (Some(User(n)), format!("user {n}")) };
         sender.ready().await.unwrap();
-        let asked = user(1000 + n).scope(async {
-            let response = sender.send_request(request(address, "/", asked_as)).await.unwrap();
+        let response = user(1000 + n).scope(async {
+            let response = sender.send_request(request(address, "/", sent_as)).await.unwrap();
             (text(response).await, User::name())
         });
-        assert_eq!(in_time(asked).await, (expected, format!("user {}", 1000 + n)));
+        assert_eq!(in_time(response).await, (expected, format!("user {}", 1000 + n)));
     }
 }
 
 // L11
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn each_frame_of_ten_chunked_answers_of_a_mebibyte_sees_its_own() {
-    /// Fills each frame with the user that is current when it is made. No body goes on before all have begun.
+async fn frames_of_concurrent_downloads_see_their_own_context() {
+    /// Fills each frame with the user that is current when it is created. All bodies wait for each other first.
     async fn mebibyte() -> Body {
-        static BEGUN: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(10));
+        static STARTED: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(10));
         Body::from_stream(stream::iter(0..MIB / FRAME).then(async |n| {
             if n == 0 {
-                BEGUN.wait().await;
+                STARTED.wait().await;
             }
             yield_now().await;
             let User(byte) = RequestContext::try_get()?;
@@ -182,11 +182,11 @@ async fn each_frame_of_ten_chunked_answers_of_a_mebibyte_sees_its_own() {
 
 // L12
 #[tokio::test]
-async fn a_hundred_nested_runs_and_exits_leave_nothing_behind() {
-    let mut left = Vec::new();
+async fn nested_runs_and_exits_do_not_leak_contexts() {
+    let mut contexts = Vec::new();
     for n in 0..100 {
         let (outer, inner) = (user(n), user(1000 + n));
-        left.extend([outer.downgrade(), inner.downgrade()]);
+        contexts.extend([outer.downgrade(), inner.downgrade()]);
         outer.sync_scope(|| inner.sync_scope(|| RequestContext::sync_exit(|| assert_eq!(User::name(), "nobody"))));
         assert_eq!(User::name(), "nobody");
 
@@ -198,7 +198,7 @@ async fn a_hundred_nested_runs_and_exits_leave_nothing_behind() {
         assert_eq!(nested.await, ("nobody".into(), format!("user {n}")));
         assert_eq!(User::name(), "nobody");
     }
-    assert!(left.iter().all(|context| context.upgrade().is_none()));
+    assert!(contexts.iter().all(|context| context.upgrade().is_none()));
 }
 
 fn user(n: u32) -> RequestContext {

@@ -1,4 +1,4 @@
-//! The example of `SvelteKit`: a `handle` hook that looks the user up by a cookie, and a getter for any module.
+//! `SvelteKit`'s example: a `handle` hook that looks up the user of a cookie, and a getter for any module.
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
@@ -21,13 +21,13 @@ struct User {
     name: &'static str,
 }
 
-/// What the hook found out. That nobody is logged in is a value, too.
+/// The result of the hook. An anonymous request has a value, too.
 #[derive(Clone, Debug, PartialEq)]
 struct Locals {
     user: Option<User>,
 }
 
-/// The users by their tokens. A look-up waits until as many are under way as the test wants.
+/// The users by token. Each look-up waits until `lookups` of them run at the same time.
 struct Sessions {
     users: HashMap<&'static str, User>,
     lookups: Barrier,
@@ -60,7 +60,7 @@ async fn handle(
     Ok(next.run(request).await)
 }
 
-/// The getter that any module may call.
+/// The getter for any module.
 fn locals() -> Option<Locals> {
     RequestContext::get()
 }
@@ -116,7 +116,7 @@ async fn each_request_has_a_fresh_context() {
 
 // S2, S4
 #[tokio::test]
-async fn the_hook_awaits_the_user_and_any_module_reads_it_without_an_argument() {
+async fn modules_read_the_awaited_user_without_an_argument() {
     let address = serve(app(Sessions::new(2))).await;
     let ann = load(address, Some("theme=dark; auth_token=token-of-ann"));
     let bob = load(address, Some("auth_token=token-of-bob; theme=light"));
@@ -125,7 +125,7 @@ async fn the_hook_awaits_the_user_and_any_module_reads_it_without_an_argument() 
 
 // S3
 #[tokio::test]
-async fn without_a_token_the_user_is_stored_as_none_and_the_request_goes_on() {
+async fn missing_or_unknown_token_stores_no_user() {
     let address = serve(app(Sessions::new(1))).await;
     assert_eq!(load(address, None).await, "posts of a guest");
     assert_eq!(load(address, Some("theme=dark")).await, "posts of a guest");
@@ -134,7 +134,7 @@ async fn without_a_token_the_user_is_stored_as_none_and_the_request_goes_on() {
 
 // S5
 #[tokio::test]
-async fn outside_a_request_the_getter_gives_nothing_and_a_write_says_that_there_is_no_store() {
+async fn outside_a_request_the_getter_is_none_and_set_is_an_error() {
     assert_eq!(locals(), None);
     assert_eq!(page::load().await, "posts of no request");
     assert_eq!(RequestContext::set(Locals { user: None }), Err(ContextError::NoContext));
@@ -156,5 +156,5 @@ fn auth_token(headers: &HeaderMap) -> Option<&str> {
 async fn load(address: SocketAddr, cookie: Option<&'static str>) -> String {
     let mut request = request(address, "/", None);
     request.headers_mut().extend(cookie.map(|cookie| (COOKIE, HeaderValue::from_static(cookie))));
-    text(client(Version::HTTP_11).request(request).await.expect("the server answers")).await
+    text(client(Version::HTTP_11).request(request).await.expect("the server responds")).await
 }

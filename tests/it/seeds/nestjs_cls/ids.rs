@@ -1,4 +1,4 @@
-//! nestjs-cls's `getId`: one id wherever code runs for a request, and another one in each request.
+//! nestjs-cls's `getId`: one id in all code of a request, and a different one in each request.
 
 use std::{
     collections::HashSet,
@@ -25,7 +25,7 @@ use crate::{
     support::{client, in_time, request, serve, text},
 };
 
-/// Where code of any request runs, in the order in which it does, with the id that it found there.
+/// The places where code of any request ran, in order, each with the id that was current there.
 static LOG: Mutex<Vec<(Option<RequestId>, &'static str)>> = Mutex::new(Vec::new());
 
 const OK: [&str; 7] =
@@ -50,7 +50,7 @@ fn places_of(id: &RequestId) -> Vec<&'static str> {
     log.iter().filter(|(seen, _)| seen.as_ref() == Some(id)).map(|(_, place)| *place).collect()
 }
 
-/// Finds a cat once as many look for one as the test wants.
+/// A service that waits until as many requests use it as the test sends.
 #[derive(Clone)]
 struct CatsService(Arc<Barrier>);
 
@@ -88,7 +88,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Answers with the id that the service saw, or the error mapping, and in a header the one of the response mapping.
+/// Creates an application that responds with the id in the service or the error mapping. A header holds the id in the
+/// response mapping.
 fn app(at_once: usize) -> Router {
     Router::new()
         .route("/", get(find))
@@ -125,13 +126,15 @@ async fn outer(request: Request, next: Next) -> Response {
 
 async fn stamp(mut response: Response) -> Response {
     log("response mapping");
-    response.headers_mut().insert("x-mapped", HeaderValue::try_from(id()).expect("an id fits, and so does `none`"));
+    response
+        .headers_mut()
+        .insert("x-mapped", HeaderValue::try_from(id()).expect("ids and `none` are valid header values"));
     response
 }
 
 // N08, N50
 #[tokio::test]
-async fn one_id_is_seen_in_all_that_runs_for_a_request() {
+async fn one_id_is_current_in_all_code_of_a_request() {
     let address = serve(app(1)).await;
     let client = client(Version::HTTP_11);
     let ok = check(&client, address, "/cats").await;
@@ -141,7 +144,7 @@ async fn one_id_is_seen_in_all_that_runs_for_a_request() {
 
 // N51
 #[tokio::test]
-async fn one_id_is_seen_under_a_prefix_and_on_the_root_path() {
+async fn one_id_is_current_under_a_prefix_and_on_the_root_path() {
     let address = serve(app(1).nest("/api/v1", app(1))).await;
     let client = client(Version::HTTP_11);
     for path in ["/", "/error", "/api/v1", "/api/v1/cats", "/api/v1/error"] {
@@ -151,7 +154,7 @@ async fn one_id_is_seen_under_a_prefix_and_on_the_root_path() {
 
 // N57
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn ten_requests_at_once_have_ten_ids_each_seen_in_all_that_runs_for_it() {
+async fn concurrent_requests_have_one_id_each() {
     let address = serve(app(10)).await;
     let client = client(Version::HTTP_11);
     let paths = ["/", "/cats", "/error", "/cats", "/error", "/", "/error", "/error", "/cats", "/error"];
@@ -161,11 +164,11 @@ async fn ten_requests_at_once_have_ten_ids_each_seen_in_all_that_runs_for_it() {
 
 // N60
 #[tokio::test]
-async fn mounted_in_several_places_the_first_id_is_seen_everywhere() {
-    // With a header for each of them, so that no mount finds the id of another one on the request.
+async fn first_of_several_nested_layers_provides_the_id() {
+    // Each layer has its own header, so that it cannot find the id of another layer on the request.
     let mount = |name: &'static str| {
         let named = RequestIdPolicy::new().header(HeaderName::from_static(name));
-        ids(named.generate(move |_| name.parse().expect("letters are allowed"))).nesting(Nesting::Reuse)
+        ids(named.generate(move |_| name.parse().expect("the name is a valid id"))).nesting(Nesting::Reuse)
     };
     let cats = Router::new().route("/cats", get(async || id()).route_layer(mount("third"))).layer(mount("second"));
     let between = map_response(async |response: Response| ([("x-between", id())], response));
@@ -178,10 +181,10 @@ async fn mounted_in_several_places_the_first_id_is_seen_everywhere() {
 
 // N72
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn all_sub_tasks_of_a_request_see_its_id() {
-    let met = Arc::new(Barrier::new(10));
+async fn sub_tasks_of_a_request_see_its_id() {
+    let barrier = Arc::new(Barrier::new(10));
     let app = Router::new().fallback(async move || {
-        met.wait().await;
+        barrier.wait().await;
         let sub_task = async || {
             yield_now().await;
             id()
@@ -195,22 +198,22 @@ async fn all_sub_tasks_of_a_request_see_its_id() {
     let address = serve(app.layer(ids(RequestIdPolicy::new()))).await;
     let client = client(Version::HTTP_11);
     let ask = async |_| text(client.request(request(address, "/", None)).await.unwrap()).await;
-    let ids = in_time(join_all((0..10).map(ask))).await.into_iter().map(|answer| {
-        let seen: Vec<_> = answer.split(' ').collect();
+    let ids = in_time(join_all((0..10).map(ask))).await.into_iter().map(|response| {
+        let seen: Vec<_> = response.split(' ').collect();
         assert_eq!(seen, [seen[0]; 13]);
         seen[0].parse::<RequestId>().unwrap()
     });
     assert_eq!(ids.collect::<HashSet<_>>().len(), 10);
 }
 
-/// Asks once, compares the ids in body, headers and log, and returns the one that they agree on.
+/// Sends a request and returns its id, after comparing the ids in body, headers and log.
 async fn check(client: &Client<HttpConnector, Body>, address: SocketAddr, path: &str) -> RequestId {
-    let response = client.request(request(address, path, None)).await.expect("the server answers");
+    let response = client.request(request(address, path, None)).await.expect("the server responds");
     let (status, places): (_, &[_]) =
         if path.ends_with("/error") { (StatusCode::NOT_FOUND, &ERROR) } else { (StatusCode::OK, &OK) };
     assert_eq!(response.status(), status);
     let in_headers = ["x-mapped", "x-request-id"].map(|name| response.headers()[name].clone());
-    let id: RequestId = text(response).await.parse().expect("an id");
+    let id: RequestId = text(response).await.parse().expect("the body is an id");
     assert_eq!(in_headers, [id.as_str(); 2]);
     assert_eq!(places_of(&id), places);
     id

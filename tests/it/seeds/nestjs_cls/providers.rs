@@ -1,4 +1,4 @@
-//! nestjs-cls's proxy providers: values that are made when a request first asks for them, and once a request.
+//! nestjs-cls's proxy providers: values that are created at their first use, once per request.
 
 use std::{
     collections::HashSet,
@@ -17,7 +17,7 @@ use tower_request_context::{ContextError, RequestContext, RequestContextLayer, R
 use super::{Name, UserId};
 use crate::support::{User, client, in_time, layer, request, serve, text};
 
-/// A provider with a name that is made of the user of the request.
+/// A provider that is created from the request's user.
 #[derive(Clone, Debug, PartialEq)]
 struct Account(String);
 
@@ -31,7 +31,7 @@ impl Account {
     }
 }
 
-/// A provider that is made of another one.
+/// A provider that is created from another provider.
 #[derive(Clone, Debug, PartialEq)]
 struct Greeting(String);
 
@@ -43,7 +43,7 @@ impl Greeting {
 
 // N107
 #[tokio::test]
-async fn providers_that_depend_on_providers_resolve_whatever_the_order() {
+async fn dependent_providers_resolve_in_any_order() {
     let context = || RequestContext::new(Store::new().with_value(User(7)));
     let expected = (Account("user 7".into()), Greeting("hello user 7".into()));
     let bottom_up = context().scope(async { (Account::resolve().await, Greeting::resolve().await) }).await;
@@ -56,7 +56,7 @@ async fn providers_that_depend_on_providers_resolve_whatever_the_order() {
 
 // N110
 #[tokio::test]
-async fn a_provider_can_be_replaced_before_and_after_it_was_resolved() {
+async fn provider_is_replaceable_before_and_after_resolution() {
     let request = RequestContext::new(Store::new().with_value(User(7)));
     let work = async {
         assert_eq!(Account::resolve().await, Account("user 7".into()));
@@ -70,7 +70,7 @@ async fn a_provider_can_be_replaced_before_and_after_it_was_resolved() {
 
 // N111
 #[tokio::test]
-async fn what_was_resolved_to_nothing_false_or_zero_is_not_resolved_again() {
+async fn none_false_and_zero_are_not_resolved_again() {
     let context = RequestContext::new(Store::new());
     let resolve = async |name: Option<Name>, bit: bool, number: u64| {
         let name = RequestContext::get_or_init(async || name).await;
@@ -82,7 +82,7 @@ async fn what_was_resolved_to_nothing_false_or_zero_is_not_resolved_again() {
 
 // N113, N114
 #[tokio::test]
-async fn a_provider_is_resolved_when_it_is_asked_for_and_not_before() {
+async fn provider_is_resolved_at_its_first_use() {
     let app = Router::new()
         .route("/without", get(async || format!("{:?}", RequestContext::get::<Account>())))
         .route("/with", get(async || format!("{:?}", (RequestContext::get::<Account>(), Account::resolve().await))))
@@ -99,7 +99,7 @@ async fn a_provider_is_resolved_when_it_is_asked_for_and_not_before() {
 
 // N118
 #[tokio::test]
-async fn a_provider_is_resolved_once_in_each_context() {
+async fn provider_is_resolved_once_per_context() {
     let resolve = async || RequestContext::get_or_init(async || RequestId::new_v4()).await;
     let (one, two) = (RequestContext::new(Store::new()), RequestContext::new(Store::new()));
     let in_one = one.scope(resolve()).await;
@@ -110,8 +110,8 @@ async fn a_provider_is_resolved_once_in_each_context() {
 
 // N119
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn concurrent_callers_of_a_request_share_one_resolution_and_those_of_others_have_their_own() {
-    /// Resolved when as many requests as the test makes resolve theirs.
+async fn concurrent_callers_share_one_resolution_per_request() {
+    /// Resolves once all requests of the test are resolving.
     async fn resolve(resolved: Arc<AtomicU64>, all: Arc<Barrier>) -> UserId {
         RequestContext::get_or_init(async || {
             all.wait().await;
@@ -125,9 +125,9 @@ async fn concurrent_callers_of_a_request_share_one_resolution_and_those_of_other
     let app = Router::new().fallback(async move || {
         let ask = || resolve(Arc::clone(&resolved), Arc::clone(&all));
         let ids = join_all((0..5).map(|_| RequestContext::spawn(ask()))).await;
-        let beside = ask().await;
-        assert!(ids.into_iter().all(|id| id.unwrap() == beside));
-        beside.0.to_string()
+        let own = ask().await;
+        assert!(ids.into_iter().all(|id| id.unwrap() == own));
+        own.0.to_string()
     });
     let address = serve(app.layer(RequestContextLayer::default())).await;
     let client = client(Version::HTTP_11);
@@ -139,7 +139,7 @@ async fn concurrent_callers_of_a_request_share_one_resolution_and_those_of_other
 
 // N120
 #[test]
-fn what_is_not_there_is_an_absence_and_not_a_fallback_that_requests_share() {
+fn missing_value_is_an_error_and_not_a_shared_fallback() {
     let (one, two) = (RequestContext::new(Store::new()), RequestContext::new(Store::new()));
     one.sync_scope(|| {
         assert!(matches!(RequestContext::update(|_: &mut UserId| ()), Err(ContextError::Missing { .. })));

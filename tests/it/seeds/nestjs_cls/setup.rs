@@ -1,4 +1,4 @@
-//! nestjs-cls's `setup`: what it sees, how it is composed, what is awaited beside it, and how it fails.
+//! nestjs-cls's `setup`: the request that it sees, composition, async look-ups, and errors.
 
 use axum::{
     Router,
@@ -17,7 +17,7 @@ use crate::support::{self, User, client, serve, text};
 
 // N02, N35
 #[tokio::test]
-async fn setup_and_the_id_generator_see_the_request_and_the_handler_reads_what_they_made() {
+async fn setup_and_id_generator_see_the_request() {
     #[derive(Clone)]
     struct Target(String);
 
@@ -40,7 +40,7 @@ async fn setup_and_the_id_generator_see_the_request_and_the_handler_reads_what_t
 
 // N84
 #[tokio::test]
-async fn what_each_of_several_composed_setups_set_is_visible_in_the_handler() {
+async fn values_of_composed_setups_are_visible_in_the_handler() {
     fn user(store: &mut Store, request: &mut Parts) {
         store.insert(UserId(User::of(request).map_or(0, |User(id)| id.into())));
     }
@@ -49,7 +49,7 @@ async fn what_each_of_several_composed_setups_set_is_visible_in_the_handler() {
         store.insert(Name("de-CH"));
     }
 
-    /// A plugin that reads what another one set.
+    /// A plugin that reads another plugin's values.
     fn greeting(store: &mut Store, _: &mut Parts) {
         let (UserId(user), Name(locale)) = (store.get().unwrap(), store.get().unwrap());
         store.insert(format!("{user} in {locale}"));
@@ -69,7 +69,7 @@ async fn what_each_of_several_composed_setups_set_is_visible_in_the_handler() {
 
 // N61
 #[tokio::test]
-async fn an_async_look_up_is_awaited_before_the_handler_runs() {
+async fn async_look_up_is_awaited_before_the_handler_runs() {
     #[derive(Clone)]
     struct Tenant(String);
 
@@ -91,7 +91,7 @@ async fn an_async_look_up_is_awaited_before_the_handler_runs() {
 
 // N90
 #[tokio::test]
-async fn the_head_of_the_request_is_in_the_context_only_if_setup_stored_it() {
+async fn request_parts_are_available_only_if_setup_stored_them() {
     let handler = || async {
         RequestContext::with(|head: &Parts| {
             assert_eq!((&head.method, head.uri.path()), (&Method::GET, "/"));
@@ -108,31 +108,31 @@ async fn the_head_of_the_request_is_in_the_context_only_if_setup_stored_it() {
     assert_eq!(ask(app.layer(RequestContextLayer::default())).await, (StatusCode::OK, nothing));
 }
 
-// Setup failures: sync and async errors
+// Setup errors, sync and async
 #[tokio::test]
-async fn an_error_of_the_setup_becomes_the_response_and_the_handler_is_not_called() {
+async fn setup_error_becomes_the_response() {
     async fn failing(_: Request, _: Next) -> Result<Response, StatusCode> {
         yield_now().await;
         Err(StatusCode::SERVICE_UNAVAILABLE)
     }
 
     let never = Router::new().fallback(async || -> StatusCode { panic!("the handler was called") });
-    #[expect(clippy::result_large_err, reason = "a refusal is a whole response")]
-    let refusing = never.clone().layer(RequestContextLayer::new(|_, request| {
+    #[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
+    let rejecting = never.clone().layer(RequestContextLayer::new(|_, request| {
         Err((StatusCode::UNAUTHORIZED, format!("{} is not for you", request.uri.path())).into_response())
     }));
-    assert_eq!(ask(refusing).await, (StatusCode::UNAUTHORIZED, "/ is not for you".into()));
+    assert_eq!(ask(rejecting).await, (StatusCode::UNAUTHORIZED, "/ is not for you".into()));
 
     let failing = never.layer(from_fn(failing)).layer(RequestContextLayer::default());
     assert_eq!(ask(failing).await.0, StatusCode::SERVICE_UNAVAILABLE);
 }
 
-// Setup failures: a panic
+// A panic in the setup
 #[tokio::test]
-async fn a_panic_of_the_setup_is_handled_as_the_server_handles_any_and_the_next_request_is_right() {
+async fn panic_in_the_setup_does_not_affect_the_next_request() {
     let app = Router::new().fallback(async || User::name()).layer(RequestContextLayer::new(|store, request| {
         store.insert(User(1));
-        store.insert(User::of(request).expect("nobody may come in"));
+        store.insert(User::of(request).expect("each request has a user header"));
     }));
     let caught = app.clone().layer(CatchPanicLayer::new());
     let client = client(Version::HTTP_11);
@@ -149,9 +149,9 @@ async fn a_panic_of_the_setup_is_handled_as_the_server_handles_any_and_the_next_
     assert_eq!(text(response).await, "user 7");
 }
 
-/// Asks the application as user 7.
+/// Sends a request of user 7.
 async fn ask(app: Router) -> (StatusCode, String) {
     let request = support::request(serve(app).await, "/", Some(User(7)));
-    let response = client(Version::HTTP_11).request(request).await.expect("the server answers");
+    let response = client(Version::HTTP_11).request(request).await.expect("the server responds");
     (response.status(), text(response).await)
 }
