@@ -1,8 +1,8 @@
-//! Requests over real sockets, to hyper-util's server, from clients that share connections, leave early or do not read.
+//! Requests over real sockets to hyper-util's server, from clients that share connections, disconnect or do not read.
 //!
-//! Each is entered in a ledger with the end that it is to have. When all is over, each was told that end, once and as its
-//! user, and no store is alive; nothing was shut down for it. `cargo test` sends 4,000. The full run, each test of which
-//! prints its share:
+//! A tracker knows how each request should end. When a test ends, each request has reported that end once and as its
+//! user, and no store is alive, although the server still runs. `cargo test` sends 4,000 requests. In the full run,
+//! each test prints its share:
 //!
 //! ```text
 //! SOCKETS_REQUESTS=100000 cargo test --release --test it sockets:: -- --nocapture --skip websockets
@@ -17,9 +17,9 @@ mod tracker;
 
 use crate::support::from_env;
 
-/// So much of all requests.
+/// Returns this percentage of the number of requests.
 fn share(percent: u32) -> u32 {
     let all = from_env("SOCKETS_REQUESTS").unwrap_or(4000);
-    assert_eq!(all % 1000, 0, "only thousands can be shared out");
+    assert_eq!(all % 1000, 0, "the number of requests must be a multiple of 1000");
     all / 100 * percent
 }

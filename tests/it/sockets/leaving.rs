@@ -1,4 +1,4 @@
-//! Clients that leave: before the head, and after each number of frames.
+//! Clients that disconnect: before the status and headers, and after each number of frames.
 
 use std::{convert::Infallible, future::pending, iter::once, net::SocketAddr, pin::Pin};
 
@@ -14,9 +14,9 @@ use hyper::{body::Incoming, client::conn::http2::SendRequest};
 use tower_request_context::End;
 
 use super::{
-    server::{Answer, serve},
+    server::{HandlerResult, serve},
     share,
-    tracker::{Entry, Ledger},
+    tracker::{Exchange, Tracker},
 };
 use crate::support::{Connection, User, http2_connection, in_time, request};
 
@@ -24,31 +24,31 @@ const FRAMES: usize = 8;
 const FRAME: &str = "a frame";
 const CLIENTS: u32 = 3;
 
-/// After how many frames a client leaves; `None` is before the head.
-type Moment = Option<usize>;
+/// The number of frames after which a client disconnects. `None` is before the status and headers.
+type LeavePoint = Option<usize>;
 
-fn moments() -> impl Iterator<Item = Moment> {
+fn leave_points() -> impl Iterator<Item = LeavePoint> {
     once(None).chain((0..=FRAMES).map(Some))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whoever_leaves_before_the_head_or_after_any_frame_is_cancelled_once_unless_it_had_all() {
-    let (ledger, requests) = (Ledger::open(), share(27));
-    let client = &Client { address: serve(&ledger, answer).await, ledger };
+async fn disconnect_cancels_once_unless_all_frames_were_read() {
+    let (tracker, requests) = (Tracker::new(), share(27));
+    let client = &Client { address: serve(&tracker, respond).await, tracker };
     let leave = async |_| {
         let shared = http2_connection(client.address).await;
         for _ in 0..requests / CLIENTS / 30 {
-            client.closes_its_connections().await;
-            client.resets_its_streams(&shared).await;
-            client.closes_a_connection_that_its_streams_share().await;
+            client.close_connections().await;
+            client.reset_streams(&shared).await;
+            client.close_shared_connection().await;
         }
     };
     join_all((0..CLIENTS).map(leave)).await;
-    client.ledger.close("clients that leave", requests).await;
+    client.tracker.assert_all_ended("clients that leave", requests).await;
 }
 
-/// Gives as many frames as its client wants to read, and then has to wait.
-async fn answer(_: Entry, request: Request<Incoming>) -> Answer {
+/// Sends as many frames as the client reads, then waits unless these are all. Without `x-frames`, it never responds.
+async fn respond(_: Exchange, request: Request<Incoming>) -> HandlerResult {
     let Some(wanted) = request.headers().get("x-frames") else { return pending().await };
     let wanted = wanted.to_str().unwrap().parse().unwrap();
     let frames = stream::iter([Ok::<_, Infallible>(FRAME)]).cycle().take(wanted);
@@ -61,62 +61,62 @@ async fn answer(_: Entry, request: Request<Incoming>) -> Answer {
 
 struct Client {
     address: SocketAddr,
-    ledger: Ledger,
+    tracker: Tracker,
 }
 
 impl Client {
-    async fn closes_its_connections(&self) {
-        for moment in moments() {
+    async fn close_connections(&self) {
+        for leave_point in leave_points() {
             let (mut connection, socket) = Connection::open_to_abort(self.address, Version::HTTP_11).await;
-            let (number, request) = self.request(moment);
+            let (number, request) = self.request(leave_point);
             let mut response = Box::pin(connection.send(request));
-            let _body = self.until(moment, number, response.as_mut()).await;
+            let _body = self.until(leave_point, number, response.as_mut()).await;
             socket.abort();
         }
     }
 
-    async fn resets_its_streams(&self, connection: &SendRequest<Body>) {
-        for moment in moments() {
-            let (number, request) = self.request(moment);
+    async fn reset_streams(&self, connection: &SendRequest<Body>) {
+        for leave_point in leave_points() {
+            let (number, request) = self.request(leave_point);
             let mut response = Box::pin(connection.clone().send_request(request));
-            drop(self.until(moment, number, response.as_mut()).await);
+            drop(self.until(leave_point, number, response.as_mut()).await);
         }
     }
 
-    async fn closes_a_connection_that_its_streams_share(&self) {
+    async fn close_shared_connection(&self) {
         let (Connection::Http2(connection), socket) = Connection::open_to_abort(self.address, Version::HTTP_2).await
         else {
-            unreachable!("it was asked for")
+            unreachable!("HTTP/2 was requested")
         };
         let mut held = Vec::new();
-        for moment in moments() {
-            let (number, request) = self.request(moment);
+        for leave_point in leave_points() {
+            let (number, request) = self.request(leave_point);
             let mut response = connection.clone().send_request(request).boxed();
-            held.push((self.until(moment, number, response.as_mut()).await, response));
+            held.push((self.until(leave_point, number, response.as_mut()).await, response));
         }
         socket.abort();
     }
 
-    fn request(&self, moment: Moment) -> (u32, Request<Body>) {
-        let number = self.ledger.enter(if moment == Some(FRAMES) { End::Completed } else { End::Cancelled });
+    fn request(&self, leave_point: LeavePoint) -> (u32, Request<Body>) {
+        let number = self.tracker.register(if leave_point == Some(FRAMES) { End::Completed } else { End::Cancelled });
         let mut request = request(self.address, &format!("/{number}"), Some(User(number)));
-        if let Some(frames) = moment {
+        if let Some(frames) = leave_point {
             request.headers_mut().insert("x-frames", frames.into());
         }
         (number, request)
     }
 
-    /// Goes on until the moment has come.
+    /// Reads up to the point at which the client disconnects.
     async fn until(
         &self,
-        moment: Moment,
+        leave_point: LeavePoint,
         number: u32,
         sending: Pin<&mut (impl Future<Output = hyper::Result<Response<Incoming>>> + ?Sized)>,
     ) -> Option<Incoming> {
-        let Some(frames) = moment else {
+        let Some(frames) = leave_point else {
             tokio::select! {
-                response = sending => panic!("answered: {response:?}"),
-                () = self.ledger.until(|page| page.given.contains_key(&number)) => return None,
+                response = sending => panic!("unexpected response: {response:?}"),
+                () = self.tracker.until(|state| state.frames_sent.contains_key(&number)) => return None,
             }
         };
         in_time(async {

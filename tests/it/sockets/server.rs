@@ -1,4 +1,4 @@
-//! hyper-util's server, with the layer, on loopback.
+//! hyper-util's server with the layer, on loopback.
 
 use std::{
     error::Error,
@@ -25,76 +25,76 @@ use tokio::{
 use tower::{Layer, Service, service_fn};
 use tower_request_context::{RequestContextLayer, Store};
 
-use super::tracker::{Entry, Ledger};
+use super::tracker::{Exchange, Tracker};
 
-/// What sockets keep for those who do not read: little, so that a server is soon blocked.
+/// Buffer size of the sockets. It is small, so that a client that does not read soon blocks the server.
 pub(super) const BUFFER: u32 = 16 * 1024;
 
-pub(super) type Answer = Result<Response<Body>, OnPurpose>;
+pub(super) type HandlerResult = Result<Response<Body>, TestError>;
 
 #[derive(Debug)]
-pub(super) struct OnPurpose;
+pub(super) struct TestError;
 
-/// Serves until the test's runtime ends. What the handler and its body consist of reads when it is dropped.
+/// Serves until the test's runtime shuts down. Future and body of the handler read the current user in their drop.
 pub(super) async fn serve<F>(
-    ledger: &Ledger,
-    handler: impl Fn(Entry, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    tracker: &Tracker,
+    handler: impl Fn(Exchange, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
 ) -> SocketAddr
 where
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = HandlerResult> + Send + 'static,
 {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_send_buffer_size(BUFFER).unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let listener = socket.listen(1024).unwrap();
     let address = listener.local_addr().unwrap();
-    let service = TowerToHyperService::new(layer(ledger.clone()).layer(service(ledger.clone(), handler)));
-    let ledger = ledger.clone();
+    let service = TowerToHyperService::new(layer(tracker.clone()).layer(service(tracker.clone(), handler)));
+    let tracker = tracker.clone();
     tokio::spawn(async move {
         let server = auto::Builder::new(TokioExecutor::new());
         loop {
             let (stream, peer) = listener.accept().await.unwrap();
-            // Small frames would each wait for the answer to the last one.
+            // Nagle's algorithm would delay each small frame until the previous one is acknowledged.
             stream.set_nodelay(true).unwrap();
-            // Another client may have had this port.
-            ledger.write(|page| page.blocked.remove(&peer));
-            let io = TokioIo::new(Watched { stream, peer, ledger: ledger.clone() });
+            // An earlier client may have had the same port.
+            tracker.write(|state| state.blocked.remove(&peer));
+            let io = TokioIo::new(Watched { stream, peer, tracker: tracker.clone() });
             let (server, service) = (server.clone(), service.clone());
-            // Whether a connection fails is for the client to see.
+            // The clients check whether their connection failed.
             tokio::spawn(async move { server.serve_connection(io, service).await });
         }
     });
     address
 }
 
-fn layer(ledger: Ledger) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
-    RequestContextLayer::new(move |store, head| ledger.entry(head).begin(store))
+fn layer(tracker: Tracker) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
+    RequestContextLayer::new(move |store, head| tracker.exchange(head).set_up(store))
 }
 
 fn service<F>(
-    ledger: Ledger,
-    handler: impl Fn(Entry, Request<Incoming>) -> F + Clone,
+    tracker: Tracker,
+    handler: impl Fn(Exchange, Request<Incoming>) -> F + Clone,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<impl hyper::body::Body<Data = Bytes, Error = axum::Error> + Send>,
-    Error = OnPurpose,
+    Error = TestError,
     Future: Send,
 > + Clone
 where
-    F: Future<Output = Answer> + Send,
+    F: Future<Output = HandlerResult> + Send,
 {
     service_fn(move |request: Request<Incoming>| {
         let (head, body) = request.into_parts();
-        let entry = ledger.entry(&head);
-        entry.read("the call");
-        let answer = handler(entry.clone(), Request::from_parts(head, body));
+        let exchange = tracker.exchange(&head);
+        exchange.read("the call");
+        let response = handler(exchange.clone(), Request::from_parts(head, body));
         async move {
-            let _held = entry.hold("the drop of the future");
-            let response = answer.await?;
+            let _held = exchange.read_on_drop("the drop of the future");
+            let response = response.await?;
             Ok(response.map(|body| {
-                let kept = entry.hold("the drop of the body");
+                let frames = exchange.read_on_drop("the drop of the body");
                 body.map_frame(move |frame| {
-                    kept.give();
+                    frames.count_frame();
                     frame
                 })
             }))
@@ -102,17 +102,17 @@ where
     })
 }
 
-/// A socket that notes when it takes no more.
+/// A socket that records when a write to it would block.
 struct Watched {
     stream: TcpStream,
     peer: SocketAddr,
-    ledger: Ledger,
+    tracker: Tracker,
 }
 
 impl Watched {
-    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
+    fn record_blocked<T>(&self, written: Poll<T>) -> Poll<T> {
         if written.is_pending() {
-            self.ledger.write(|page| page.blocked.insert(self.peer));
+            self.tracker.write(|state| state.blocked.insert(self.peer));
         }
         written
     }
@@ -127,7 +127,7 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note(written)
+        self.record_blocked(written)
     }
 
     fn poll_write_vectored(
@@ -136,7 +136,7 @@ impl AsyncWrite for Watched {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.note(written)
+        self.record_blocked(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -152,10 +152,10 @@ impl AsyncWrite for Watched {
     }
 }
 
-impl fmt::Display for OnPurpose {
+impl fmt::Display for TestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("on purpose")
+        f.write_str("test error")
     }
 }
 
-impl Error for OnPurpose {}
+impl Error for TestError {}

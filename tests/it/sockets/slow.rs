@@ -1,4 +1,4 @@
-//! Clients that do not read until the server cannot send on.
+//! Clients that do not read until the server cannot send any more.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -15,61 +15,61 @@ use tokio::net::{TcpSocket, TcpStream};
 use tower_request_context::End;
 
 use super::{
-    server::{Answer, BUFFER, serve},
+    server::{BUFFER, HandlerResult, serve},
     share,
-    tracker::{Entry, Ledger},
+    tracker::{Exchange, Tracker},
 };
 use crate::support::{User, VERSIONS, in_time, request};
 
 const FRAME: usize = 16 * 1024;
 
-/// More than sockets and hyper keep for a client.
+/// More than sockets and hyper buffer for a client.
 const FRAMES: usize = 64;
 
-/// How much a stream may send before its client has read, as HTTP/2 has it by default.
+/// The number of bytes that a stream may send before its client has read. It is the default of HTTP/2.
 const WINDOW: u32 = 65_535;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn whoever_reads_too_late_has_all_and_whoever_leaves_unread_is_cancelled_once() {
-    let (ledger, requests) = (Ledger::open(), share(4));
-    let client = Client { address: serve(&ledger, answer).await, ledger };
+async fn slow_reader_completes_and_disconnect_cancels_once() {
+    let (tracker, requests) = (Tracker::new(), share(4));
+    let client = Client { address: serve(&tracker, respond).await, tracker };
     for _ in 0..requests / 4 {
         for version in VERSIONS {
-            client.goes_on(version).await;
-            client.leaves(version).await;
+            client.read_late(version).await;
+            client.leave_unread(version).await;
         }
     }
-    client.ledger.close("slow readers", requests).await;
+    client.tracker.assert_all_ended("slow readers", requests).await;
 }
 
-async fn answer(_: Entry, _: Request<Incoming>) -> Answer {
+async fn respond(_: Exchange, _: Request<Incoming>) -> HandlerResult {
     let frame = Bytes::from_static(&[0; FRAME]);
     Ok(Response::new(Body::from_stream(stream::iter([Ok::<_, Infallible>(frame)]).cycle().take(FRAMES))))
 }
 
 struct Client {
     address: SocketAddr,
-    ledger: Ledger,
+    tracker: Tracker,
 }
 
 impl Client {
-    async fn goes_on(&self, version: Version) {
+    async fn read_late(&self, version: Version) {
         let (_, response) = self.until_blocked(version, End::Completed).await;
         let bytes = in_time(response.collect()).await.unwrap().to_bytes();
         assert_eq!(bytes.len(), FRAMES * FRAME);
     }
 
-    async fn leaves(&self, version: Version) {
+    async fn leave_unread(&self, version: Version) {
         let (number, response) = self.until_blocked(version, End::Cancelled).await;
         drop(response);
-        self.ledger.until(|page| page.is_over(number)).await;
-        let given = self.ledger.write(|page| page.given[&number]);
-        assert!(given < FRAMES, "{given}");
+        self.tracker.until(|state| state.has_ended(number)).await;
+        let frames_sent = self.tracker.write(|state| state.frames_sent[&number]);
+        assert!(frames_sent < FRAMES, "{frames_sent}");
     }
 
-    /// Has the head, and reads nothing.
+    /// Receives the status and headers, and then does not read until the server is blocked.
     async fn until_blocked(&self, version: Version, end: End) -> (u32, Response<Incoming>) {
-        let number = self.ledger.enter(end);
+        let number = self.tracker.register(end);
         let request = request(self.address, &format!("/{number}"), Some(User(number)));
         let stream = self.connect().await;
         let client = stream.local_addr().unwrap();
@@ -80,13 +80,13 @@ impl Client {
             let (mut sender, connection) = builder.handshake::<_, Body>(io).await.unwrap();
             tokio::spawn(connection);
             let response = in_time(sender.send_request(request)).await.unwrap();
-            self.ledger.until(|page| page.given[&number] * FRAME > WINDOW as usize).await;
+            self.tracker.until(|state| state.frames_sent[&number] * FRAME > WINDOW as usize).await;
             return (number, response);
         }
         let (mut sender, connection) = http1::handshake::<_, Body>(io).await.unwrap();
         tokio::spawn(connection);
         let response = in_time(sender.send_request(request)).await.unwrap();
-        self.ledger.until(|page| page.blocked.contains(&client)).await;
+        self.tracker.until(|state| state.blocked.contains(&client)).await;
         (number, response)
     }
 

@@ -1,4 +1,4 @@
-//! One connection of HTTP/2 that 200 requests share at once.
+//! One HTTP/2 connection with 200 concurrent requests.
 
 use std::{panic::resume_unwind, sync::Arc};
 
@@ -13,16 +13,16 @@ use tokio::{sync::Barrier, task::yield_now};
 use tower_request_context::End;
 
 use super::{
-    server::{Answer, OnPurpose, serve},
+    server::{HandlerResult, TestError, serve},
     share,
-    tracker::{Entry, Ledger},
+    tracker::{Exchange, Tracker},
 };
 use crate::support::{User, http2_connection, in_time, request};
 
 const STREAMS: u32 = 200;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Fate {
+enum Outcome {
     Completes,
     Fails,
     FailsInBody,
@@ -30,7 +30,7 @@ enum Fate {
     PanicsInBody,
 }
 
-impl Fate {
+impl Outcome {
     fn of(number: u32) -> Self {
         match number % 10 {
             1 => Self::Fails,
@@ -50,38 +50,38 @@ impl Fate {
     }
 }
 
-/// How many of them come to their body.
+/// The number of requests that send a body.
 const BODIES: usize = STREAMS as usize * 8 / 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn each_of_two_hundred_streams_at_once_on_a_connection_reads_its_own_user_or_none_and_ends_as_it_should() {
-    let (ledger, requests) = (Ledger::open(), share(40));
+async fn concurrent_streams_see_their_user_and_end_as_expected() {
+    let (tracker, requests) = (Tracker::new(), share(40));
     let (handlers, bodies) = (Arc::new(Barrier::new(STREAMS as usize)), Arc::new(Barrier::new(BODIES)));
-    let answer = move |entry, _| answer(entry, Arc::clone(&handlers), Arc::clone(&bodies));
-    let address = serve(&ledger, answer).await;
+    let respond = move |exchange, _| respond(exchange, Arc::clone(&handlers), Arc::clone(&bodies));
+    let address = serve(&tracker, respond).await;
     let connection = http2_connection(address).await;
-    let ask = async |_| {
-        let number = ledger.enter_as(|number| Fate::of(number).end());
+    let send = async |_| {
+        let number = tracker.register_with(|number| Outcome::of(number).end());
         let user = (number % 4 > 0).then_some(User(number));
         let response = connection.clone().send_request(request(address, &format!("/{number}"), user));
         let read = async { response.await?.collect().await };
         let name = user.map_or_else(|| String::from("nobody"), |_| format!("user {number}"));
-        let due = (Fate::of(number) == Fate::Completes).then(|| [name.as_str(); 3].join("").into());
-        assert_eq!(read.await.ok().map(Collected::to_bytes), due, "{number}");
+        let expected = (Outcome::of(number) == Outcome::Completes).then(|| [name.as_str(); 3].join("").into());
+        assert_eq!(read.await.ok().map(Collected::to_bytes), expected, "{number}");
     };
     for _ in 0..requests / STREAMS {
-        in_time(join_all((0..STREAMS).map(ask))).await;
+        in_time(join_all((0..STREAMS).map(send))).await;
     }
-    ledger.close("200 streams at once", requests).await;
+    tracker.assert_all_ended("200 concurrent streams", requests).await;
 }
 
-async fn answer(entry: Entry, handlers: Arc<Barrier>, bodies: Arc<Barrier>) -> Answer {
-    let fate = Fate::of(entry.number);
+async fn respond(exchange: Exchange, handlers: Arc<Barrier>, bodies: Arc<Barrier>) -> HandlerResult {
+    let outcome = Outcome::of(exchange.number);
     handlers.wait().await;
-    entry.read("the future");
-    match fate {
-        Fate::Fails => return Err(OnPurpose),
-        Fate::Panics => resume_unwind(Box::new(OnPurpose)),
+    exchange.read("the future");
+    match outcome {
+        Outcome::Fails => return Err(TestError),
+        Outcome::Panics => resume_unwind(Box::new(TestError)),
         _ => {}
     }
     let frames = stream::iter(0..3).then(move |frame| {
@@ -91,9 +91,9 @@ async fn answer(entry: Entry, handlers: Arc<Barrier>, bodies: Arc<Barrier>) -> A
                 bodies.wait().await;
             }
             yield_now().await;
-            match fate {
-                Fate::FailsInBody if frame == 2 => Err(OnPurpose),
-                Fate::PanicsInBody if frame == 2 => resume_unwind(Box::new(OnPurpose)),
+            match outcome {
+                Outcome::FailsInBody if frame == 2 => Err(TestError),
+                Outcome::PanicsInBody if frame == 2 => resume_unwind(Box::new(TestError)),
                 _ => Ok(User::name()),
             }
         }

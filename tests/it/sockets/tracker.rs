@@ -1,4 +1,4 @@
-//! What each request is to come to, and what it came to.
+//! The expected and the reported ends of requests.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -15,161 +15,169 @@ use tower_request_context::{End, RequestContext, Store};
 use crate::support::{PATIENCE, User, in_time};
 
 #[derive(Clone)]
-pub(super) struct Ledger(Arc<watch::Sender<Page>>);
+pub(super) struct Tracker(Arc<watch::Sender<State>>);
 
-pub(super) struct Page {
-    opened: Instant,
-    due: BTreeMap<u32, End>,
-    told: BTreeMap<u32, Vec<End>>,
-    /// How many stores are.
-    alive: usize,
+pub(super) struct State {
+    started: Instant,
+    expected: BTreeMap<u32, End>,
+    reported: BTreeMap<u32, Vec<End>>,
+    /// Number of live stores.
+    live_stores: usize,
     reads: u64,
     mix_ups: Vec<String>,
-    /// How many frames the body of each request that has begun has given.
-    pub(super) given: BTreeMap<u32, usize>,
-    /// The clients that a server could not send on to.
+    /// Number of frames that the body of each request has sent.
+    pub(super) frames_sent: BTreeMap<u32, usize>,
+    /// The clients that do not read, so that a server cannot send any more.
     pub(super) blocked: HashSet<SocketAddr>,
 }
 
-/// A request as its code knows it: by a number on its way, and perhaps a user.
+/// A request and its response, as their code knows them: a number in the path, and perhaps a user.
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(super) struct Exchange {
     pub(super) number: u32,
     pub(super) user: Option<User>,
-    ledger: Ledger,
+    tracker: Tracker,
 }
 
-/// Reads in its drop.
-pub(super) struct Held(Entry, &'static str);
+/// Reads the current user in its drop.
+pub(super) struct ReadOnDrop(Exchange, &'static str);
 
-/// A store that is alive.
-struct Alive(Ledger);
+/// Counts a store while it is alive.
+struct LiveStore(Tracker);
 
-impl Ledger {
-    pub(super) fn open() -> Self {
-        Self(Arc::new(watch::Sender::new(Page {
-            opened: Instant::now(),
-            due: BTreeMap::new(),
-            told: BTreeMap::new(),
-            alive: 0,
+impl Tracker {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(State {
+            started: Instant::now(),
+            expected: BTreeMap::new(),
+            reported: BTreeMap::new(),
+            live_stores: 0,
             reads: 0,
             mix_ups: Vec::new(),
-            given: BTreeMap::new(),
+            frames_sent: BTreeMap::new(),
             blocked: HashSet::new(),
         })))
     }
 
-    /// Enters a request that is to end so, and returns its number.
-    pub(super) fn enter(&self, end: End) -> u32 {
-        self.enter_as(|_| end)
+    /// Registers a request with its expected end, and returns its number.
+    pub(super) fn register(&self, end: End) -> u32 {
+        self.register_with(|_| end)
     }
 
-    pub(super) fn enter_as(&self, end: impl FnOnce(u32) -> End) -> u32 {
-        self.write(|page| {
-            let number = u32::try_from(page.due.len()).expect("there are fewer");
-            page.due.insert(number, end(number));
+    pub(super) fn register_with(&self, end: impl FnOnce(u32) -> End) -> u32 {
+        self.write(|state| {
+            let number = u32::try_from(state.expected.len()).expect("the number fits into `u32`");
+            state.expected.insert(number, end(number));
             number
         })
     }
 
-    /// The entry of a request that is made to `/number`.
-    pub(super) fn entry(&self, head: &Parts) -> Entry {
-        let number = head.uri.path()[1..].parse().expect("each has a number");
-        Entry { number, user: User::of(head), ledger: self.clone() }
+    /// Returns the exchange of a request to `/number`.
+    pub(super) fn exchange(&self, head: &Parts) -> Exchange {
+        let number = head.uri.path()[1..].parse().expect("each path is a number");
+        Exchange { number, user: User::of(head), tracker: self.clone() }
     }
 
-    pub(super) fn write<R>(&self, f: impl FnOnce(&mut Page) -> R) -> R {
+    pub(super) fn write<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
         let mut result = None;
-        self.0.send_modify(|page| result = Some(f(page)));
-        result.expect("it was called")
+        self.0.send_modify(|state| result = Some(f(state)));
+        result.expect("`send_modify` calls the closure")
     }
 
-    pub(super) async fn until(&self, is_so: impl FnMut(&Page) -> bool) {
-        in_time(self.0.subscribe().wait_for(is_so)).await.expect("the sender is here");
+    pub(super) async fn until(&self, is_so: impl FnMut(&State) -> bool) {
+        in_time(self.0.subscribe().wait_for(is_so)).await.expect("the sender is alive");
     }
 
-    /// Waits for what is still to come, and compares all that came with what was due.
-    pub(super) async fn close(&self, what: &str, requests: u32) {
-        // What did not come in time is what is printed.
-        let _ = timeout(PATIENCE, self.0.subscribe().wait_for(Page::is_settled)).await;
-        let page = self.0.borrow();
-        println!("{what}: {}, {:.1} s", *page, page.opened.elapsed().as_secs_f64());
-        let others = page.due.iter().map(|(number, end)| (number, end, page.told.get(number)));
-        let others: Vec<_> = others.filter(|(_, end, told)| told.is_none_or(|told| *told != [**end])).collect();
-        assert!(others.is_empty() && page.told.len() == page.due.len(), "number, due, told: {others:?}");
-        assert_eq!((page.due.len(), page.alive), (requests as usize, 0));
-        assert!(page.mix_ups.is_empty(), "{:?}", page.mix_ups);
-    }
-}
-
-impl Page {
-    pub(super) fn is_over(&self, number: u32) -> bool {
-        self.told.contains_key(&number)
-    }
-
-    fn is_settled(&self) -> bool {
-        self.told.len() == self.due.len() && self.alive == 0
+    /// Waits until all requests have ended, and compares the reported ends with the expected ones.
+    pub(super) async fn assert_all_ended(&self, what: &str, requests: u32) {
+        // After a timeout, the assertions show which ends are missing.
+        let _ = timeout(PATIENCE, self.0.subscribe().wait_for(State::is_complete)).await;
+        let state = self.0.borrow();
+        println!("{what}: {}, {:.1} s", *state, state.started.elapsed().as_secs_f64());
+        let wrong = state.expected.iter().map(|(number, end)| (number, end, state.reported.get(number)));
+        let wrong: Vec<_> =
+            wrong.filter(|(_, end, reported)| reported.is_none_or(|reported| *reported != [**end])).collect();
+        assert!(
+            wrong.is_empty() && state.reported.len() == state.expected.len(),
+            "number, expected, reported: {wrong:?}"
+        );
+        assert_eq!((state.expected.len(), state.live_stores), (requests as usize, 0));
+        assert!(state.mix_ups.is_empty(), "{:?}", state.mix_ups);
     }
 }
 
-impl Entry {
-    pub(super) fn begin(self, store: &mut Store) {
+impl State {
+    pub(super) fn has_ended(&self, number: u32) -> bool {
+        self.reported.contains_key(&number)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.reported.len() == self.expected.len() && self.live_stores == 0
+    }
+}
+
+impl Exchange {
+    pub(super) fn set_up(self, store: &mut Store) {
         if let Some(user) = self.user {
             store.insert(user);
         }
-        self.ledger.write(|page| {
-            page.alive += 1;
-            page.given.insert(self.number, 0);
+        self.tracker.write(|state| {
+            state.live_stores += 1;
+            state.frames_sent.insert(self.number, 0);
         });
-        store.insert(Alive(self.ledger.clone()));
+        store.insert(LiveStore(self.tracker.clone()));
         store.on_end(move |end| {
             self.read("the end");
-            self.ledger.write(|page| page.told.entry(self.number).or_default().push(end));
+            self.tracker.write(|state| state.reported.entry(self.number).or_default().push(end));
         });
     }
 
     pub(super) fn read(&self, place: &str) {
         let seen = RequestContext::get::<User>();
-        self.ledger.write(|page| {
-            page.reads += 1;
+        self.tracker.write(|state| {
+            state.reads += 1;
             if seen != self.user {
-                page.mix_ups.push(format!("{:?} saw {seen:?} in {place}", self.user));
+                state.mix_ups.push(format!("{:?} saw {seen:?} in {place}", self.user));
             }
         });
     }
 
-    pub(super) fn hold(&self, place: &'static str) -> Held {
-        Held(self.clone(), place)
+    pub(super) fn read_on_drop(&self, place: &'static str) -> ReadOnDrop {
+        ReadOnDrop(self.clone(), place)
     }
 }
 
-impl Held {
-    /// Notes that its body gives one more frame.
-    pub(super) fn give(&self) {
+impl ReadOnDrop {
+    /// Counts one more frame of the body.
+    pub(super) fn count_frame(&self) {
         self.0.read("a frame");
-        self.0.ledger.write(|page| *page.given.entry(self.0.number).or_default() += 1);
+        self.0.tracker.write(|state| *state.frames_sent.entry(self.0.number).or_default() += 1);
     }
 }
 
-impl Drop for Held {
+impl Drop for ReadOnDrop {
     fn drop(&mut self) {
         self.0.read(self.1);
     }
 }
 
-impl Drop for Alive {
+impl Drop for LiveStore {
     fn drop(&mut self) {
-        self.0.write(|page| page.alive -= 1);
+        self.0.write(|state| state.live_stores -= 1);
     }
 }
 
-impl fmt::Display for Page {
+impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut ends = BTreeMap::<String, usize>::new();
-        for end in self.told.values().flatten() {
+        for end in self.reported.values().flatten() {
             *ends.entry(format!("{end:?}")).or_default() += 1;
         }
-        let (requests, reads, mix_ups) = (self.due.len(), self.reads, self.mix_ups.len());
-        write!(f, "{requests} requests, {reads} reads, {mix_ups} mix-ups, ends {ends:?}, {} stores alive", self.alive)
+        let (requests, reads, mix_ups) = (self.expected.len(), self.reads, self.mix_ups.len());
+        write!(
+            f,
+            "{requests} requests, {reads} reads, {mix_ups} mix-ups, ends {ends:?}, {} stores alive",
+            self.live_stores
+        )
     }
 }

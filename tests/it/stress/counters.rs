@@ -1,4 +1,4 @@
-//! What is counted in a storm.
+//! Counters of a stress run.
 
 use std::{
     fmt,
@@ -14,19 +14,19 @@ use tokio::sync::Barrier;
 use crate::support::User;
 
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct Counters {
     reads: AtomicU64,
     mix_ups: AtomicU64,
     first: OnceLock<String>,
     ends: AtomicU64,
     wrong_ends: AtomicU64,
-    parked: AtomicU64,
+    waiting: AtomicU64,
     in_flight: AtomicU64,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// The most that were parked at the same moment, in any wave.
+    /// The largest number of requests in one batch that waited at the same moment.
     pub(super) in_flight: u64,
     pub(super) reads: u64,
     pub(super) mix_ups: u64,
@@ -34,11 +34,11 @@ pub(super) struct Counts {
     pub(super) first: Option<String>,
     pub(super) ends: u64,
     pub(super) wrong_ends: u64,
-    /// Stores that outlived their wave.
+    /// Stores that outlived their batch.
     pub(super) alive: usize,
 }
 
-impl Tally {
+impl Counters {
     pub(super) fn read(&self, place: &str, user: User, seen: Option<User>) {
         self.reads.fetch_add(1, Relaxed);
         if seen != Some(user) {
@@ -52,11 +52,11 @@ impl Tally {
         self.wrong_ends.fetch_add(u64::from(!is_right), Relaxed);
     }
 
-    /// Waits for all others.
-    pub(super) async fn park(&self, barrier: &Barrier) {
-        self.in_flight.fetch_max(1 + self.parked.fetch_add(1, Relaxed), Relaxed);
+    /// Waits for all other requests, and counts those that wait at the same moment.
+    pub(super) async fn wait(&self, barrier: &Barrier) {
+        self.in_flight.fetch_max(1 + self.waiting.fetch_add(1, Relaxed), Relaxed);
         barrier.wait().await;
-        self.parked.fetch_sub(1, Relaxed);
+        self.waiting.fetch_sub(1, Relaxed);
     }
 
     pub(super) fn counts(&self, alive: usize) -> Counts {
@@ -68,14 +68,14 @@ impl Tally {
 }
 
 impl AddAssign for Counts {
-    fn add_assign(&mut self, wave: Self) {
-        self.in_flight = self.in_flight.max(wave.in_flight);
-        self.reads += wave.reads;
-        self.mix_ups += wave.mix_ups;
-        self.first = self.first.take().or(wave.first);
-        self.ends += wave.ends;
-        self.wrong_ends += wave.wrong_ends;
-        self.alive += wave.alive;
+    fn add_assign(&mut self, batch: Self) {
+        self.in_flight = self.in_flight.max(batch.in_flight);
+        self.reads += batch.reads;
+        self.mix_ups += batch.mix_ups;
+        self.first = self.first.take().or(batch.first);
+        self.ends += batch.ends;
+        self.wrong_ends += batch.wrong_ends;
+        self.alive += batch.alive;
     }
 }
 
@@ -86,6 +86,6 @@ impl fmt::Display for Counts {
         if let Some(first) = first {
             write!(f, " (first: {first})")?;
         }
-        write!(f, ", {ends} ends told, {wrong_ends} wrong, {alive} stores left alive")
+        write!(f, ", {ends} ends reported, {wrong_ends} wrong, {alive} stores left alive")
     }
 }

@@ -1,37 +1,37 @@
-//! What each request of a storm does, drawn from the seed.
+//! What each request of a stress run does, drawn from the seed.
 
 use tower_request_context::End;
 
 use crate::support::User;
 
-/// Reads in the call, the future, the child, the task, the drops of both and the end.
+/// Checks in the call, the future, the child, the task (with its drop), the drop of the future, and the end.
 const READS_BEFORE_THE_BODY: u64 = 1 + 5 + 3 + 3 + 1 + 1;
 
-/// `SplitMix64`: fast, and the same on each machine.
+/// `SplitMix64`, which is fast and yields the same numbers on each machine.
 #[derive(Clone, Copy)]
-pub(super) struct Dice(u64);
+pub(super) struct Rng(u64);
 
 #[derive(Clone, Copy)]
-pub(super) struct Script {
-    pub(super) fate: Fate,
-    /// With how many frames the body comes to what is its fate.
+pub(super) struct Plan {
+    pub(super) outcome: Outcome,
+    /// The number of frames up to the outcome.
     pub(super) frames: u64,
-    /// What is still to be drawn on the way.
-    pub(super) dice: Dice,
+    /// Yields the random numbers that the request still needs.
+    pub(super) rng: Rng,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Outcome {
     Completes,
     Fails,
     FailsInBody,
-    IsDropped,
-    IsDroppedInBody,
+    Dropped,
+    DroppedInBody,
     Panics,
     PanicsInBody,
 }
 
-impl Dice {
+impl Rng {
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -40,19 +40,19 @@ impl Dice {
     }
 }
 
-impl Script {
+impl Plan {
     pub(super) fn draw(seed: u64, user: User) -> Self {
-        let mut dice = Dice(seed.wrapping_add(u64::from(user.0) << 32));
-        let fate = match dice.below(12) {
-            0 => Fate::Fails,
-            1 => Fate::FailsInBody,
-            2 => Fate::IsDropped,
-            3 => Fate::IsDroppedInBody,
-            4 => Fate::Panics,
-            5 => Fate::PanicsInBody,
-            _ => Fate::Completes,
+        let mut rng = Rng(seed.wrapping_add(u64::from(user.0) << 32));
+        let outcome = match rng.below(12) {
+            0 => Outcome::Fails,
+            1 => Outcome::FailsInBody,
+            2 => Outcome::Dropped,
+            3 => Outcome::DroppedInBody,
+            4 => Outcome::Panics,
+            5 => Outcome::PanicsInBody,
+            _ => Outcome::Completes,
         };
-        Self { fate, frames: 1 + dice.below(3), dice }
+        Self { outcome, frames: 1 + rng.below(3), rng }
     }
 
     pub(super) fn reads(self) -> u64 {
@@ -60,7 +60,7 @@ impl Script {
     }
 
     pub(super) fn has_body(self) -> bool {
-        !matches!(self.fate, Fate::Fails | Fate::IsDropped | Fate::Panics)
+        !matches!(self.outcome, Outcome::Fails | Outcome::Dropped | Outcome::Panics)
     }
 
     pub(super) fn panics(self) -> bool {
@@ -68,11 +68,11 @@ impl Script {
     }
 
     pub(super) fn end(self) -> End {
-        match self.fate {
-            Fate::Completes => End::Completed,
-            Fate::Fails | Fate::FailsInBody => End::Failed,
-            Fate::IsDropped | Fate::IsDroppedInBody => End::Cancelled,
-            Fate::Panics | Fate::PanicsInBody => End::Panicked,
+        match self.outcome {
+            Outcome::Completes => End::Completed,
+            Outcome::Fails | Outcome::FailsInBody => End::Failed,
+            Outcome::Dropped | Outcome::DroppedInBody => End::Cancelled,
+            Outcome::Panics | Outcome::PanicsInBody => End::Panicked,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One request of a storm, from its call to the drop of its body.
+//! One request of a stress run, from its call to the drop of its body.
 
 use std::{future::pending, panic::resume_unwind, pin::pin, sync::Arc};
 
@@ -14,40 +14,40 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
 use super::{
-    Wave,
-    plan::{Fate, Script},
+    Batch,
+    plan::{Outcome, Plan},
 };
 use crate::support::{User, bare_request};
 
-/// A request where its code runs.
+/// Checks the current user in the code of one request.
 #[derive(Clone)]
-struct Guest {
+struct Probe {
     user: User,
-    script: Script,
-    wave: Arc<Wave>,
+    plan: Plan,
+    batch: Arc<Batch>,
 }
 
-/// Reads when it is dropped.
-struct Held(Guest, &'static str);
+/// Checks the current user in its drop.
+struct CheckOnDrop(Probe, &'static str);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Nested(User);
 
 #[derive(Debug)]
-struct OnPurpose;
+struct TestError;
 
-/// Sends the requests of a wave, each from a task of its own, to clones of one service.
-pub(super) fn send(wave: &Arc<Wave>, users: impl Iterator<Item = User>) -> Vec<(User, JoinHandle<()>)> {
-    let service = service(Arc::clone(wave));
-    let send = |user| (user, tokio::spawn(is_served(service.clone(), user, wave.storm.script(user))));
+/// Sends the requests in a batch to clones that share one service, each from a separate task.
+pub(super) fn send(batch: &Arc<Batch>, users: impl Iterator<Item = User>) -> Vec<(User, JoinHandle<()>)> {
+    let service = service(Arc::clone(batch));
+    let send = |user| (user, tokio::spawn(serve(service.clone(), user, batch.run.plan(user))));
     users.map(send).collect()
 }
 
-/// Does what a server does, and leaves where the script says so.
-async fn is_served<B: Body>(
-    service: impl Service<Request<()>, Response = Response<B>, Error = OnPurpose>,
+/// Acts as a server, and drops the future or the body where the plan says so.
+async fn serve<B: Body>(
+    service: impl Service<Request<()>, Response = Response<B>, Error = TestError>,
     user: User,
-    script: Script,
+    plan: Plan,
 ) {
     let leave = Arc::new(Notify::new());
     let mut request = bare_request(Some(user.0));
@@ -58,118 +58,118 @@ async fn is_served<B: Body>(
     };
     let Ok(response) = response else { return };
     let mut body = pin!(response.into_body());
-    for _ in 0..script.frames {
-        let frame = body.frame().await.expect("it is not over yet");
-        assert!(frame.is_ok() || script.fate == Fate::FailsInBody);
+    for _ in 0..plan.frames {
+        let frame = body.frame().await.expect("the body has another frame");
+        assert!(frame.is_ok() || plan.outcome == Outcome::FailsInBody);
     }
-    assert!(script.fate != Fate::Completes || body.frame().await.is_none());
+    assert!(plan.outcome != Outcome::Completes || body.frame().await.is_none());
 }
 
 fn service(
-    wave: Arc<Wave>,
-) -> impl Service<Request<()>, Response = Response<impl Body + Send>, Error = OnPurpose, Future: Send> + Clone + Send {
-    let of = move |user| Guest { user, script: wave.storm.script(user), wave: Arc::clone(&wave) };
-    let inner = of.clone();
+    batch: Arc<Batch>,
+) -> impl Service<Request<()>, Response = Response<impl Body + Send>, Error = TestError, Future: Send> + Clone + Send {
+    let probe_of = move |user| Probe { user, plan: batch.run.plan(user), batch: Arc::clone(&batch) };
+    let inner = probe_of.clone();
     let layer = RequestContextLayer::new(move |store: &mut Store, head: &mut Parts| {
-        of(User::of(head).expect("each has one")).moves_in(store);
+        probe_of(User::of(head).expect("each request has a user")).set_up(store);
     });
     layer.layer(service_fn(move |request: Request<()>| {
         let (head, ()) = request.into_parts();
-        let guest = inner(User::of(&head).expect("each has one"));
-        guest.reads("the call");
-        guest.handles(head)
+        let probe = inner(User::of(&head).expect("each request has a user"));
+        probe.check("the call");
+        probe.handle(head)
     }))
 }
 
-impl Guest {
-    fn moves_in(self, store: &mut Store) {
-        (self.wave.storm.carrier.seed)(store, self.user);
-        store.insert(Arc::clone(&self.wave.alive));
+impl Probe {
+    fn set_up(self, store: &mut Store) {
+        (self.batch.run.storage.insert)(store, self.user);
+        store.insert(Arc::clone(&self.batch.alive));
         store.on_end(move |end| {
-            self.reads("the end");
-            self.wave.tally.end(end == self.script.end());
+            self.check("the end");
+            self.batch.counters.end(end == self.plan.end());
         });
     }
 
-    async fn handles(mut self, head: Parts) -> Result<Response<StreamBody<impl Stream<Item = Sent>>>, OnPurpose> {
-        let _held = self.holds("the drop of the future");
-        self.stays("the future").await;
-        self.wave.tally.park(&self.wave.handlers).await;
-        self.stays("the future").await;
-        self.has_a_child().await;
-        self.has_a_task().await;
-        self.reads("the future");
-        match self.script.fate {
-            Fate::Fails => Err(OnPurpose),
-            Fate::Panics => resume_unwind(Box::new(OnPurpose)),
-            Fate::IsDropped => {
-                head.extensions.get::<Arc<Notify>>().expect("it was put there").notify_one();
+    async fn handle(mut self, head: Parts) -> Result<Response<StreamBody<impl Stream<Item = FrameResult>>>, TestError> {
+        let _held = self.check_on_drop("the drop of the future");
+        self.check_and_yield("the future").await;
+        self.batch.counters.wait(&self.batch.handlers).await;
+        self.check_and_yield("the future").await;
+        self.check_child().await;
+        self.check_task().await;
+        self.check("the future");
+        match self.plan.outcome {
+            Outcome::Fails => Err(TestError),
+            Outcome::Panics => resume_unwind(Box::new(TestError)),
+            Outcome::Dropped => {
+                head.extensions.get::<Arc<Notify>>().expect("`serve` inserted it").notify_one();
                 pending().await
             }
-            _ => Ok(Response::new(StreamBody::new(self.sends()))),
+            _ => Ok(Response::new(StreamBody::new(self.frames()))),
         }
     }
 
-    async fn has_a_child(&mut self) {
+    async fn check_child(&mut self) {
         let own = Nested(self.user);
-        let child = RequestContext::current().expect("a request has one").child(Store::new().with_value(own));
+        let child = RequestContext::current().expect("the request has a context").child(Store::new().with_value(own));
         let work = async {
-            self.stays("the child").await;
+            self.check_and_yield("the child").await;
             let nested = RequestContext::get();
-            self.wave.tally.read("the child's own value", self.user, nested.map(|Nested(user)| user));
+            self.batch.counters.read("the child's own value", self.user, nested.map(|Nested(user)| user));
         };
         child.scope(work).await;
     }
 
-    async fn has_a_task(&mut self) {
-        let mut guest = self.clone();
+    async fn check_task(&mut self) {
+        let mut probe = self.clone();
         let work = async move {
-            let _held = guest.holds("the drop of the task");
-            guest.stays("the task").await;
+            let _held = probe.check_on_drop("the drop of the task");
+            probe.check_and_yield("the task").await;
         };
-        RequestContext::spawn(work).await.expect("it does not panic");
+        RequestContext::spawn(work).await.expect("the task does not panic");
     }
 
-    fn sends(self) -> impl Stream<Item = Sent> {
-        let held = self.holds("the drop of the body");
-        stream::unfold((self, held, 0), async |(mut guest, held, sent)| {
-            let Script { fate, frames, .. } = guest.script;
+    fn frames(self) -> impl Stream<Item = FrameResult> {
+        let held = self.check_on_drop("the drop of the body");
+        stream::unfold((self, held, 0), async |(mut probe, held, sent)| {
+            let Plan { outcome, frames, .. } = probe.plan;
             if sent == 0 {
-                guest.wave.bodies.wait().await;
-            } else if sent == frames && fate == Fate::Completes {
+                probe.batch.bodies.wait().await;
+            } else if sent == frames && outcome == Outcome::Completes {
                 return None;
             }
-            guest.stays("a frame").await;
-            let frame = match fate {
-                Fate::FailsInBody if sent + 1 == frames => Err(OnPurpose),
-                Fate::PanicsInBody if sent + 1 == frames => resume_unwind(Box::new(OnPurpose)),
+            probe.check_and_yield("a frame").await;
+            let frame = match outcome {
+                Outcome::FailsInBody if sent + 1 == frames => Err(TestError),
+                Outcome::PanicsInBody if sent + 1 == frames => resume_unwind(Box::new(TestError)),
                 _ => Ok(Frame::data(Bytes::from_static(b"frame"))),
             };
-            Some((frame, (guest, held, sent + 1)))
+            Some((frame, (probe, held, sent + 1)))
         })
     }
 
-    async fn stays(&mut self, place: &'static str) {
-        self.reads(place);
-        for _ in 0..self.script.dice.below(4) {
+    async fn check_and_yield(&mut self, place: &'static str) {
+        self.check(place);
+        for _ in 0..self.plan.rng.below(4) {
             yield_now().await;
         }
-        self.reads(place);
+        self.check(place);
     }
 
-    fn reads(&self, place: &'static str) {
-        self.wave.tally.read(place, self.user, (self.wave.storm.carrier.current)());
+    fn check(&self, place: &'static str) {
+        self.batch.counters.read(place, self.user, (self.batch.run.storage.current)());
     }
 
-    fn holds(&self, place: &'static str) -> Held {
-        Held(self.clone(), place)
+    fn check_on_drop(&self, place: &'static str) -> CheckOnDrop {
+        CheckOnDrop(self.clone(), place)
     }
 }
 
-type Sent = Result<Frame<Bytes>, OnPurpose>;
+type FrameResult = Result<Frame<Bytes>, TestError>;
 
-impl Drop for Held {
+impl Drop for CheckOnDrop {
     fn drop(&mut self) {
-        self.0.reads(self.1);
+        self.0.check(self.1);
     }
 }
