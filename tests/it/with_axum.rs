@@ -1,4 +1,4 @@
-//! axum over real sockets, on HTTP/1.1 with keep-alive and on HTTP/2.
+//! axum over real sockets, with HTTP/1.1 keep-alive and with HTTP/2.
 
 mod bodies;
 mod context_value;
@@ -24,7 +24,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::support::{User, client, in_time, request, serve, text};
 
-/// An application on a socket, and a client for one version of the protocol.
+/// A served application, and a client for one version of HTTP.
 struct Site {
     address: SocketAddr,
     client: Client<HttpConnector, Body>,
@@ -35,7 +35,7 @@ impl Site {
         Self { address: serve(app).await, client: client(version) }
     }
 
-    /// The head; the body is still to come.
+    /// Sends a request, and returns the response before its body is read.
     async fn send(&self, path: &str, user: Option<User>) -> Response<Incoming> {
         in_time(self.client.request(request(self.address, path, user))).await.unwrap()
     }
@@ -50,10 +50,10 @@ impl Site {
     }
 }
 
-/// Tells, when it is dropped, whom the current context is of.
-struct Farewell(UnboundedSender<String>);
+/// Sends the current user when it is dropped.
+struct DropProbe(UnboundedSender<String>);
 
-impl Drop for Farewell {
+impl Drop for DropProbe {
     fn drop(&mut self) {
         self.0.send(User::name()).ok();
     }

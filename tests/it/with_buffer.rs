@@ -1,4 +1,4 @@
-//! `tower::buffer`, which calls its service on another task, and the ways back into the context there.
+//! `tower::buffer`, which calls its service on another task, and the ways to enter the context there.
 
 mod inherit;
 
@@ -28,23 +28,23 @@ use crate::{
     support::{self, User, client, in_time, layer, serve, text},
 };
 
-/// Where the service below has been, written into the context from there.
+/// The steps that the inner service has taken. Each step adds itself through the current context.
 #[derive(Clone, Debug, PartialEq)]
-struct Trail(Vec<&'static str>);
+struct Steps(Vec<&'static str>);
 
-fn leave(step: &'static str) -> String {
-    // Where no context is current there is nothing to write to, and the answer shows it.
-    let _ = RequestContext::update(|trail: &mut Trail| trail.0.push(step));
+fn record(step: &'static str) -> String {
+    // Without a current context, nothing is updated. The response shows that.
+    let _ = RequestContext::update(|steps: &mut Steps| steps.0.push(step));
     format!("{step}: {}\n", User::name())
 }
 
-/// Answers with whom it sees while it is called, in its future and in its body.
+/// Responds with the users that it sees in the call, the future and the body.
 fn below(_: Request<Body>) -> impl Future<Output = Result<Response<Body>, Infallible>> {
-    let in_call = leave("call");
+    let in_call = record("call");
     async {
         tokio::task::yield_now().await;
-        let head = stream::iter([in_call, leave("future")]);
-        let frames = head.chain(stream::once(async { leave("body") }));
+        let head = stream::iter([in_call, record("future")]);
+        let frames = head.chain(stream::once(async { record("body") }));
         Ok(Response::new(Body::from_stream(frames.map(Ok::<_, Infallible>))))
     }
 }
@@ -53,7 +53,7 @@ fn request(user: Option<User>) -> Request<Body> {
     support::request(([127, 0, 0, 1], 0).into(), "/", user)
 }
 
-async fn answer<B>(response: Response<B>) -> Vec<String>
+async fn body_lines<B>(response: Response<B>) -> Vec<String>
 where
     B: http_body::Body,
     B::Error: Debug,
@@ -62,7 +62,7 @@ where
     String::from_utf8(bytes.to_vec()).unwrap().lines().map(String::from).collect()
 }
 
-/// Keeps the context that it finds; a new one it seeds as `layer` does, and counts.
+/// Creates a layer with `Nesting::Reuse` that counts its setups. In a new context, it inserts the user as `layer` does.
 fn reusing(setups: &Arc<AtomicUsize>) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone + use<>> {
     let setups = Arc::clone(setups);
     let layer = RequestContextLayer::new(move |store: &mut Store, head: &mut Parts| {
@@ -75,19 +75,19 @@ fn reusing(setups: &Arc<AtomicUsize>) -> RequestContextLayer<impl Fn(&mut Store,
 }
 
 #[tokio::test]
-async fn below_a_buffer_the_call_sees_nobody_though_its_future_and_body_see_the_user() {
+async fn only_the_call_below_a_buffer_is_outside_the_context() {
     let service = layer().layer(Buffer::new(service_fn(below), 1));
     let response = in_time(service.oneshot(request(Some(User(7))))).await.unwrap();
-    assert_eq!(answer(response).await, ["call: nobody", "future: user 7", "body: user 7"]);
+    assert_eq!(body_lines(response).await, ["call: nobody", "future: user 7", "body: user 7"]);
 }
 
 #[tokio::test]
-async fn below_a_buffer_a_reusing_layer_reenters_the_context_of_the_extension() {
+async fn reusing_layer_below_a_buffer_enters_the_context() {
     let (setups, outer) = (Arc::default(), Arc::new(OnceLock::new()));
     let keep = {
         let outer = Arc::clone(&outer);
         move |request| {
-            RequestContext::set(Trail(vec!["above"])).unwrap();
+            RequestContext::set(Steps(vec!["above"])).unwrap();
             outer.set(RequestContext::current().unwrap()).unwrap();
             request
         }
@@ -100,24 +100,24 @@ async fn below_a_buffer_a_reusing_layer_reenters_the_context_of_the_extension() 
         .service_fn(below);
 
     let response = in_time(service.oneshot(request(Some(User(7))))).await.unwrap();
-    assert_eq!(answer(response).await, ["call: user 7", "future: user 7", "body: user 7"]);
-    assert_eq!(outer.get().unwrap().get(), Some(Trail(vec!["above", "call", "future", "body"])));
+    assert_eq!(body_lines(response).await, ["call: user 7", "future: user 7", "body: user 7"]);
+    assert_eq!(outer.get().unwrap().get(), Some(Steps(vec!["above", "call", "future", "body"])));
     assert_eq!(setups.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
-async fn below_a_buffer_the_extension_is_entered_by_hand() {
-    let by_hand = service_fn(|request: Request<Body>| {
+async fn context_of_the_extension_can_be_entered_manually() {
+    let manual = service_fn(|request: Request<Body>| {
         let context = request.extensions().get().and_then(WeakRequestContext::upgrade).unwrap();
         context.sync_scope(|| below(request))
     });
-    let service = layer().insert_extension().layer(Buffer::new(by_hand, 1));
+    let service = layer().insert_extension().layer(Buffer::new(manual, 1));
     let response = in_time(service.oneshot(request(Some(User(7))))).await.unwrap();
-    assert_eq!(answer(response).await, ["call: user 7", "future: user 7", "body: user 7"]);
+    assert_eq!(body_lines(response).await, ["call: user 7", "future: user 7", "body: user 7"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn overlapping_requests_through_one_buffer_are_not_mixed_up() {
+async fn overlapping_requests_in_one_buffer_are_isolated() {
     #[derive(Clone)]
     struct Called(String);
 
@@ -143,20 +143,20 @@ async fn overlapping_requests_through_one_buffer_are_not_mixed_up() {
     let address = serve(Router::new().route("/", get(handler)).layer(stack)).await;
 
     let client = client(Version::HTTP_11);
-    let answers = join_all(users.map(async |id| {
+    let responses = join_all(users.map(async |id| {
         let user = (id > 0).then_some(User(id));
         let response = client.request(support::request(address, "/", user)).await.unwrap();
         (user, text(response).await)
     }));
-    for (user, answer) in in_time(answers).await {
+    for (user, response) in in_time(responses).await {
         let who = user.map_or_else(|| String::from("nobody"), |User(id)| format!("user {id}"));
-        assert_eq!(answer, format!("{who}, {who}"));
+        assert_eq!(response, format!("{who}, {who}"));
     }
     assert_eq!(setups.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
-async fn a_call_that_is_cancelled_on_its_way_out_of_the_buffer_is_dropped_in_its_context() {
+async fn call_cancelled_in_the_buffer_is_dropped_in_its_context() {
     let (recorder, mut reports) = recorder();
     let below = service_fn(move |_: Request<Body>| {
         let dropped = recorder.drop_of("dropped");
@@ -175,7 +175,7 @@ async fn a_call_that_is_cancelled_on_its_way_out_of_the_buffer_is_dropped_in_its
     assert_eq!(reports.next().await, "dropped: user 7");
 }
 
-/// Whom a service below a reusing layer sees, and how often that layer's setup ran for it.
+/// Returns what a service below a reusing layer sees, and how often that layer's setup ran.
 async fn reused(extension: Option<WeakRequestContext>, current: Option<RequestContext>) -> (Vec<String>, usize) {
     let setups = Arc::default();
     let mut request = request(Some(User(3)));
@@ -187,7 +187,7 @@ async fn reused(extension: Option<WeakRequestContext>, current: Option<RequestCo
         Some(context) => context.scope(call).await,
         None => call.await,
     };
-    (answer(response.unwrap()).await, setups.load(Ordering::SeqCst))
+    (body_lines(response.unwrap()).await, setups.load(Ordering::SeqCst))
 }
 
 fn context(user: User) -> RequestContext {
@@ -199,25 +199,25 @@ fn everywhere(who: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn reuse_prefers_the_extension_to_the_current_context_and_runs_no_setup() {
-    let carried = context(User(2));
-    assert_eq!(reused(Some(carried.downgrade()), Some(context(User(1)))).await, (everywhere("user 2"), 0));
-    assert_eq!(reused(Some(carried.downgrade()), None).await, (everywhere("user 2"), 0));
+async fn reuse_prefers_the_extension_to_the_current_context() {
+    let other = context(User(2));
+    assert_eq!(reused(Some(other.downgrade()), Some(context(User(1)))).await, (everywhere("user 2"), 0));
+    assert_eq!(reused(Some(other.downgrade()), None).await, (everywhere("user 2"), 0));
 }
 
 #[tokio::test]
-async fn reuse_without_an_extension_keeps_the_current_context_and_runs_no_setup() {
+async fn reuse_without_an_extension_keeps_the_current_context() {
     assert_eq!(reused(None, Some(context(User(1)))).await, (everywhere("user 1"), 0));
 }
 
 #[tokio::test]
-async fn reuse_without_any_context_makes_a_new_one_by_its_setup() {
+async fn reuse_without_any_context_runs_its_setup() {
     assert_eq!(reused(None, None).await, (everywhere("user 3"), 1));
 }
 
 #[tokio::test]
-async fn a_dead_handle_in_the_extensions_counts_as_none() {
-    let dead = context(User(2)).downgrade();
-    assert_eq!(reused(Some(dead.clone()), Some(context(User(1)))).await, (everywhere("user 1"), 0));
-    assert_eq!(reused(Some(dead), None).await, (everywhere("user 3"), 1));
+async fn handle_of_a_dropped_context_is_ignored() {
+    let dropped = context(User(2)).downgrade();
+    assert_eq!(reused(Some(dropped.clone()), Some(context(User(1)))).await, (everywhere("user 1"), 0));
+    assert_eq!(reused(Some(dropped), None).await, (everywhere("user 3"), 1));
 }

@@ -1,4 +1,4 @@
-//! hyper's own servers, with no framework around them.
+//! hyper's own servers, without a framework.
 
 use std::{convert::Infallible, error::Error, net::SocketAddr, sync::Arc};
 
@@ -44,14 +44,14 @@ const STACKS: [(Server, Version); 4] = [
     (Server::Auto, Version::HTTP_2),
 ];
 
-type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+type BoxedResponse = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
-/// F2: the context must not stick to the connection.
+/// F2: the context must not stay with the connection.
 #[tokio::test]
-async fn a_bare_request_after_65_537_bytes_on_the_same_connection_sees_nobody() {
-    async fn echo(request: Request<Incoming>) -> Answer {
+async fn anonymous_request_after_a_large_body_sees_no_user() {
+    async fn echo(request: Request<Incoming>) -> BoxedResponse {
         let length = request.into_body().collect().await.unwrap().to_bytes().len();
-        whole(User::name() + &".".repeat(length.saturating_sub(User::name().len())))
+        full_response(User::name() + &".".repeat(length.saturating_sub(User::name().len())))
     }
 
     for (server, version) in STACKS {
@@ -76,7 +76,7 @@ async fn concurrent_streams_of_one_connection_see_their_own_user() {
             let (called, all) = (User::name(), Arc::clone(&all));
             async move {
                 all.wait().await;
-                whole(format!("{called}, {}", User::name()))
+                full_response(format!("{called}, {}", User::name()))
             }
         })
         .await;
@@ -91,10 +91,10 @@ async fn concurrent_streams_of_one_connection_see_their_own_user() {
 }
 
 #[tokio::test]
-async fn trailers_are_made_in_the_context() {
+async fn trailers_are_created_in_the_context() {
     const NAME: &str = "x-user-name";
 
-    async fn trailing(_: Request<Incoming>) -> Answer {
+    async fn trailing(_: Request<Incoming>) -> BoxedResponse {
         let frames = stream::iter([false, true]).map(|last| {
             Ok(if last {
                 Frame::trailers(HeaderMap::from_iter([(NAME.parse().unwrap(), User::name().parse().unwrap())]))
@@ -122,7 +122,7 @@ async fn trailers_are_made_in_the_context() {
 }
 
 #[tokio::test]
-async fn a_handler_that_reads_the_request_as_it_comes_in_keeps_its_user() {
+async fn handler_keeps_its_user_while_it_reads_the_request() {
     for (server, version) in STACKS {
         let (progress, mut names) = unbounded_channel();
         let address = serve(server, move |request: Request<Incoming>| {
@@ -133,7 +133,7 @@ async fn a_handler_that_reads_the_request_as_it_comes_in_keeps_its_user() {
                     assert!(frame.unwrap().is_data());
                     progress.send(User::name()).unwrap();
                 }
-                whole(User::name())
+                full_response(User::name())
             }
         })
         .await;
@@ -159,18 +159,18 @@ async fn a_handler_that_reads_the_request_as_it_comes_in_keeps_its_user() {
 
 /// L11.
 #[tokio::test]
-async fn each_frame_of_ten_interleaved_responses_of_one_mebibyte_sees_its_own_user() {
+async fn frames_of_interleaved_responses_see_their_own_user() {
     const FRAMES: usize = 16;
     const FRAME: usize = (1 << 20) / FRAMES;
 
     for (server, version) in STACKS {
-        let turn = Arc::new(Barrier::new(10));
+        let barrier = Arc::new(Barrier::new(10));
         let address = serve(server, move |_| {
-            let turn = Arc::clone(&turn);
+            let barrier = Arc::clone(&barrier);
             let frames = stream::iter(0..FRAMES).then(move |_| {
-                let turn = Arc::clone(&turn);
+                let barrier = Arc::clone(&barrier);
                 async move {
-                    turn.wait().await;
+                    barrier.wait().await;
                     let User(id) = RequestContext::get().unwrap_or(User(0));
                     Ok(Frame::data(Bytes::from(vec![u8::try_from(id).unwrap(); FRAME])))
                 }
@@ -188,17 +188,17 @@ async fn each_frame_of_ten_interleaved_responses_of_one_mebibyte_sees_its_own_us
     }
 }
 
-/// Serves a handler under the layer until the test's runtime ends.
+/// Serves a handler below the layer until the test's runtime shuts down.
 async fn serve<F, A>(server: Server, handler: F) -> SocketAddr
 where
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
-    A: Future<Output = Answer> + Send + 'static,
+    A: Future<Output = BoxedResponse> + Send + 'static,
 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = layer().layer(service_fn(move |request| {
-        let answer = handler(request);
-        async { Ok::<_, Infallible>(answer.await) }
+        let response = handler(request);
+        async { Ok::<_, Infallible>(response.await) }
     }));
     let service = TowerToHyperService::new(service);
     tokio::spawn(async move {
@@ -218,11 +218,11 @@ where
     address
 }
 
-fn whole(text: String) -> Answer {
+fn full_response(text: String) -> BoxedResponse {
     Response::new(Full::from(text).boxed_unsync())
 }
 
-/// A POST whose body is what comes through a channel.
+/// Creates a POST request whose body consists of the parts that a channel receives.
 fn upload(address: SocketAddr, user: Option<User>, parts: UnboundedReceiver<&'static str>) -> Request<Body> {
     let parts = stream::unfold(parts, async |mut parts| Some((Ok::<_, Infallible>(parts.recv().await?), parts)));
     let mut upload = request(address, "/", user).map(|_| Body::from_stream(parts));

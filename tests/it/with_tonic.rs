@@ -1,4 +1,4 @@
-//! tonic, over real sockets: its server, its interceptors, its channel.
+//! tonic over real sockets: its server, interceptors and channel.
 
 use futures_util::future::join_all;
 use tonic::{
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) mod client;
 pub(crate) mod echo;
 
-/// Starts a server and opens a channel to it.
+/// Starts a server, and connects a channel to it.
 pub(crate) async fn connect<F>(serve: impl FnOnce(TcpIncoming) -> F) -> Channel
 where
     F: Future<Output = Result<(), transport::Error>> + Send + 'static,
@@ -36,37 +36,37 @@ pub(crate) async fn connect_to(echo: Echo) -> Channel {
     connect(|incoming| Server::builder().layer(layer()).add_service(echo).serve_with_incoming(incoming)).await
 }
 
-fn answers(words: &[&str], who: &str) -> Vec<String> {
+fn expected(words: &[&str], who: &str) -> Vec<String> {
     words.iter().map(|word| format!("{word}: {who}, called by {who}")).collect()
 }
 
 #[tokio::test]
-async fn all_four_methods_see_the_user_as_they_are_called_and_with_every_message() {
+async fn all_methods_see_the_user_in_calls_and_messages() {
     let (recorder, mut reports) = recorder();
     let channel = connect_to(Echo::new(recorder, 1)).await;
     for method in Method::ALL {
         let words = ["one", "two", "three"];
-        let answered = in_time(call(&channel, method, Some(User(7)), &words)).await;
-        assert_eq!(answered.unwrap(), answers(&words, "user 7"), "{method:?}");
+        let replies = in_time(call(&channel, method, Some(User(7)), &words)).await;
+        assert_eq!(replies.unwrap(), expected(&words, "user 7"), "{method:?}");
         assert_eq!(reports.until("dropped").await, ["called: user 7", "dropped: user 7"], "{method:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn overlapping_calls_on_one_channel_are_not_mixed_up() {
+async fn overlapping_calls_on_one_channel_are_isolated() {
     let users: Vec<_> = (0..16).map(|id| (id > 0).then_some(User(id))).collect();
     let (recorder, mut reports) = recorder();
     let channel = connect_to(Echo::new(recorder, users.len() * Method::ALL.len())).await;
 
     let words = ["one", "meet", "two", "meet", "three"];
     let calls = users.iter().flat_map(|user| Method::ALL.map(|method| (*user, method)));
-    let answered = join_all(calls.map(async |(user, method)| {
-        let answered = call(&channel, method, user, &words).await;
-        (user, method, answered.unwrap())
+    let replies = join_all(calls.map(async |(user, method)| {
+        let replies = call(&channel, method, user, &words).await;
+        (user, method, replies.unwrap())
     }));
-    for (user, method, answered) in in_time(answered).await {
+    for (user, method, replies) in in_time(replies).await {
         let who = user.map_or_else(|| String::from("nobody"), |User(id)| format!("user {id}"));
-        assert_eq!(answered, answers(&words, &who), "{method:?}");
+        assert_eq!(replies, expected(&words, &who), "{method:?}");
     }
 
     let mut dropped = Vec::new();
@@ -80,18 +80,18 @@ async fn overlapping_calls_on_one_channel_are_not_mixed_up() {
 }
 
 #[tokio::test]
-async fn a_call_without_an_identity_sees_nobody_after_those_that_had_one() {
+async fn anonymous_call_after_authenticated_ones_sees_no_user() {
     let (recorder, _reports) = recorder();
     let channel = connect_to(Echo::new(recorder, 1)).await;
     for method in Method::ALL {
         in_time(call(&channel, method, Some(User(7)), &["one"])).await.unwrap();
-        let answered = in_time(call(&channel, method, None, &["one", "two"])).await;
-        assert_eq!(answered.unwrap(), answers(&["one", "two"], "nobody"), "{method:?}");
+        let replies = in_time(call(&channel, method, None, &["one", "two"])).await;
+        assert_eq!(replies.unwrap(), expected(&["one", "two"], "nobody"), "{method:?}");
     }
 }
 
 #[tokio::test]
-async fn a_status_is_made_in_the_context_in_mid_stream_too() {
+async fn status_is_created_in_the_context_even_in_mid_stream() {
     let (recorder, _reports) = recorder();
     let channel = connect_to(Echo::new(recorder, 1)).await;
     let is_aborted_as_user_7 = |status: &Status| (status.code(), status.message()) == (Code::Aborted, "user 7");
@@ -103,19 +103,19 @@ async fn a_status_is_made_in_the_context_in_mid_stream_too() {
     for method in [Method::ServerStreaming, Method::Bidirectional] {
         let mut stream = in_time(open(&channel, method, Some(User(7)), &["one", "fail", "two"])).await.unwrap();
         let first = in_time(stream.message()).await.unwrap();
-        assert_eq!(first, answers(&["one"], "user 7").pop(), "{method:?}");
+        assert_eq!(first, expected(&["one"], "user 7").pop(), "{method:?}");
         let status = in_time(stream.message()).await.unwrap_err();
         assert!(is_aborted_as_user_7(&status), "{method:?}: {status}");
     }
 }
 
 #[tokio::test]
-async fn a_call_that_its_client_drops_is_dropped_in_its_context() {
+async fn call_dropped_by_its_client_is_dropped_in_its_context() {
     let (recorder, mut reports) = recorder();
     let channel = connect_to(Echo::new(recorder, 1)).await;
     for method in Method::ALL {
         tokio::select! {
-            answered = call(&channel, method, Some(User(7)), &["one", "hold"]) => panic!("answered: {answered:?}"),
+            replies = call(&channel, method, Some(User(7)), &["one", "hold"]) => panic!("it replied: {replies:?}"),
             reports = reports.until("holding") => assert_eq!(reports, ["called: user 7", "holding: user 7"]),
         }
         assert_eq!(reports.next().await, "dropped: user 7", "{method:?}");
@@ -123,13 +123,13 @@ async fn a_call_that_its_client_drops_is_dropped_in_its_context() {
 }
 
 #[tokio::test]
-async fn a_refused_setup_arrives_as_its_status_and_no_method_is_called() {
+async fn rejection_arrives_as_a_status_and_skips_the_method() {
     let (recorder, mut reports) = recorder();
     let echo = Echo::new(recorder, 1);
-    #[expect(clippy::result_large_err, reason = "a setup refuses with a whole response")]
+    #[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
     let layer = RequestContextLayer::new(|store, head| {
-        let refusal = || Status::unauthenticated("who are you?").into_http::<Body>();
-        store.insert(User::of(head).ok_or_else(refusal)?);
+        let rejection = || Status::unauthenticated("who are you?").into_http::<Body>();
+        store.insert(User::of(head).ok_or_else(rejection)?);
         Ok(())
     });
     let channel =
@@ -140,22 +140,22 @@ async fn a_refused_setup_arrives_as_its_status_and_no_method_is_called() {
         assert_eq!((status.code(), status.message()), (Code::Unauthenticated, "who are you?"), "{method:?}");
         assert!(reports.is_empty());
 
-        let answered = in_time(call(&channel, method, Some(User(7)), &["one"])).await;
-        assert_eq!(answered.unwrap(), answers(&["one"], "user 7"), "{method:?}");
+        let replies = in_time(call(&channel, method, Some(User(7)), &["one"])).await;
+        assert_eq!(replies.unwrap(), expected(&["one"], "user 7"), "{method:?}");
         reports.until("dropped").await;
     }
 }
 
 #[tokio::test]
-async fn an_interceptor_sees_the_user_below_the_layer_and_nobody_above_it() {
-    let refuse = InterceptorLayer::new(|_| Err(Status::permission_denied(User::name())));
+async fn interceptor_sees_the_user_only_below_the_layer() {
+    let reject = InterceptorLayer::new(|_| Err(Status::permission_denied(User::name())));
     let (recorder, reports) = recorder();
     let (below, above) = (Echo::new(recorder.clone(), 1), Echo::new(recorder, 1));
     let below = connect(|incoming| {
-        Server::builder().layer(layer()).layer(refuse).add_service(below).serve_with_incoming(incoming)
+        Server::builder().layer(layer()).layer(reject).add_service(below).serve_with_incoming(incoming)
     });
     let above = connect(|incoming| {
-        Server::builder().layer(refuse).layer(layer()).add_service(above).serve_with_incoming(incoming)
+        Server::builder().layer(reject).layer(layer()).add_service(above).serve_with_incoming(incoming)
     });
     for (channel, seen) in [(below.await, "user 7"), (above.await, "nobody")] {
         let status = in_time(call(&channel, Method::Unary, Some(User(7)), &["one"])).await.unwrap_err();
@@ -165,7 +165,7 @@ async fn an_interceptor_sees_the_user_below_the_layer_and_nobody_above_it() {
 }
 
 #[tokio::test]
-async fn what_an_interceptor_sets_is_read_by_the_method_and_its_stream() {
+async fn values_set_by_an_interceptor_reach_method_and_stream() {
     let become_user_8 = |call| {
         RequestContext::set(User(8)).map_err(|error| Status::internal(error.to_string()))?;
         Ok(call)
@@ -175,13 +175,13 @@ async fn what_an_interceptor_sets_is_read_by_the_method_and_its_stream() {
     let channel =
         connect(|incoming| Server::builder().layer(layer()).add_service(echo).serve_with_incoming(incoming)).await;
     for method in Method::ALL {
-        let answered = in_time(call(&channel, method, Some(User(7)), &["one", "two"])).await;
-        assert_eq!(answered.unwrap(), answers(&["one", "two"], "user 8"), "{method:?}");
+        let replies = in_time(call(&channel, method, Some(User(7)), &["one", "two"])).await;
+        assert_eq!(replies.unwrap(), expected(&["one", "two"], "user 8"), "{method:?}");
     }
 }
 
 #[tokio::test]
-async fn the_layer_may_stand_around_one_service_or_around_tonic_in_axum() {
+async fn layer_may_wrap_one_service_or_tonic_in_axum() {
     let (recorder, _reports) = recorder();
     let one = layer().named_layer(Echo::new(recorder.clone(), 1));
     let one = connect(|incoming| Server::builder().add_service(one).serve_with_incoming(incoming)).await;
@@ -191,8 +191,8 @@ async fn the_layer_may_stand_around_one_service_or_around_tonic_in_axum() {
 
     for channel in [one, in_axum] {
         for method in Method::ALL {
-            let answered = in_time(call(&channel, method, Some(User(7)), &["one", "two"])).await;
-            assert_eq!(answered.unwrap(), answers(&["one", "two"], "user 7"), "{method:?}");
+            let replies = in_time(call(&channel, method, Some(User(7)), &["one", "two"])).await;
+            assert_eq!(replies.unwrap(), expected(&["one", "two"], "user 7"), "{method:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! tower-http's layers around and below this one, in one `ServiceBuilder`, over real sockets.
+//! tower-http's layers outside and inside this one, in one `ServiceBuilder`, over real sockets.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ mod authorization;
 mod nested;
 mod trace;
 
-/// Answers with whom the panic was caught as.
+/// Responds to a panic with the user that is current when it is caught.
 fn catch_panic() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> {
     CatchPanicLayer::custom(|_| {
         let mut response = Response::new(Body::from(User::name()));
@@ -35,7 +35,7 @@ fn catch_panic() -> CatchPanicLayer<impl ResponseForPanic<ResponseBody = Body>> 
     })
 }
 
-/// Runs out for what waits for ever, and should not for anything else in the stack, however busy the machine.
+/// Times out handlers that wait forever. A second is enough for everything else in the stack, even on a busy machine.
 fn timeout() -> TimeoutLayer {
     TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(1))
 }
@@ -43,7 +43,7 @@ fn timeout() -> TimeoutLayer {
 const STREAMED: [&str; 4] = ["frame: user 7", "frame: user 7", "frame: user 7", "body dropped: user 7"];
 
 #[tokio::test]
-async fn outermost_the_layer_is_seen_by_all() {
+async fn outermost_layer_is_seen_by_all_others() {
     let ((handlers, mut reports), (callbacks, traced)) = (recorder(), recorder());
     let stack = ServiceBuilder::new()
         .layer(layer())
@@ -53,14 +53,14 @@ async fn outermost_the_layer_is_seen_by_all() {
         .layer(timeout())
         .map_request(panic_in_call);
     let served = Served::start(app(handlers).layer(stack)).await;
-    traces(&served, traced, "user 7").await;
-    compresses(&served, &mut reports).await;
-    catches_panics(&served, &mut reports, "user 7").await;
-    times_out(&served, &mut reports).await;
+    assert_traced(&served, traced, "user 7").await;
+    assert_compressed(&served, &mut reports).await;
+    assert_panics_caught(&served, &mut reports, "user 7").await;
+    assert_times_out(&served, &mut reports).await;
 }
 
 #[tokio::test]
-async fn in_the_middle_the_layer_is_seen_by_what_is_below() {
+async fn middle_layer_is_seen_by_inner_layers() {
     let ((handlers, mut reports), (callbacks, traced)) = (recorder(), recorder());
     let stack = ServiceBuilder::new()
         .layer(trace(&callbacks))
@@ -70,14 +70,14 @@ async fn in_the_middle_the_layer_is_seen_by_what_is_below() {
         .layer(catch_panic())
         .map_request(panic_in_call);
     let served = Served::start(app(handlers).layer(stack)).await;
-    traces(&served, traced, "nobody").await;
-    compresses(&served, &mut reports).await;
-    catches_panics(&served, &mut reports, "user 7").await;
-    times_out(&served, &mut reports).await;
+    assert_traced(&served, traced, "nobody").await;
+    assert_compressed(&served, &mut reports).await;
+    assert_panics_caught(&served, &mut reports, "user 7").await;
+    assert_times_out(&served, &mut reports).await;
 }
 
 #[tokio::test]
-async fn innermost_the_layer_is_seen_by_the_handler_and_by_what_it_drops() {
+async fn innermost_layer_is_seen_by_the_handler_and_its_drops() {
     let ((handlers, mut reports), (callbacks, traced)) = (recorder(), recorder());
     let stack = ServiceBuilder::new()
         .layer(trace(&callbacks))
@@ -87,28 +87,28 @@ async fn innermost_the_layer_is_seen_by_the_handler_and_by_what_it_drops() {
         .layer(layer())
         .map_request(panic_in_call);
     let served = Served::start(app(handlers).layer(stack)).await;
-    traces(&served, traced, "nobody").await;
-    compresses(&served, &mut reports).await;
-    catches_panics(&served, &mut reports, "nobody").await;
-    times_out(&served, &mut reports).await;
+    assert_traced(&served, traced, "nobody").await;
+    assert_compressed(&served, &mut reports).await;
+    assert_panics_caught(&served, &mut reports, "nobody").await;
+    assert_times_out(&served, &mut reports).await;
 }
 
-async fn traces(served: &Served, mut traced: Reports, who: &str) {
+async fn assert_traced(served: &Served, mut traced: Reports, who: &str) {
     assert_eq!(served.text("/user", Some(User(7))).await, "user 7");
     let callbacks = ["make_span", "on_request", "on_response", "on_body_chunk", "on_eos"];
     assert_eq!(traced.until("on_eos").await, callbacks.map(|callback| format!("{callback}: {who}")));
 }
 
-/// Each frame is made in the context while an encoder outside of it, or inside, asks for it.
-async fn compresses(served: &Served, reports: &mut Reports) {
+/// Each frame is created in the context, whether the encoder that polls for it runs outside or inside.
+async fn assert_compressed(served: &Served, reports: &mut Reports) {
     let response = served.get("/stream", Some(User(7))).await;
     assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
     let bytes = in_time(response.collect()).await.unwrap().to_bytes();
-    assert!(bytes.starts_with(&[0x1f, 0x8b]), "no gzip: {bytes:?}");
+    assert!(bytes.starts_with(&[0x1f, 0x8b]), "not gzip: {bytes:?}");
     assert_eq!(reports.until("body dropped").await, STREAMED);
 }
 
-async fn catches_panics(served: &Served, reports: &mut Reports, caught_as: &str) {
+async fn assert_panics_caught(served: &Served, reports: &mut Reports, caught_as: &str) {
     for path in ["/panic", "/panic-in-call"] {
         let response = served.get(path, Some(User(7))).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -119,7 +119,7 @@ async fn catches_panics(served: &Served, reports: &mut Reports, caught_as: &str)
     assert_eq!(reports.next().await, "future dropped: user 7");
 }
 
-async fn times_out(served: &Served, reports: &mut Reports) {
+async fn assert_times_out(served: &Served, reports: &mut Reports) {
     assert_eq!(served.get("/hold", Some(User(7))).await.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(reports.until("future dropped").await, ["holding: user 7", "future dropped: user 7"]);
     assert_eq!(served.text("/user", None).await, "nobody");

@@ -1,4 +1,4 @@
-//! Frames that are made after the handler has answered.
+//! Body frames, which are created after the handler has returned.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -18,32 +18,32 @@ use super::Site;
 use crate::support::{User, VERSIONS, in_time, layer, text};
 
 #[tokio::test]
-async fn each_frame_sees_its_user_while_the_frames_of_overlapping_requests_alternate() {
+async fn frames_of_overlapping_requests_see_their_own_user() {
     for version in VERSIONS {
-        let turn = Arc::new(Barrier::new(4));
-        let app = Router::new().route("/", get(frames)).layer(layer()).with_state(Arc::clone(&turn));
+        let barrier = Arc::new(Barrier::new(4));
+        let app = Router::new().route("/", get(frames)).layer(layer()).with_state(Arc::clone(&barrier));
         let site = Site::open(app, version).await;
 
-        // No frame passes the barrier before all the heads are here and this test waits too.
+        // No frame passes the barrier until all three responses have arrived and this test waits, too.
         let one = site.send("/", Some(User(1))).await;
         let anonymous = site.send("/", None).await;
         let two = site.send("/", Some(User(2))).await;
-        let turns = async {
+        let rounds = async {
             for _ in 0..3 {
-                turn.wait().await;
+                barrier.wait().await;
                 assert!(!RequestContext::is_active());
             }
         };
-        let (one, anonymous, two, ()) = in_time(async { join!(text(one), text(anonymous), text(two), turns) }).await;
+        let (one, anonymous, two, ()) = in_time(async { join!(text(one), text(anonymous), text(two), rounds) }).await;
         assert_eq!(one, "user 1, user 1; ".repeat(3), "{version:?}");
         assert_eq!(anonymous, "nobody, nobody; ".repeat(3), "{version:?}");
         assert_eq!(two, "user 2, user 2; ".repeat(3), "{version:?}");
     }
 }
 
-/// E3, F10 (apartment 600, sentry-rust 1208): the body is polled when the handler has answered.
+/// E3, F10 (apartment 600, sentry-rust 1208): the body is polled after the handler has returned.
 #[tokio::test]
-async fn a_streaming_handler_loses_its_user_under_a_plain_task_local_and_keeps_it_under_this_layer() {
+async fn body_sees_the_user_unlike_with_a_task_local() {
     tokio::task_local! {
         static USER: User;
     }
@@ -65,19 +65,19 @@ async fn a_streaming_handler_loses_its_user_under_a_plain_task_local_and_keeps_i
     }
 }
 
-/// Three frames; each sees who it is of, waits for its turn, and looks again.
-async fn frames(State(turn): State<Arc<Barrier>>) -> Body {
+/// Returns three frames. Each reads the user, waits for the frames of the other requests, and reads it again.
+async fn frames(State(barrier): State<Arc<Barrier>>) -> Body {
     Body::from_stream(stream::iter(0..3).then(move |_| {
-        let turn = Arc::clone(&turn);
+        let barrier = Arc::clone(&barrier);
         async move {
             let before = User::name();
-            turn.wait().await;
+            barrier.wait().await;
             Ok::<_, Infallible>(format!("{before}, {}; ", User::name()))
         }
     }))
 }
 
-/// The same streaming handler for any way to get at the user.
+/// The same streaming handler, for any function that returns the user.
 fn handler_and_body(user: impl Fn() -> Option<User> + Send + 'static) -> Body {
     let in_handler = user();
     Body::from_stream(stream::once(async move {

@@ -1,4 +1,4 @@
-//! Values of the context, and the context, as arguments of handlers and middleware.
+//! Values and the context itself as arguments of handlers and middleware.
 
 use std::sync::Arc;
 
@@ -20,14 +20,14 @@ use tower_request_context::{ContextValue, RequestContext, RequestContextLayer, S
 use super::Site;
 use crate::support::{User, VERSIONS, in_time, layer, text};
 
-/// What a handler sets through the context that it was given.
+/// A value that a handler sets through its `RequestContext` argument.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Mark(u32);
 
 type OptionalUser = Option<ContextValue<User>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn arguments_are_of_the_request_though_all_others_are_being_answered() {
+async fn overlapping_requests_extract_their_own_arguments() {
     for version in VERSIONS {
         let site = Site::open(cats().layer(layer()), version).await;
         assert_own_arguments(&site).await;
@@ -35,15 +35,15 @@ async fn arguments_are_of_the_request_though_all_others_are_being_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_task_without_a_context_arguments_are_of_the_one_in_the_extensions() {
+async fn bare_task_extracts_from_the_context_in_the_extensions() {
     for version in VERSIONS {
-        let site = Site::open(cats().layer(from_fn(elsewhere)).layer(layer().insert_extension()), version).await;
+        let site = Site::open(cats().layer(from_fn(on_another_task)).layer(layer().insert_extension()), version).await;
         assert_own_arguments(&site).await;
     }
 }
 
 #[tokio::test]
-async fn on_a_task_without_a_context_and_without_an_extension_there_are_none() {
+async fn bare_task_without_an_extension_extracts_nothing() {
     let optional = async |user: OptionalUser, context: Option<RequestContext>| {
         format!("{:?} {:?}", user.map(|user| user.0), context.is_some())
     };
@@ -51,20 +51,20 @@ async fn on_a_task_without_a_context_and_without_an_extension_there_are_none() {
         .route("/optional", get(optional))
         .route("/value", get(async |_: ContextValue<User>| "called"))
         .route("/context", get(async |_: RequestContext| "called"))
-        .layer(from_fn(elsewhere))
+        .layer(from_fn(on_another_task))
         .layer(layer());
     for version in VERSIONS {
         let site = Site::open(app.clone(), version).await;
         assert_eq!(site.text("/optional", Some(User(1))).await, "None false", "{version:?}");
         for path in ["/value", "/context"] {
-            let answer = site.get(path, Some(User(1))).await;
-            assert_eq!(answer, (StatusCode::INTERNAL_SERVER_ERROR, String::new()), "{path} {version:?}");
+            let response = site.get(path, Some(User(1))).await;
+            assert_eq!(response, (StatusCode::INTERNAL_SERVER_ERROR, String::new()), "{path} {version:?}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_buffer_calls_on_its_own_task_extracts_the_value_of_its_request() {
+async fn service_below_a_buffer_extracts_its_requests_value() {
     async fn handler(all: State<Arc<Barrier>>, headers: HeaderMap, user: ContextValue<User>) -> String {
         all.wait().await;
         format!("call: {}, handler: user {}", headers[IN_CALL].to_str().unwrap(), user.0.0)
@@ -79,15 +79,15 @@ async fn what_a_buffer_calls_on_its_own_task_extracts_the_value_of_its_request()
     let app = Router::new().route("/", get(handler)).with_state(Arc::new(Barrier::new(32))).layer(stack);
     for version in VERSIONS {
         let site = &Site::open(app.clone(), version).await;
-        let answers = join_all(users.clone().map(async |id| (id, site.text("/", Some(User(id))).await)));
-        for (id, answer) in in_time(answers).await {
-            assert_eq!(answer, format!("call: no context, user {id}, handler: user {id}"), "{version:?}");
+        let responses = join_all(users.clone().map(async |id| (id, site.text("/", Some(User(id))).await)));
+        for (id, response) in in_time(responses).await {
+            assert_eq!(response, format!("call: no context, user {id}, handler: user {id}"), "{version:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn the_current_context_is_asked_first_and_the_extensions_do_not_fill_its_gaps() {
+async fn current_context_takes_precedence_over_the_extension() {
     async fn within(context: State<RequestContext>, request: Request, next: Next) -> Response {
         context.scope(next.run(request)).await
     }
@@ -106,7 +106,7 @@ async fn the_current_context_is_asked_first_and_the_extensions_do_not_fill_its_g
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn middleware_and_handlers_of_a_nested_router_extract_alike() {
+async fn middleware_and_handlers_of_nested_routers_extract_values() {
     async fn stamp(ContextValue(user): ContextValue<User>, request: Request, next: Next) -> Response {
         let mut response = next.run(request).await;
         response.headers_mut().insert("x-stamp", user.0.into());
@@ -122,11 +122,11 @@ async fn middleware_and_handlers_of_a_nested_router_extract_alike() {
         };
         let inner = Router::new().route("/cats", get(handler)).layer(from_fn(stamp));
         let site = &Site::open(Router::new().nest("/api", inner).layer(layer()), version).await;
-        let answers = users.clone().map(async |id| {
+        let responses = users.clone().map(async |id| {
             let response = site.send("/api/cats", Some(User(id))).await;
             (id, response.headers()["x-stamp"].clone(), in_time(text(response)).await)
         });
-        for (id, stamp, body) in in_time(join_all(answers)).await {
+        for (id, stamp, body) in in_time(join_all(responses)).await {
             assert_eq!((stamp, body), (HeaderValue::from(id), id.to_string()), "{version:?}");
         }
         assert_eq!(site.get("/api/cats", None).await, (StatusCode::INTERNAL_SERVER_ERROR, String::new()));
@@ -134,7 +134,7 @@ async fn middleware_and_handlers_of_a_nested_router_extract_alike() {
 }
 
 #[tokio::test]
-async fn as_a_layer_an_extractor_lets_only_requests_with_its_value_pass() {
+async fn from_extractor_rejects_requests_without_the_value() {
     let app = Router::new()
         .route("/", get(async || User::name()))
         .layer(from_extractor::<ContextValue<User>>())
@@ -142,17 +142,17 @@ async fn as_a_layer_an_extractor_lets_only_requests_with_its_value_pass() {
     for version in VERSIONS {
         let site = Site::open(app.clone(), version).await;
         assert_eq!(site.get("/", Some(User(1))).await, (StatusCode::OK, "user 1".into()), "{version:?}");
-        let refused = (StatusCode::INTERNAL_SERVER_ERROR, String::new());
-        assert_eq!(site.get("/", None).await, refused, "{version:?}");
+        let rejected = (StatusCode::INTERNAL_SERVER_ERROR, String::new());
+        assert_eq!(site.get("/", None).await, rejected, "{version:?}");
     }
 }
 
 #[tokio::test]
-async fn an_inner_layer_s_values_are_extracted_and_not_the_outer_one_s() {
+async fn inner_layers_values_are_extracted() {
     let handler = async |user: OptionalUser| format!("{:?}", user.map(|user| user.0));
     let app = Router::new()
         .route("/current", get(handler))
-        .route("/extension", get(handler).layer(from_fn(elsewhere)))
+        .route("/extension", get(handler).layer(from_fn(on_another_task)))
         .layer(RequestContextLayer::default())
         .layer(layer().insert_extension());
     for version in VERSIONS {
@@ -164,7 +164,7 @@ async fn an_inner_layer_s_values_are_extracted_and_not_the_outer_one_s() {
 }
 
 #[test]
-fn what_was_extracted_is_used_like_the_value_and_its_debug_text_shows_none_of_it() {
+fn context_value_derefs_and_debug_shows_only_the_type() {
     #[derive(Clone)]
     struct Secret(String);
 
@@ -179,7 +179,7 @@ fn what_was_extracted_is_used_like_the_value_and_its_debug_text_shows_none_of_it
     assert_eq!((number.count_ones(), format!("{number:?}")), (1, String::from("ContextValue<u8>")));
 }
 
-/// Answers, once the handlers of 32 requests have been given their arguments and have set their marks, with what it sees.
+/// Creates an application whose handler sets its mark, waits for 32 requests, and responds with its arguments.
 fn cats() -> Router {
     async fn handler(
         Path(n): Path<u32>,
@@ -190,30 +190,30 @@ fn cats() -> Router {
     ) -> String {
         context.set(Mark(n));
         all.wait().await;
-        let optional = optional.expect("as the other one").get::<Mark>();
+        let optional = optional.expect("both arguments are the same context").get::<Mark>();
         format!("{:?} {:?} {optional:?}", user.map(|user| user.0), context.get::<User>())
     }
 
     Router::new().route("/{n}", get(handler)).with_state(Arc::new(Barrier::new(32)))
 }
 
-/// Has 32 requests answered at once, every fourth of them as nobody.
+/// Sends 32 overlapping requests, every fourth of them anonymous, and checks the arguments of each.
 async fn assert_own_arguments(site: &Site) {
-    let answers = join_all((0..32).map(async |n| {
+    let responses = join_all((0..32).map(async |n| {
         let user = (n % 4 > 0).then_some(User(n));
         assert_eq!(site.text(&format!("/{n}"), user).await, format!("{user:?} {user:?} {:?}", Some(Mark(n))));
     }));
-    assert_eq!(in_time(answers).await.len(), 32);
+    assert_eq!(in_time(responses).await.len(), 32);
 }
 
-/// Runs the rest on a task of its own, as one does to finish it though the client leaves.
-async fn elsewhere(request: Request, next: Next) -> Response {
+/// Runs the rest of the request on another task, as applications do to finish it even if the client disconnects.
+async fn on_another_task(request: Request, next: Next) -> Response {
     tokio::spawn(next.run(request)).await.unwrap()
 }
 
 const IN_CALL: HeaderName = HeaderName::from_static("x-in-call");
 
-/// Leaves on the request what is seen in `call`, before any future is polled.
+/// Adds a header with what `call` sees, before any future is polled.
 fn stamp_in_call(request: Request) -> Request {
     let (mut head, body) = request.into_parts();
     let current = if RequestContext::is_active() { "a context" } else { "no context" };

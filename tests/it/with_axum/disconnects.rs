@@ -1,4 +1,4 @@
-//! Clients that go away: what is dropped is dropped in its own context.
+//! Clients that disconnect: futures and bodies are dropped in their own context.
 
 use std::{
     convert::Infallible,
@@ -10,14 +10,14 @@ use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::{Farewell, Site};
+use super::{DropProbe, Site};
 use crate::support::{User, VERSIONS, in_time, layer, request};
 
 #[tokio::test]
-async fn a_body_whose_client_went_away_in_the_middle_is_dropped_in_its_context() {
+async fn body_is_dropped_in_its_context_on_disconnect() {
     for version in VERSIONS {
-        let (sender, mut farewells) = unbounded_channel();
-        let app = Router::new().route("/", get(async move || begun_and_never_ended(Farewell(sender.clone()))));
+        let (sender, mut users_at_drop) = unbounded_channel();
+        let app = Router::new().route("/", get(async move || endless_body(DropProbe(sender.clone()))));
         let site = Site::open(app.layer(layer()), version).await;
 
         let mut bodies = Vec::new();
@@ -29,18 +29,18 @@ async fn a_body_whose_client_went_away_in_the_middle_is_dropped_in_its_context()
         }
         for expected in ["user 1", "nobody", "user 2"] {
             drop(bodies.remove(0));
-            assert_eq!(in_time(farewells.recv()).await.as_deref(), Some(expected), "{version:?}");
+            assert_eq!(in_time(users_at_drop.recv()).await.as_deref(), Some(expected), "{version:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_handler_whose_client_went_away_before_the_head_is_dropped_in_its_context() {
+async fn handler_is_dropped_in_its_context_on_disconnect() {
     for version in VERSIONS {
-        let (sender, mut farewells) = unbounded_channel();
+        let (sender, mut users_at_drop) = unbounded_channel();
         let (entered, mut entries) = unbounded_channel();
         let handler = async move || {
-            let _farewell = Farewell(sender.clone());
+            let _probe = DropProbe(sender.clone());
             entered.send(()).unwrap();
             pending::<()>().await;
         };
@@ -53,14 +53,14 @@ async fn a_handler_whose_client_went_away_before_the_head_is_dropped_in_its_cont
         }
         for (call, expected) in calls.iter().zip(["user 1", "nobody", "user 2"]) {
             call.abort();
-            assert_eq!(in_time(farewells.recv()).await.as_deref(), Some(expected), "{version:?}");
+            assert_eq!(in_time(users_at_drop.recv()).await.as_deref(), Some(expected), "{version:?}");
         }
     }
 }
 
-fn begun_and_never_ended(farewell: Farewell) -> Body {
+fn endless_body(probe: DropProbe) -> Body {
     Body::from_stream(stream::once(ready("begun")).chain(stream::pending()).map(move |text| {
-        let _kept = &farewell;
+        let _kept = &probe;
         Ok::<_, Infallible>(text)
     }))
 }

@@ -1,4 +1,4 @@
-//! Errors of the context as answers: nothing for clients, everything for logs.
+//! Errors of the context as responses: no details for clients, the whole message for logs.
 
 use std::any::type_name;
 
@@ -20,12 +20,12 @@ use tower_request_context::{CallbackError, ContextError, ContextValue, RequestCo
 use super::Site;
 use crate::support::{User, VERSIONS, in_time, layer, text};
 
-/// What no setup inserts.
+/// A type of which no setup inserts a value.
 #[derive(Clone)]
 struct Secret;
 
 #[tokio::test]
-async fn to_clients_every_error_is_a_bare_500() {
+async fn errors_are_a_500_without_a_body() {
     for version in VERSIONS {
         for (app, paths) in [(routes(), PATHS), (routes().layer(layer()), PATHS)] {
             let site = Site::open(app, version).await;
@@ -42,7 +42,7 @@ async fn to_clients_every_error_is_a_bare_500() {
 }
 
 #[tokio::test]
-async fn the_question_mark_lets_pass_what_is_there() {
+async fn question_mark_passes_values_through() {
     async fn value() -> Result<String, ContextError> {
         let User(id) = RequestContext::try_get()?;
         RequestContext::update(|User(id)| *id += 1)?;
@@ -51,20 +51,20 @@ async fn the_question_mark_lets_pass_what_is_there() {
     async fn callback() -> Result<&'static str, CallbackError> {
         RequestContext::on_response(|head| head.status = StatusCode::IM_A_TEAPOT)?;
         RequestContext::on_end(|_| ())?;
-        Ok("left")
+        Ok("registered")
     }
 
     let app = Router::new().route("/value", get(value)).route("/callback", get(callback)).layer(layer());
     for version in VERSIONS {
         let site = Site::open(app.clone(), version).await;
         assert_eq!(site.get("/value", Some(User(7))).await, (StatusCode::OK, "7".into()), "{version:?}");
-        let answer = site.get("/callback", None).await;
-        assert_eq!(answer, (StatusCode::IM_A_TEAPOT, "left".into()), "{version:?}");
+        let response = site.get("/callback", None).await;
+        assert_eq!(response, (StatusCode::IM_A_TEAPOT, "registered".into()), "{version:?}");
     }
 }
 
 #[tokio::test]
-async fn middleware_finds_the_error_that_was_answered_in_the_response_s_extensions() {
+async fn response_extensions_hold_the_error() {
     async fn log(State(log): State<UnboundedSender<String>>, response: Response) -> Response {
         let context = response.extensions().get().map(ContextError::to_string);
         let callback = response.extensions().get().map(CallbackError::to_string);
@@ -80,7 +80,7 @@ async fn middleware_finds_the_error_that_was_answered_in_the_response_s_extensio
             ("/value", missing()),
             ("/question-mark", missing()),
             ("/callback", CallbackError::NoLifecycle.to_string()),
-            // A bare status is all that there was to answer with.
+            // A bare status carries no error.
             ("/question-mark-to-status", String::new()),
         ] {
             assert_eq!(site.get(path, None).await, (StatusCode::INTERNAL_SERVER_ERROR, String::new()), "{version:?}");
@@ -90,7 +90,7 @@ async fn middleware_finds_the_error_that_was_answered_in_the_response_s_extensio
 }
 
 #[tokio::test]
-async fn a_handler_that_takes_a_result_is_given_the_error() {
+async fn result_argument_receives_the_error() {
     let handler = async |value: Result<ContextValue<Secret>, ContextError>, context: Result<RequestContext, _>| {
         let context: Result<_, ContextError> = context;
         format!("{}; {:?}", value.unwrap_err(), context.map(|context| context.get::<User>()))
@@ -98,8 +98,8 @@ async fn a_handler_that_takes_a_result_is_given_the_error() {
     let route = Router::new().route("/", get(handler));
     for version in VERSIONS {
         let bare = Site::open(route.clone(), version).await;
-        let inactive = format!("{}; Err(NoContext)", ContextError::NoContext);
-        assert_eq!(bare.get("/", Some(User(7))).await, (StatusCode::OK, inactive), "{version:?}");
+        let no_context = format!("{}; Err(NoContext)", ContextError::NoContext);
+        assert_eq!(bare.get("/", Some(User(7))).await, (StatusCode::OK, no_context), "{version:?}");
         let layered = Site::open(route.clone().layer(layer()), version).await;
         let missing = format!("{}; Ok(Some(User(7)))", missing());
         assert_eq!(layered.get("/", Some(User(7))).await, (StatusCode::OK, missing), "{version:?}");
@@ -107,7 +107,7 @@ async fn a_handler_that_takes_a_result_is_given_the_error() {
 }
 
 #[tokio::test]
-async fn an_extractor_around_an_extractor_can_log_its_error_and_choose_the_answer() {
+async fn custom_extractor_can_log_and_replace_the_rejection() {
     type Log = UnboundedSender<String>;
 
     struct Required<T>(T);
@@ -143,7 +143,7 @@ async fn an_extractor_around_an_extractor_can_log_its_error_and_choose_the_answe
 
 const PATHS: [&str; 5] = ["/value", "/question-mark", "/question-mark-to-status", "/callback", "/callback-to-status"];
 
-/// One error each, in a context and without.
+/// One route for each error, with or without a context.
 fn routes() -> Router {
     async fn question_mark() -> Result<(), ContextError> {
         RequestContext::try_get::<Secret>()?;
@@ -154,11 +154,11 @@ fn routes() -> Router {
         Ok(())
     }
     async fn callback() -> Result<(), CallbackError> {
-        in_vain()?;
+        on_end_without_lifecycle()?;
         Ok(())
     }
     async fn callback_to_status() -> Result<(), StatusCode> {
-        in_vain()?;
+        on_end_without_lifecycle()?;
         Ok(())
     }
 
@@ -170,8 +170,8 @@ fn routes() -> Router {
         .route("/callback-to-status", get(callback_to_status))
 }
 
-/// Waits for the end of what is only scoped.
-fn in_vain() -> Result<(), CallbackError> {
+/// Registers a callback in a context that never ends.
+fn on_end_without_lifecycle() -> Result<(), CallbackError> {
     RequestContext::new(Store::new()).sync_scope(|| RequestContext::on_end(|_| ()))
 }
 

@@ -1,4 +1,4 @@
-//! The context where axum makes arguments and responses.
+//! The context in axum's extractors and in `IntoResponse`.
 
 use axum::{
     Extension, Router,
@@ -10,11 +10,11 @@ use http::{StatusCode, request::Parts};
 use tokio::sync::mpsc::unbounded_channel;
 use tower_request_context::{ContextError, RequestContext, WeakRequestContext};
 
-use super::{Farewell, Site};
+use super::{DropProbe, Site};
 use crate::support::{Connection, User, VERSIONS, in_time, layer, request, serve, text};
 
 #[tokio::test]
-async fn an_extractor_and_a_response_read_the_context() {
+async fn extractor_and_into_response_read_the_context() {
     for version in VERSIONS {
         let handler = async |CurrentUser(User(id)): CurrentUser| Signed(format!("for {id}"));
         let site = Site::open(Router::new().route("/", get(handler)).layer(layer()), version).await;
@@ -27,7 +27,7 @@ async fn an_extractor_and_a_response_read_the_context() {
 }
 
 #[tokio::test]
-async fn a_context_error_becomes_500_by_the_question_mark() {
+async fn question_mark_turns_a_context_error_into_500() {
     async fn handler() -> Result<String, StatusCode> {
         let User(id) = RequestContext::try_get()?;
         Ok(format!("found {id}"))
@@ -45,17 +45,17 @@ async fn a_context_error_becomes_500_by_the_question_mark() {
 }
 
 #[tokio::test]
-async fn the_extension_is_a_weak_handle_to_the_context_that_is_current_and_dies_with_the_request() {
+async fn extension_is_a_weak_handle_to_the_current_context() {
     #[derive(Clone, Debug, PartialEq)]
     struct Mark(u32);
 
     for version in VERSIONS {
-        let (sender, mut farewells) = unbounded_channel();
+        let (sender, mut users_at_drop) = unbounded_channel();
         let (keep, mut kept) = unbounded_channel();
         let handler = async move |Extension(weak): Extension<WeakRequestContext>| {
             let context = weak.upgrade().unwrap();
             context.set(Mark(7));
-            context.set(Farewell(sender.clone()));
+            context.set(DropProbe(sender.clone()));
             keep.send(weak).unwrap();
             format!("{:?} {:?}", context.get::<User>(), RequestContext::get::<Mark>())
         };
@@ -64,8 +64,8 @@ async fn the_extension_is_a_weak_handle_to_the_context_that_is_current_and_dies_
 
         let response = connection.send(request(address, "/", Some(User(1)))).await.unwrap();
         assert_eq!(in_time(text(response)).await, "Some(User(1)) Some(Mark(7))", "{version:?}");
-        // The values are dropped while the connection is open, and outside of a context that no longer is.
-        assert_eq!(in_time(farewells.recv()).await.unwrap(), "nobody", "{version:?}");
+        // The values are dropped while the connection is still open, outside any context.
+        assert_eq!(in_time(users_at_drop.recv()).await.unwrap(), "nobody", "{version:?}");
         assert!(kept.recv().await.unwrap().upgrade().is_none(), "{version:?}");
         assert!(connection.send(request(address, "/", Some(User(2)))).await.is_ok(), "{version:?}");
     }

@@ -1,4 +1,4 @@
-//! Places where axum or tower fix the type of the response: the layer inside one that converts its body.
+//! Places where axum or tower fix the response type. There, a layer that converts the body wraps this one.
 
 use std::convert::Infallible;
 
@@ -27,7 +27,7 @@ fn get_root(user: u32) -> Request {
 }
 
 #[tokio::test]
-async fn a_layer_around_a_whole_router_is_served() {
+async fn layer_around_a_whole_router_is_served() {
     let app = (MapResponseLayer::new(IntoResponse::into_response), layer()).layer(router());
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -42,16 +42,16 @@ async fn a_layer_around_a_whole_router_is_served() {
 }
 
 #[tokio::test]
-async fn an_optional_layer_is_there_or_not() {
-    for (is_there, user) in [(true, "user 7"), (false, "nobody")] {
+async fn optional_layer_applies_only_if_present() {
+    for (is_present, user) in [(true, "user 7"), (false, "nobody")] {
         let layer = (MapResponseLayer::new(IntoResponse::into_response), layer());
-        let app = router().layer(option_layer(is_there.then_some(layer)));
+        let app = router().layer(option_layer(is_present.then_some(layer)));
         assert_eq!(text(app.oneshot(get_root(7)).await.unwrap()).await, user);
     }
 }
 
 #[tokio::test]
-async fn a_boxed_service_has_the_response_of_axum() {
+async fn boxed_service_has_axums_response_type() {
     let app = (MapResponseLayer::new(IntoResponse::into_response), layer()).layer(router());
     let app: BoxCloneSyncService<Request, Response, Infallible> = BoxCloneSyncService::new(app);
     assert_eq!(text(app.oneshot(get_root(7)).await.unwrap()).await, "user 7");

@@ -14,49 +14,49 @@ use tower_request_context::RequestContext;
 use super::Site;
 use crate::support::{Connection, User, VERSIONS, http2_connection, in_time, layer, request, serve, text};
 
-/// What a handler sets for the code below it.
+/// A value that a handler sets for the code below it.
 #[derive(Clone)]
 struct Page(u32);
 
 #[tokio::test]
-async fn overlapping_requests_read_their_own_user_and_what_they_set_three_calls_below_the_handler() {
+async fn overlapping_requests_read_their_own_values() {
     for version in VERSIONS {
         let site = &Site::open(pages(10), version).await;
-        let texts = join_all((0..10).map(|id| async move { site.text(&format!("/{id}"), visitor(id)).await })).await;
+        let texts = join_all((0..10).map(|id| async move { site.text(&format!("/{id}"), user_of(id)).await })).await;
         assert_eq!(texts, (0..10).map(expected).collect::<Vec<_>>(), "{version:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_concurrent_streams_of_one_connection_read_their_own_user() {
+async fn concurrent_http2_streams_read_their_own_values() {
     let address = serve(pages(100)).await;
     let sender = &http2_connection(address).await;
     let streams = (0..100).map(|id| {
         let mut sender = sender.clone();
-        async move { text(sender.send_request(request(address, &format!("/{id}"), visitor(id))).await.unwrap()).await }
+        async move { text(sender.send_request(request(address, &format!("/{id}"), user_of(id))).await.unwrap()).await }
     });
     assert_eq!(in_time(join_all(streams)).await, (0..100).map(expected).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn an_anonymous_request_after_an_authenticated_one_on_the_same_connection_sees_nobody() {
+async fn anonymous_request_on_a_used_connection_sees_no_user() {
     for version in VERSIONS {
         let address = serve(pages(1)).await;
         let mut connection = Connection::open(address, version).await;
         for id in [1, 0, 2, 3, 4] {
-            let response = connection.send(request(address, &format!("/{id}"), visitor(id))).await.unwrap();
+            let response = connection.send(request(address, &format!("/{id}"), user_of(id))).await.unwrap();
             assert_eq!(in_time(text(response)).await, expected(id), "{version:?}");
         }
     }
 }
 
-/// Every third visitor is anonymous.
-fn visitor(id: u32) -> Option<User> {
+/// Returns the user of a request. Every third request is anonymous.
+fn user_of(id: u32) -> Option<User> {
     (id % 3 != 0).then_some(User(id))
 }
 
 fn expected(id: u32) -> String {
-    let name = visitor(id).map_or_else(|| String::from("nobody"), |User(id)| format!("user {id}"));
+    let name = user_of(id).map_or_else(|| String::from("nobody"), |User(id)| format!("user {id}"));
     format!("{name}: page {id} of {name}")
 }
 
@@ -64,14 +64,14 @@ fn pages(overlapping: usize) -> Router {
     Router::new().route("/{id}", get(page)).layer(layer()).with_state(Arc::new(Barrier::new(overlapping)))
 }
 
-/// All that overlap have set their page before any of them reads.
+/// Sets a value, waits until all overlapping requests have set theirs, and then reads.
 async fn page(State(all): State<Arc<Barrier>>, Path(id): Path<u32>) -> String {
     RequestContext::set(Page(id)).unwrap();
     all.wait().await;
     format!("{}: {}", User::name(), library::read().await)
 }
 
-/// A service that is passed nothing.
+/// A service without arguments.
 mod library {
     use tower_request_context::RequestContext;
 

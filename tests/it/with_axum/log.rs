@@ -1,4 +1,4 @@
-//! The log line of each error that becomes a response, and of none that does not.
+//! Logging: each error that becomes a response is logged, and no other.
 
 use std::{any::type_name, process::Command};
 
@@ -27,7 +27,7 @@ use crate::{
 struct Absent;
 
 #[tokio::test]
-async fn each_error_that_becomes_a_response_is_logged_once() {
+async fn error_responses_are_logged_once() {
     let log = Log::capture();
     for version in VERSIONS {
         let bare = Site::open(routes(), version).await;
@@ -46,7 +46,7 @@ async fn each_error_that_becomes_a_response_is_logged_once() {
 }
 
 #[tokio::test]
-async fn middleware_outside_the_layer_is_logged_with_its_cause() {
+async fn error_outside_the_layer_is_logged_with_its_cause() {
     async fn authenticate(request: Request, next: Next) -> Result<Response, ContextError> {
         RequestContext::set(User(7))?;
         Ok(next.run(request).await)
@@ -67,14 +67,14 @@ async fn middleware_outside_the_layer_is_logged_with_its_cause() {
 }
 
 #[tokio::test]
-async fn errors_that_the_handler_is_given_are_not_logged() {
+async fn errors_given_to_the_handler_are_not_logged() {
     async fn handler(
         value: Option<ContextValue<Absent>>,
         value_or_error: Result<ContextValue<Absent>, ContextError>,
         context: Option<RequestContext>,
         context_or_error: Result<RequestContext, ContextError>,
     ) -> String {
-        assert!(RequestContext::try_get::<Absent>().is_err() && endless().is_err());
+        assert!(RequestContext::try_get::<Absent>().is_err() && on_end_without_lifecycle().is_err());
         format!("{} {}", value.is_some() || value_or_error.is_ok(), context.is_some() && context_or_error.is_ok())
     }
 
@@ -90,7 +90,7 @@ async fn errors_that_the_handler_is_given_are_not_logged() {
 }
 
 #[test]
-fn every_error_is_logged_where_it_becomes_a_status() {
+fn conversion_into_a_status_logs_every_error() {
     let log = Log::capture();
     for error in [ContextError::NoContext, missing()] {
         assert_eq!(StatusCode::from(error), StatusCode::INTERNAL_SERVER_ERROR);
@@ -108,7 +108,7 @@ fn every_error_is_logged_where_it_becomes_a_status() {
     }
 }
 
-/// Cargo builds that program by itself: together with these tests, the library would have all of its features.
+/// Cargo builds that program in a separate run. Together with these tests, the library would have all of its features.
 #[test]
 fn without_the_feature_nothing_is_logged() {
     let mut cargo = Command::new(env!("CARGO"));
@@ -121,7 +121,7 @@ const CONTEXT_ERRORS: [&str; 5] =
     ["/value", "/question-mark", "/question-mark-to-status", "/direct", "/from-extractor"];
 const CALLBACK_ERRORS: [&str; 3] = ["/callback", "/callback-to-status", "/callback-direct"];
 
-/// One way to a response each.
+/// One route for each way in which an error becomes a response.
 fn routes() -> Router {
     async fn question_mark() -> Result<(), ContextError> {
         RequestContext::try_get::<Absent>()?;
@@ -132,11 +132,11 @@ fn routes() -> Router {
         Ok(())
     }
     async fn callback() -> Result<(), CallbackError> {
-        endless()?;
+        on_end_without_lifecycle()?;
         Ok(())
     }
     async fn callback_to_status() -> Result<(), StatusCode> {
-        endless()?;
+        on_end_without_lifecycle()?;
         Ok(())
     }
 
@@ -149,11 +149,11 @@ fn routes() -> Router {
         .route("/from-extractor", get(async || "called").layer(from_extractor::<ContextValue<Absent>>()))
         .route("/callback", get(callback))
         .route("/callback-to-status", get(callback_to_status))
-        .route("/callback-direct", get(async || endless().unwrap_err()))
+        .route("/callback-direct", get(async || on_end_without_lifecycle().unwrap_err()))
 }
 
-/// Registers a callback for the end of a context that has none.
-fn endless() -> Result<(), CallbackError> {
+/// Registers a callback in a context that never ends.
+fn on_end_without_lifecycle() -> Result<(), CallbackError> {
     RequestContext::new(Store::new()).sync_scope(|| RequestContext::on_end(|_| ()))
 }
 
@@ -166,7 +166,7 @@ fn line(error: &impl ToString) -> Line {
     Line { level: Level::ERROR, target: "tower_request_context".into(), fields }
 }
 
-/// A request gets nothing but a 500, and the log nothing but the message.
+/// Asserts that the client receives a bare 500, and that only the message is logged.
 async fn assert_logged(site: &Site, path: &str, error: impl ToString, log: &Log) {
     let response = site.send(path, Some(User(7))).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR, "{path}");

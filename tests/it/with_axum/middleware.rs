@@ -1,4 +1,4 @@
-//! Async middleware on both sides of the layer, and a setup that refuses.
+//! Async middleware on both sides of the layer, and a setup that rejects requests.
 
 use std::{
     convert::Infallible,
@@ -26,7 +26,7 @@ use super::Site;
 use crate::support::{User, VERSIONS, in_time, layer, text};
 
 #[tokio::test]
-async fn middleware_below_the_layer_sets_the_user_it_waited_for_and_handler_and_body_see_it() {
+async fn middleware_below_the_layer_can_await_and_set_the_user() {
     for version in VERSIONS {
         let all = Arc::new(Barrier::new(10));
         let app = Router::new()
@@ -41,7 +41,7 @@ async fn middleware_below_the_layer_sets_the_user_it_waited_for_and_handler_and_
 }
 
 #[tokio::test]
-async fn middleware_above_the_layer_is_in_no_context_before_and_after() {
+async fn middleware_above_the_layer_has_no_context() {
     async fn above(request: Request, next: Next) -> Response {
         let before = RequestContext::is_active();
         let mut response = next.run(request).await;
@@ -61,8 +61,8 @@ async fn middleware_above_the_layer_is_in_no_context_before_and_after() {
 }
 
 #[tokio::test]
-#[expect(clippy::result_large_err, reason = "the refusal of a setup is a whole response")]
-async fn a_refusal_is_the_answer_and_the_handler_is_not_called() {
+#[expect(clippy::result_large_err, reason = "a rejection is a whole response")]
+async fn rejection_is_the_response_and_skips_the_handler() {
     for version in VERSIONS {
         let calls = Arc::new(AtomicUsize::new(0));
         let handler = async |State(calls): State<Arc<AtomicUsize>>| {
@@ -78,17 +78,17 @@ async fn a_refusal_is_the_answer_and_the_handler_is_not_called() {
         });
         let app = Router::new().fallback(handler).layer(gate).with_state(Arc::clone(&calls));
         let site = Site::open(app, version).await;
-        let answer = |status, body: &str| (status, body.to_owned());
+        let response = |status, body: &str| (status, body.to_owned());
 
-        assert_eq!(site.get("/", None).await, answer(StatusCode::UNAUTHORIZED, "who are you?"), "{version:?}");
-        assert_eq!(site.get("/forbidden", Some(User(1))).await, answer(StatusCode::FORBIDDEN, ""), "{version:?}");
+        assert_eq!(site.get("/", None).await, response(StatusCode::UNAUTHORIZED, "who are you?"), "{version:?}");
+        assert_eq!(site.get("/forbidden", Some(User(1))).await, response(StatusCode::FORBIDDEN, ""), "{version:?}");
         assert_eq!(calls.load(Ordering::SeqCst), 0, "{version:?}");
-        assert_eq!(site.get("/", Some(User(1))).await, answer(StatusCode::OK, "user 1"), "{version:?}");
+        assert_eq!(site.get("/", Some(User(1))).await, response(StatusCode::OK, "user 1"), "{version:?}");
         assert_eq!(calls.load(Ordering::SeqCst), 1, "{version:?}");
     }
 }
 
-/// Sets the user after a look-up during which all the others look up theirs.
+/// Looks up the user while all other requests look up theirs, and sets it.
 async fn look_up(State(all): State<Arc<Barrier>>, headers: HeaderMap, request: Request, next: Next) -> Response {
     all.wait().await;
     let id = headers[User::HEADER].to_str().unwrap().parse().unwrap();

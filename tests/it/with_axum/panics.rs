@@ -1,6 +1,6 @@
-//! Panics end what they end under plain axum, and leave nothing on the thread.
+//! A panic has the same effect as under plain axum, and leaves no context on the thread.
 //!
-//! The runtime of these tests has one thread, so whatever a panic left there, the next request would find.
+//! The runtime of these tests has one thread, so the next request would find a context that a panic left there.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -12,10 +12,10 @@ use tokio::{sync::mpsc::unbounded_channel, task::yield_now};
 use tower::util::MapRequestLayer;
 use tower_request_context::{RequestContext, RequestContextLayer};
 
-use super::Farewell;
+use super::DropProbe;
 use crate::support::{Connection, User, VERSIONS, in_time, layer, request, serve, text};
 
-/// What the client of a panicking request gets, and what the same connection answers to an anonymous request then.
+/// The response to a panicking request, and the body of the response to an anonymous request on the same connection.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     status: Option<StatusCode>,
@@ -45,24 +45,24 @@ async fn a_panicking_setup_leaves_the_thread_clean() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_a_panic_leaves_to_be_dropped_is_dropped_in_its_context() {
+async fn values_held_during_a_panic_are_dropped_in_their_context() {
     for version in VERSIONS {
-        let (sender, mut farewells) = unbounded_channel();
-        let address = serve(routes(move || Farewell(sender.clone())).layer(layer())).await;
+        let (sender, mut users_at_drop) = unbounded_channel();
+        let address = serve(routes(move || DropProbe(sender.clone())).layer(layer())).await;
         for path in ["/handler", "/body"] {
-            provoke(address, path, version).await;
-            assert_eq!(in_time(farewells.recv()).await.unwrap(), "user 7", "{path} {version:?}");
+            send_panicking(address, path, version).await;
+            assert_eq!(in_time(users_at_drop.recv()).await.unwrap(), "user 7", "{path} {version:?}");
         }
     }
 }
 
 async fn assert_clean_after(path: &str, version: Version, status: Option<StatusCode>) {
-    // A panic ends the connection of HTTP/1.1, but only the stream of HTTP/2.
+    // A panic closes an HTTP/1.1 connection, but only the stream of an HTTP/2 connection.
     let next = (version == Version::HTTP_2).then(|| String::from("nobody"));
     let expected = Outcome { status, whole_body: false, next };
     let (plain, layered) = (serve(plain()).await, serve(layered()).await);
-    assert_eq!(provoke(plain, path, version).await, expected, "{path} {version:?}, plain axum");
-    assert_eq!(provoke(layered, path, version).await, expected, "{path} {version:?}");
+    assert_eq!(send_panicking(plain, path, version).await, expected, "{path} {version:?}, plain axum");
+    assert_eq!(send_panicking(layered, path, version).await, expected, "{path} {version:?}");
     assert!(!RequestContext::is_active(), "{path} {version:?}");
 
     let mut connection = Connection::open(layered, version).await;
@@ -72,7 +72,7 @@ async fn assert_clean_after(path: &str, version: Version, status: Option<StatusC
     }
 }
 
-async fn provoke(address: SocketAddr, path: &str, version: Version) -> Outcome {
+async fn send_panicking(address: SocketAddr, path: &str, version: Version) -> Outcome {
     let mut connection = Connection::open(address, version).await;
     let response = connection.send(request(address, path, Some(User(7)))).await.ok();
     let status = response.as_ref().map(Response::status);
@@ -96,7 +96,7 @@ fn layered() -> Router {
     }))
 }
 
-/// Without a context, so that nobody is ever seen; what a setup would do is done by a middleware.
+/// Routes without a context. A middleware does what the setup does in the other application.
 fn plain() -> Router {
     routes(|| ()).layer(MapRequestLayer::new(|request: Request| {
         let (head, body) = request.into_parts();
@@ -105,7 +105,7 @@ fn plain() -> Router {
     }))
 }
 
-/// What panics, and holds what `keep` makes when it does.
+/// Routes that panic while they hold a value from `keep`.
 fn routes<K: Send + 'static>(keep: impl Fn() -> K + Clone + Send + Sync + 'static) -> Router {
     let keep_in_handler = keep.clone();
     Router::new()
@@ -126,12 +126,12 @@ async fn handler<K>(_kept: K) {
 
 fn body<K: Send + 'static>(kept: K) -> Body {
     let panics = async {
-        // Lets the head and the first frame go out.
+        // Lets the status, headers and first frame be sent.
         yield_now().await;
         panic!("a panic in the body");
     };
     let frames = stream::once(async { "begun" }).chain(stream::once(panics));
-    // Kept by the stream and not by what it polls, so that the panic itself does not drop it.
+    // The stream holds the value, and not the future that panics. Otherwise the panic itself would drop the value.
     Body::from_stream(frames.map(move |frame| {
         let _kept = &kept;
         Ok::<_, Infallible>(frame)

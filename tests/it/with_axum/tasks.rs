@@ -1,4 +1,4 @@
-//! What a handler spawns.
+//! Tasks that a handler spawns.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use super::Site;
 use crate::support::{User, VERSIONS, in_time, layer};
 
 #[tokio::test]
-async fn spawned_tasks_see_the_user_when_it_is_carried_and_nobody_when_it_is_not() {
+async fn tasks_see_the_user_only_if_the_context_is_propagated() {
     for version in VERSIONS {
         let all = Arc::new(Barrier::new(3 * 4));
-        let site = Site::open(Router::new().route("/", get(spawning)).layer(layer()).with_state(all), version).await;
+        let site = Site::open(Router::new().route("/", get(spawn_tasks)).layer(layer()).with_state(all), version).await;
         let (one, anonymous, two) =
             join!(site.text("/", Some(User(1))), site.text("/", None), site.text("/", Some(User(2))));
         let expected = |name| format!("spawn: {name}, blocking: {name}, joined: {name}, scoped: {name}; bare: nobody");
@@ -26,7 +26,7 @@ async fn spawned_tasks_see_the_user_when_it_is_carried_and_nobody_when_it_is_not
 }
 
 #[tokio::test]
-async fn a_carried_task_keeps_its_user_after_its_request_is_over_and_others_have_come() {
+async fn task_keeps_its_user_after_its_request_ended() {
     for version in VERSIONS {
         let go_on = Arc::new(Notify::new());
         let (sender, mut names) = unbounded_channel();
@@ -48,9 +48,9 @@ async fn a_carried_task_keeps_its_user_after_its_request_is_over_and_others_have
     }
 }
 
-/// The tasks of all requests have begun before any of them looks.
-async fn spawning(State(all): State<Arc<Barrier>>) -> String {
-    let look = || {
+/// Spawns tasks in several ways. All async tasks of all requests wait for each other before any of them reads.
+async fn spawn_tasks(State(all): State<Arc<Barrier>>) -> String {
+    let read = || {
         let all = Arc::clone(&all);
         async move {
             all.wait().await;
@@ -58,10 +58,10 @@ async fn spawning(State(all): State<Arc<Barrier>>) -> String {
         }
     };
     let mut joined = JoinSet::new();
-    joined.spawn(RequestContext::carry(look()));
-    let scoped = RequestContext::current().unwrap().scope(look());
+    joined.spawn(RequestContext::carry(read()));
+    let scoped = RequestContext::current().unwrap().scope(read());
     let blocking = RequestContext::spawn_blocking(User::name);
-    let (spawn, scoped, bare) = (RequestContext::spawn(look()), tokio::spawn(scoped), tokio::spawn(look()));
+    let (spawn, scoped, bare) = (RequestContext::spawn(read()), tokio::spawn(scoped), tokio::spawn(read()));
     let (spawn, blocking, scoped, bare) = join!(spawn, blocking, scoped, bare);
     format!(
         "spawn: {}, blocking: {}, joined: {}, scoped: {}; bare: {}",

@@ -1,4 +1,4 @@
-//! Sockets that outlive their request: `on_upgrade` calls back in a task of its own.
+//! Sockets that outlive their request: `on_upgrade` runs its callback on a separate task.
 
 use std::net::SocketAddr;
 
@@ -25,7 +25,7 @@ use tower_request_context::RequestContext;
 use crate::support::{User, http2_connection, in_time, layer, request, serve, text};
 
 #[tokio::test]
-async fn a_websocket_sees_the_user_when_it_is_scoped_and_nobody_when_it_is_not() {
+async fn websocket_sees_the_user_only_if_scoped() {
     let address = serve(app()).await;
     for (path, expected) in [
         ("/bare", ["nobody", "nobody", "nobody"]),
@@ -45,12 +45,12 @@ async fn a_websocket_sees_the_user_when_it_is_scoped_and_nobody_when_it_is_not()
 }
 
 #[tokio::test]
-async fn websockets_over_one_connection_of_http2_see_their_users_when_they_are_scoped() {
+async fn http2_websockets_see_their_own_user_if_scoped() {
     let address = serve(app()).await;
     let mut sender = http2_connection(address).await;
-    // A client may upgrade once it has the settings of the server, and they come before the first answer.
-    let answer = in_time(sender.send_request(request(address, "/", Some(User(9))))).await.unwrap();
-    assert_eq!(in_time(text(answer)).await, "user 9");
+    // Extended CONNECT requires the server's SETTINGS. They arrive before the first response.
+    let response = in_time(sender.send_request(request(address, "/", Some(User(9))))).await.unwrap();
+    assert_eq!(in_time(text(response)).await, "user 9");
 
     let mut sockets = Vec::new();
     for (path, user) in [("/scoped", Some(User(1))), ("/bare", Some(User(1))), ("/scoped", Some(User(2)))] {
@@ -70,10 +70,10 @@ async fn websockets_over_one_connection_of_http2_see_their_users_when_they_are_s
 }
 
 fn app() -> Router {
-    let bare = async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(answer);
+    let bare = async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(respond);
     let carried = async |upgrade: WebSocketUpgrade| {
-        // Too late: the closure runs in the task, where there is nothing to carry.
-        upgrade.on_upgrade(|socket| RequestContext::carry(answer(socket)))
+        // Too late: the closure runs on the task, where no context is current.
+        upgrade.on_upgrade(|socket| RequestContext::carry(respond(socket)))
     };
     Router::new()
         .route("/", any(async || User::name()))
@@ -85,11 +85,11 @@ fn app() -> Router {
 
 async fn scoped(upgrade: WebSocketUpgrade) -> Response {
     let context = RequestContext::current().unwrap();
-    upgrade.on_upgrade(move |socket| context.scope(answer(socket)))
+    upgrade.on_upgrade(move |socket| context.scope(respond(socket)))
 }
 
-/// Answers each message with who the task is for.
-async fn answer(mut socket: WebSocket) {
+/// Responds to each message with the current user.
+async fn respond(mut socket: WebSocket) {
     while let Some(Ok(ws::Message::Text(_))) = socket.recv().await {
         socket.send(ws::Message::Text(User::name().into())).await.unwrap();
     }

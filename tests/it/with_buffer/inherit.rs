@@ -1,4 +1,4 @@
-//! A timeout layer below a `tower::buffer` makes a child of the request's context, which holds the deadline.
+//! A timeout layer below a `tower::buffer`: it creates a child of the request's context, which holds the deadline.
 
 use std::{
     convert::Infallible,
@@ -21,15 +21,15 @@ use crate::{
     support::{Connection, User, VERSIONS, client, in_time, layer, request, serve, text},
 };
 
-/// A service whose `call` runs where it is called, unlike that of a `Router`.
+/// A service whose `call` runs immediately where it is called, unlike that of a `Router`.
 type App = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
 #[derive(Clone, Copy, Debug)]
 struct Deadline(Duration);
 
-/// How the timeout layer makes its context.
+/// How the timeout layer creates its context.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum Method {
     Layer,
     LayerWithoutExtension,
     ReuseThenLayer,
@@ -41,27 +41,27 @@ enum Way {
 const BOTH: &str = "9s: user 7";
 const NO_USER: &str = "9s: nobody";
 
-/// What is read below the layer, and what is read there below a buffer.
-const ROWS: [(Way, &str, &str); 6] = [
-    (Way::Layer, BOTH, BOTH),
-    (Way::LayerWithoutExtension, BOTH, NO_USER),
-    (Way::ReuseThenLayer, BOTH, BOTH),
-    (Way::ChildOfExtension, BOTH, BOTH),
-    (Way::InheritInCall, BOTH, NO_USER),
-    (Way::InheritInFuture, BOTH, BOTH),
+/// The method, and the values that are read below the layer without a buffer and with one.
+const ROWS: [(Method, &str, &str); 6] = [
+    (Method::Layer, BOTH, BOTH),
+    (Method::LayerWithoutExtension, BOTH, NO_USER),
+    (Method::ReuseThenLayer, BOTH, BOTH),
+    (Method::ChildOfExtension, BOTH, BOTH),
+    (Method::InheritInCall, BOTH, NO_USER),
+    (Method::InheritInFuture, BOTH, BOTH),
 ];
 
 #[tokio::test]
-async fn below_a_buffer_a_child_keeps_the_values_of_the_request() {
+async fn child_below_a_buffer_keeps_the_requests_values() {
     for version in VERSIONS {
-        for (way, unbuffered, buffered) in ROWS {
+        for (method, unbuffered, buffered) in ROWS {
             for (is_buffered, values) in [(false, unbuffered), (true, buffered)] {
-                let seen = responded_and_cancelled(way, is_buffered, version).await;
+                let seen = responded_and_cancelled(method, is_buffered, version).await;
                 let responded = ["call", "poll", "drop of the future", "frame", "drop of the body"];
                 let cancelled = ["call", "poll", "drop of the future"];
                 let expected = [&responded[..], &cancelled].concat();
                 let expected: Vec<_> = expected.iter().map(|place| format!("{place}, {values}")).collect();
-                assert_eq!(seen, expected, "{way:?}, buffered: {is_buffered}, {version:?}");
+                assert_eq!(seen, expected, "{method:?}, buffered: {is_buffered}, {version:?}");
             }
         }
     }
@@ -91,10 +91,10 @@ async fn overlapping_requests_each_inherit_their_own_user() {
     }
 }
 
-/// What a handler reads in a request that is responded to, and in one whose client goes away.
-async fn responded_and_cancelled(way: Way, is_buffered: bool, version: Version) -> Vec<String> {
+/// Returns what a handler reads in a request that gets a response, and in one whose client disconnects.
+async fn responded_and_cancelled(method: Method, is_buffered: bool, version: Version) -> Vec<String> {
     let (recorder, mut reports) = recorder();
-    let address = serve(Router::new().fallback_service(way.app(is_buffered, &recorder))).await;
+    let address = serve(Router::new().fallback_service(method.app(is_buffered, &recorder))).await;
 
     let response = client(version).request(request(address, "/", Some(User(7)))).await.unwrap();
     assert_eq!(text(response).await, "a frame");
@@ -110,7 +110,7 @@ async fn responded_and_cancelled(way: Way, is_buffered: bool, version: Version) 
     seen
 }
 
-impl Way {
+impl Method {
     fn app(self, is_buffered: bool, recorder: &Recorder) -> App {
         let mut app = self.timeout(handler(recorder.clone()));
         if is_buffered {
@@ -151,10 +151,10 @@ fn store_of_deadline() -> Store {
     Store::new().with_value(Deadline(Duration::from_secs(9)))
 }
 
-/// Makes a context in `call`, for the inner call, its future and the body.
-fn in_call(mut inner: App, make: fn(&Request<Body>) -> RequestContext) -> App {
+/// Creates a context in `call`, in which the inner call, its future and the body run.
+fn in_call(mut inner: App, create: fn(&Request<Body>) -> RequestContext) -> App {
     boxed(service_fn(move |request| {
-        let context = make(&request);
+        let context = create(&request);
         let called = context.scope(context.sync_scope(|| inner.call(request)));
         async move { Ok(called.await?.map(|body| Body::new(context.scope(body)))) }
     }))
@@ -162,32 +162,32 @@ fn in_call(mut inner: App, make: fn(&Request<Body>) -> RequestContext) -> App {
 
 fn handler(recorder: Recorder) -> App {
     boxed(service_fn(move |request: Request<Body>| {
-        see(&recorder, "call");
-        let (future, recorder) = (SeenOnDrop("drop of the future", recorder.clone()), recorder.clone());
+        record(&recorder, "call");
+        let (future, recorder) = (RecordOnDrop("drop of the future", recorder.clone()), recorder.clone());
         async move {
             let _future = future;
             yield_now().await;
-            see(&recorder, "poll");
+            record(&recorder, "poll");
             if request.uri().path() == "/pending" {
                 pending::<()>().await;
             }
-            let body = SeenOnDrop("drop of the body", recorder);
-            let frames = stream::once(ready("a frame")).inspect(move |_| see(&body.1, "frame"));
+            let body = RecordOnDrop("drop of the body", recorder);
+            let frames = stream::once(ready("a frame")).inspect(move |_| record(&body.1, "frame"));
             Ok(Response::new(Body::from_stream(frames.map(Ok::<_, Infallible>))))
         }
     }))
 }
 
-fn see(recorder: &Recorder, place: &str) {
+fn record(recorder: &Recorder, place: &str) {
     let deadline = RequestContext::with(|Deadline(left)| format!("{left:?}"));
     recorder.saw(&format!("{place}, {}", deadline.unwrap_or_default()));
 }
 
-struct SeenOnDrop(&'static str, Recorder);
+struct RecordOnDrop(&'static str, Recorder);
 
-impl Drop for SeenOnDrop {
+impl Drop for RecordOnDrop {
     fn drop(&mut self) {
-        see(&self.1, self.0);
+        record(&self.1, self.0);
     }
 }
 

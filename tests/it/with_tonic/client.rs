@@ -1,4 +1,4 @@
-//! The other end of the channel.
+//! A client for the echo service.
 
 use futures_util::{TryStreamExt, stream};
 use tonic::{
@@ -9,7 +9,7 @@ use tonic::{
 use super::echo::{Method, codec};
 use crate::support::User;
 
-/// The answers to all words, or the status that the call ended with.
+/// Returns the replies to all words, or the status with which the call failed.
 pub(crate) async fn call(
     channel: &Channel,
     method: Method,
@@ -27,7 +27,7 @@ pub(crate) async fn call(
     }
 }
 
-/// The stream of answers of a method that streams them.
+/// Returns the stream of replies of a method that streams them.
 pub(crate) async fn open(
     channel: &Channel,
     method: Method,
@@ -39,7 +39,7 @@ pub(crate) async fn open(
     let response = match method {
         Method::ServerStreaming => grpc.server_streaming(one(user, words), path, codec()).await,
         Method::Bidirectional => grpc.streaming(many(user, words), path, codec()).await,
-        Method::Unary | Method::ClientStreaming => panic!("{method:?} answers once"),
+        Method::Unary | Method::ClientStreaming => panic!("{method:?} does not stream its replies"),
     };
     response.map(Response::into_inner)
 }

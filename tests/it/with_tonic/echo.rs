@@ -1,4 +1,4 @@
-//! A gRPC service by hand, as protoc would have it: each method answers every word with who heard it.
+//! A gRPC service without generated code. Each method replies to every word with the current user.
 
 use std::{
     convert::Infallible,
@@ -45,43 +45,43 @@ impl Method {
     }
 }
 
-/// Answers words. At `meet` it waits for others, at `hold` for ever, and at `fail` it fails.
+/// Replies to words. It waits for other calls at `meet`, waits forever at `hold`, and fails at `fail`.
 #[derive(Clone)]
 pub(crate) struct Echo {
     recorder: Recorder,
     gate: Arc<Barrier>,
 }
 
-/// Whom the method saw: written as it is called, read with every word.
+/// The user that the method saw. It is set at the start of the call, and read with every word.
 #[derive(Clone)]
 struct Caller(String);
 
-type Answers = BoxStream<'static, Result<String, Status>>;
+type Replies = BoxStream<'static, Result<String, Status>>;
 
 impl Echo {
-    /// An echo in which so many calls meet.
-    pub(crate) fn new(recorder: Recorder, meeting: usize) -> Self {
-        Self { recorder, gate: Arc::new(Barrier::new(meeting)) }
+    /// Creates an echo service in which `calls` calls wait for each other.
+    pub(crate) fn new(recorder: Recorder, calls: usize) -> Self {
+        Self { recorder, gate: Arc::new(Barrier::new(calls)) }
     }
 
     async fn unary(self, request: Request<String>) -> Result<Response<String>, Status> {
         self.begin().await?;
-        self.answers(words(&request.into_inner())).try_collect().await.map(joined)
+        self.replies(words(&request.into_inner())).try_collect().await.map(joined)
     }
 
-    async fn server_streaming(self, request: Request<String>) -> Result<Response<Answers>, Status> {
+    async fn server_streaming(self, request: Request<String>) -> Result<Response<Replies>, Status> {
         self.begin().await?;
-        Ok(Response::new(self.answers(words(&request.into_inner()))))
+        Ok(Response::new(self.replies(words(&request.into_inner()))))
     }
 
     async fn client_streaming(self, request: Request<Streaming<String>>) -> Result<Response<String>, Status> {
         self.begin().await?;
-        self.answers(request.into_inner()).try_collect().await.map(joined)
+        self.replies(request.into_inner()).try_collect().await.map(joined)
     }
 
-    async fn bidirectional(self, request: Request<Streaming<String>>) -> Result<Response<Answers>, Status> {
+    async fn bidirectional(self, request: Request<Streaming<String>>) -> Result<Response<Replies>, Status> {
         self.begin().await?;
-        Ok(Response::new(self.answers(request.into_inner())))
+        Ok(Response::new(self.replies(request.into_inner())))
     }
 
     async fn begin(&self) -> Result<(), Status> {
@@ -90,16 +90,16 @@ impl Echo {
         RequestContext::set(Caller(User::name())).map_err(|error| Status::internal(error.to_string()))
     }
 
-    fn answers(self, words: impl Stream<Item = Result<String, Status>> + Send + 'static) -> Answers {
+    fn replies(self, words: impl Stream<Item = Result<String, Status>> + Send + 'static) -> Replies {
         let dropped = self.recorder.drop_of("dropped");
-        let answer = move |word| {
+        let reply = move |word| {
             let _ = &dropped;
-            self.clone().answer(word)
+            self.clone().reply(word)
         };
-        words.and_then(answer).boxed()
+        words.and_then(reply).boxed()
     }
 
-    async fn answer(self, word: String) -> Result<String, Status> {
+    async fn reply(self, word: String) -> Result<String, Status> {
         match word.as_str() {
             "meet" => {
                 self.gate.wait().await;
@@ -121,8 +121,8 @@ fn words(text: &str) -> impl Stream<Item = Result<String, Status>> + use<> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "mapped over a `Result`")]
-fn joined(answers: Vec<String>) -> Response<String> {
-    Response::new(answers.join("\n"))
+fn joined(replies: Vec<String>) -> Response<String> {
+    Response::new(replies.join("\n"))
 }
 
 pub(crate) fn codec() -> ProstCodec<String, String> {

@@ -1,4 +1,4 @@
-//! What stands below the layers: handlers that report whom they see.
+//! Handlers that report the users that they see.
 
 use std::{future::pending, io, net::SocketAddr};
 
@@ -30,7 +30,7 @@ pub(crate) fn app(recorder: Recorder) -> Router {
         .with_state(recorder)
 }
 
-/// For the innermost place of a stack: panics before there is a future.
+/// Panics before there is a future. It belongs innermost in a stack.
 pub(crate) fn panic_in_call(request: Request<Body>) -> Request<Body> {
     assert_ne!(request.uri().path(), "/panic-in-call", "on purpose");
     request
@@ -48,7 +48,7 @@ async fn panic(State(recorder): State<Recorder>) {
     panic!("on purpose");
 }
 
-/// Three frames, each of which is pending once and says whom it sees, and perhaps a failure.
+/// Returns three frames, each of which is pending once and contains the current user, and then perhaps an error.
 fn frames(recorder: Recorder, failure: Option<&'static str>) -> impl Stream<Item = io::Result<String>> {
     let dropped = recorder.drop_of("body dropped");
     let frames = (0..3).map(|_| None).chain(failure.map(Some));
@@ -63,14 +63,14 @@ fn frames(recorder: Recorder, failure: Option<&'static str>) -> impl Stream<Item
     })
 }
 
-/// An application behind layers, and a client that keeps its connection and understands gzip.
+/// A served application, and a client that keeps its connection and accepts gzip.
 pub(crate) struct Served {
     address: SocketAddr,
     client: Client<HttpConnector, Body>,
 }
 
 impl Served {
-    /// Serves an application, and beside it what its layers do not reach.
+    /// Serves an application, with an additional route that its layers do not cover.
     pub(crate) async fn start(app: Router) -> Self {
         let app = app.route("/outside", get(async || RequestContext::is_active().to_string()));
         Self { address: serve(app).await, client: client(Version::HTTP_11) }

@@ -1,4 +1,4 @@
-//! A setup that must wait: `AsyncRequireAuthorizationLayer` below the layer sets whom it looked up.
+//! Async authorization: `AsyncRequireAuthorizationLayer` below the layer sets the user that it looked up.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
     support::{User, in_time, text},
 };
 
-/// Looks up whom a token stands for, once so many requests wait for it: the user with a number a hundred higher.
+/// Looks up the user of a token, once `waiting` requests do so. The user's number is a hundred higher than the token.
 fn authorization(
     waiting: usize,
 ) -> AsyncRequireAuthorizationLayer<
@@ -44,19 +44,19 @@ async fn authorize(gate: Arc<Barrier>, request: Request<Body>) -> Result<Request
 const REVOKED: User = User(66);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whom_an_overlapping_authorization_sets_its_own_handler_and_body_see() {
+async fn handler_and_body_see_their_own_authorized_user() {
     let (recorder, _reports) = recorder();
     let users = 1..=16;
     let stack = ServiceBuilder::new().layer(RequestContextLayer::default()).layer(authorization(users.clone().count()));
     let served = Served::start(app(recorder).layer(stack)).await;
-    let answers = join_all(users.map(async |token| (token, served.text("/stream", Some(User(token))).await)));
-    for (token, answer) in answers.await {
-        assert_eq!(answer, format!("user {}", 100 + token).repeat(3));
+    let responses = join_all(users.map(async |token| (token, served.text("/stream", Some(User(token))).await)));
+    for (token, response) in responses.await {
+        assert_eq!(response, format!("user {}", 100 + token).repeat(3));
     }
 }
 
 #[tokio::test]
-async fn a_rejected_authorization_is_the_response_made_and_streamed_in_the_context() {
+async fn rejected_authorization_is_streamed_in_the_context() {
     let (recorder, reports) = recorder();
     let stack = ServiceBuilder::new().layer(RequestContextLayer::default()).layer(authorization(1));
     let served = Served::start(app(recorder).layer(stack)).await;

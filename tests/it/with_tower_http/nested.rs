@@ -1,4 +1,4 @@
-//! A second context layer in the stack, and a setup that refuses outside of layers that change the body.
+//! A second context layer in the stack, and a setup that rejects requests outside layers that change the body.
 
 use std::convert::Infallible;
 
@@ -23,7 +23,7 @@ use crate::{
     support::{Setup, User, in_time, layer, text},
 };
 
-/// What only the inner layer seeds.
+/// A value that only the inner layer inserts.
 #[derive(Clone)]
 struct Tenant(&'static str);
 
@@ -32,7 +32,8 @@ fn seen() -> String {
     format!("{} of {tenant}", User::name())
 }
 
-/// Whom the handler sees, then, as it has set another user, its body, and what is between the two layers.
+/// Returns what the handler sees, then, after it has set another user, what its body and the code between the layers
+/// see.
 async fn nested(nesting: Nesting) -> [String; 3] {
     let handler = async || {
         let handler = seen();
@@ -60,40 +61,40 @@ async fn nested(nesting: Nesting) -> [String; 3] {
 }
 
 #[tokio::test]
-async fn a_second_layer_that_overrides_starts_from_its_own_store() {
+async fn second_layer_with_override_starts_from_its_own_store() {
     assert_eq!(nested(Nesting::Override).await, ["nobody of acme", "user 8 of acme", "user 7 of no tenant"]);
 }
 
 #[tokio::test]
-async fn a_second_layer_that_inherits_reads_the_first_and_writes_to_itself() {
+async fn second_layer_with_inherit_reads_the_first_layers_values() {
     assert_eq!(nested(Nesting::Inherit).await, ["user 7 of acme", "user 8 of acme", "user 7 of no tenant"]);
 }
 
 #[tokio::test]
-async fn a_second_layer_that_reuses_is_the_first_and_has_no_setup() {
+async fn second_layer_with_reuse_shares_the_first_context() {
     assert_eq!(nested(Nesting::Reuse).await, ["user 7 of no tenant", "user 8 of no tenant", "user 8 of no tenant"]);
 }
 
-/// Refuses those without an identity, by a body of a type of its own.
-fn refusing<B>(
+/// Rejects anonymous requests, with a body of its own type.
+fn rejecting<B>(
     body: fn(&'static str) -> B,
 ) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) -> Result<(), Response<B>> + Clone> {
     RequestContextLayer::new(move |store: &mut Store, head: &mut Parts| {
-        let refusal = || Response::builder().status(StatusCode::UNAUTHORIZED).body(body("who are you?")).unwrap();
-        store.insert(User::of(head).ok_or_else(refusal)?);
+        let rejection = || Response::builder().status(StatusCode::UNAUTHORIZED).body(body("who are you?")).unwrap();
+        store.insert(User::of(head).ok_or_else(rejection)?);
         Ok(())
     })
 }
 
 #[tokio::test]
-async fn a_refusal_has_a_body_of_its_own_outside_of_layers_that_change_the_body() {
+async fn rejection_body_type_is_independent_of_inner_layers() {
     let ((handlers, mut reports), (callbacks, mut traced)) = (recorder(), recorder());
     let changing = || {
         let inheriting = layer().nesting(Nesting::Inherit);
         ServiceBuilder::new().layer(trace(&callbacks)).layer(inheriting).layer(CompressionLayer::new())
     };
-    let full = ServiceBuilder::new().layer(refusing(Full::<Bytes>::from)).layer(changing());
-    let axum = ServiceBuilder::new().layer(refusing(Body::from)).layer(changing());
+    let full = ServiceBuilder::new().layer(rejecting(Full::<Bytes>::from)).layer(changing());
+    let axum = ServiceBuilder::new().layer(rejecting(Body::from)).layer(changing());
     for app in [app(handlers.clone()).layer(full), app(handlers).layer(axum)] {
         let served = Served::start(app).await;
         let response = served.get("/stream", None).await;

@@ -1,4 +1,4 @@
-//! `TraceLayer` and its callbacks, which see what is current where that layer stands.
+//! `TraceLayer` and its callbacks, which see the context that is current where that layer stands in the stack.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ impl<F> OnFailure<F> for Callbacks {
     }
 }
 
-fn all(callbacks: &[&str], who: &str) -> Vec<String> {
+fn expected(callbacks: &[&str], who: &str) -> Vec<String> {
     callbacks.iter().map(|callback| format!("{callback}: {who}")).collect()
 }
 
@@ -91,29 +91,29 @@ const BROKEN: [&str; 7] =
     ["make_span", "on_request", "on_response", "on_body_chunk", "on_body_chunk", "on_body_chunk", "on_failure"];
 
 #[tokio::test]
-async fn inside_the_layer_all_callbacks_of_trace_see_the_user() {
+async fn trace_callbacks_inside_the_layer_see_the_user() {
     let (callbacks, mut reports) = recorder();
     let stack = ServiceBuilder::new().layer(layer()).layer(trace(&callbacks));
     let served = Served::start(app(without_handlers()).layer(stack)).await;
     served.text("/stream", Some(User(7))).await;
-    assert_eq!(reports.until("on_eos").await, all(&STREAMED, "user 7"));
+    assert_eq!(reports.until("on_eos").await, expected(&STREAMED, "user 7"));
     served.text("/error", Some(User(8))).await;
-    assert_eq!(reports.until("on_failure").await, all(&ERROR, "user 8"));
+    assert_eq!(reports.until("on_failure").await, expected(&ERROR, "user 8"));
 }
 
 #[tokio::test]
-async fn outside_the_layer_no_callback_of_trace_sees_the_user() {
+async fn trace_callbacks_outside_the_layer_see_no_user() {
     let (callbacks, mut reports) = recorder();
     let stack = ServiceBuilder::new().layer(trace(&callbacks)).layer(layer());
     let served = Served::start(app(without_handlers()).layer(stack)).await;
     assert_eq!(served.text("/stream", Some(User(7))).await, "user 7user 7user 7");
-    assert_eq!(reports.until("on_eos").await, all(&STREAMED, "nobody"));
+    assert_eq!(reports.until("on_eos").await, expected(&STREAMED, "nobody"));
     served.text("/error", Some(User(8))).await;
-    assert_eq!(reports.until("on_failure").await, all(&ERROR, "nobody"));
+    assert_eq!(reports.until("on_failure").await, expected(&ERROR, "nobody"));
 }
 
 #[tokio::test]
-async fn the_failure_of_a_body_is_traced_as_its_user_inside_the_layer_and_as_nobody_outside() {
+async fn body_failure_sees_the_user_only_inside_the_layer() {
     let grpc = || SharedClassifier::new(GrpcErrorsAsFailures::new());
     let (inside, mut inside_reports) = recorder();
     let (outside, mut outside_reports) = recorder();
@@ -123,12 +123,12 @@ async fn the_failure_of_a_body_is_traced_as_its_user_inside_the_layer_and_as_nob
 
     let response = served.get("/broken", Some(User(7))).await;
     assert!(in_time(response.collect()).await.is_err());
-    assert_eq!(inside_reports.until("on_failure").await, all(&BROKEN, "user 7"));
-    assert_eq!(outside_reports.until("on_failure").await, all(&BROKEN, "nobody"));
+    assert_eq!(inside_reports.until("on_failure").await, expected(&BROKEN, "user 7"));
+    assert_eq!(outside_reports.until("on_failure").await, expected(&BROKEN, "nobody"));
 }
 
 #[tokio::test]
-async fn an_early_drop_is_told_as_its_user_inside_the_layer_and_as_nobody_outside() {
+async fn early_drop_sees_the_user_only_inside_the_layer() {
     let early_drops =
         |recorder: &Recorder| OnEarlyDropLayer::new(EarlyDropsAsFailures::new(Callbacks(recorder.clone())));
     let (inside, mut inside_reports) = recorder();
@@ -138,7 +138,7 @@ async fn an_early_drop_is_told_as_its_user_inside_the_layer_and_as_nobody_outsid
     let served = Served::start(app(handlers).layer(stack)).await;
 
     tokio::select! {
-        response = served.get("/hold", Some(User(7))) => panic!("answered: {response:?}"),
+        response = served.get("/hold", Some(User(7))) => panic!("unexpected response: {response:?}"),
         held = handlers_reports.next() => assert_eq!(held, "holding: user 7"),
     }
     assert_eq!(inside_reports.next().await, "on_failure: user 7");
