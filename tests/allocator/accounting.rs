@@ -1,7 +1,8 @@
-//! A global allocator that counts what each request allocates: it reads the current context in `alloc` and `dealloc`.
+//! A global allocator that counts the allocations of each request. It reads the current context in `alloc` and
+//! `dealloc`.
 //!
-//! Each thing that the library does is done here while such a value is in the context. If the library allocates or
-//! frees under one of its locks, the allocator's read waits for that lock, and the test fails by its deadline.
+//! Each operation of the library runs here in a context with such a counter. If the library allocates or frees under
+//! one of its locks, the allocator's read waits for that lock, and the test fails at its deadline.
 
 #![cfg(test)] // lets clippy see that helpers, too, may `unwrap`
 
@@ -26,7 +27,7 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
-/// What a request has allocated and freed.
+/// The numbers of bytes that a request has allocated and freed.
 #[derive(Clone, Default)]
 struct Account(Arc<Counts>);
 
@@ -48,17 +49,17 @@ impl Account {
 
 struct Accounting;
 
-// SAFETY: it only forwards to the system's allocator, with what it was given.
+// SAFETY: each call is forwarded to the system's allocator with unchanged arguments.
 unsafe impl GlobalAlloc for Accounting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         RequestContext::with(|account: &Account| account.0.allocated.fetch_add(layout.size(), Ordering::Relaxed));
-        // SAFETY: the caller keeps the contract of `alloc`.
+        // SAFETY: the caller upholds the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         RequestContext::with(|account: &Account| account.0.freed.fetch_add(layout.size(), Ordering::Relaxed));
-        // SAFETY: the caller keeps the contract of `dealloc`, and `pointer` is from `System`.
+        // SAFETY: the caller upholds the contract of `dealloc`, and `pointer` was allocated by `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -66,7 +67,8 @@ unsafe impl GlobalAlloc for Accounting {
 #[global_allocator]
 static ALLOCATOR: Accounting = Accounting;
 
-/// A type for each number: more of them than a filter over types has bits, so that some share a bit with `Account`.
+/// One type for each number. There are more types than the filter over types has bits, so some share a bit with
+/// `Account`.
 #[derive(Clone, Debug, PartialEq)]
 struct Value<const N: usize>(Vec<usize>);
 
@@ -110,7 +112,7 @@ fn in_each_place(test: impl Fn(&RequestContext) + Send + 'static) {
         }
     });
     for _ in contexts {
-        // A panic in a test closes the channel; a deadlock runs into the deadline.
+        // A panic in a test closes the channel. A deadlock exceeds the deadline.
         if receiver.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
             panic!("the allocator waits for a lock that its own thread holds");
         }
@@ -194,7 +196,7 @@ fn values_are_initialised_once() {
             }
             for_many_types!(initialise!);
 
-            // One that waits for another, and one that is cancelled.
+            // One initialiser that waits for another, and one that is cancelled.
             let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
             let text = RequestContext::get_or_init(async || {
                 receiver.await.unwrap();

@@ -1,8 +1,8 @@
-//! What a library does that logs, or queries, on behalf of a request.
+//! A library that logs, or sends requests, on behalf of the current request.
 
 use tower_request_context::{HeaderPropagator, RequestContext, RequestId, RequestIdError, Store};
 
-/// Returns a line of a log, with the id of the current request if it has one.
+/// Returns a log line, with the id of the current request if there is one.
 #[must_use]
 pub fn log_line(text: &str) -> String {
     match RequestContext::id() {
@@ -11,17 +11,17 @@ pub fn log_line(text: &str) -> String {
     }
 }
 
-/// Creates the context of a job that goes on for a request.
+/// Creates the context of a job that continues a request.
 ///
 /// # Errors
 ///
-/// If the text is not a valid id.
+/// Returns an error if the text is not a valid id.
 pub fn job(id: &str) -> Result<RequestContext, RequestIdError> {
     let id: RequestId = id.parse()?;
     Ok(RequestContext::new(Store::new().with_value(id)))
 }
 
-/// The headers that this library sends with its own requests.
+/// Returns the propagator for this library's own requests.
 pub fn propagator() -> HeaderPropagator {
     HeaderPropagator::new(["x-request-id"])
 }

@@ -1,4 +1,4 @@
-//! A setup cannot wait.
+//! A setup cannot be async: it returns an `async` block.
 
 use tower_request_context::RequestContextLayer;
 

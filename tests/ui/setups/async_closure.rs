@@ -1,4 +1,4 @@
-//! A setup cannot wait: as an `async` closure.
+//! A setup cannot be async: it is an `async` closure.
 
 use tower_request_context::RequestContextLayer;
 

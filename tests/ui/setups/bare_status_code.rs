@@ -1,4 +1,4 @@
-//! A refusal is a whole response.
+//! A rejection is a whole response, and not a bare status code.
 
 use http::StatusCode;
 use tower_request_context::RequestContextLayer;

@@ -1,4 +1,4 @@
-//! `insert` returns the value that it replaced, and so does a closure that ends with it.
+//! `insert` returns the value that it replaced. A closure that ends with it returns that value, too.
 
 use tower_request_context::RequestContextLayer;
 

@@ -1,4 +1,4 @@
-//! `None` says nothing to a client: it is no refusal.
+//! `None` is not a rejection, because it contains no response.
 
 use tower_request_context::RequestContextLayer;
 

@@ -1,4 +1,4 @@
-//! A response refuses only as an `Err`.
+//! A response rejects the request only as an `Err`.
 
 use http::Response;
 use tower_request_context::RequestContextLayer;

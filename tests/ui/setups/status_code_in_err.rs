@@ -1,4 +1,4 @@
-//! The error of a setup is a whole response, not what could become one.
+//! The error of a setup is a whole response, and not a type that converts into one.
 
 use http::StatusCode;
 use tower_request_context::RequestContextLayer;

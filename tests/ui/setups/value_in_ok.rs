@@ -1,4 +1,4 @@
-//! A setup seeds through the store; it does not return what it found.
+//! A setup inserts values into the store. It does not return them.
 
 use http::Response;
 use tower_request_context::RequestContextLayer;

@@ -1,4 +1,4 @@
-//! Turns errors of the context into responses, and fails if anything is logged.
+//! Turns errors of the context into responses, and fails if any of them is logged.
 
 use std::{
     pin::pin,
@@ -18,7 +18,7 @@ use tracing::{
 static EVENTS: AtomicUsize = AtomicUsize::new(0);
 
 fn main() {
-    set_global_default(Counter).expect("it is the only subscriber");
+    set_global_default(Counter).expect("no other subscriber is set");
     tracing::error!("logged by the program itself");
     assert_eq!(EVENTS.load(Ordering::Relaxed), 1, "the subscriber counts");
 
@@ -31,13 +31,13 @@ fn main() {
     assert_eq!(EVENTS.load(Ordering::Relaxed), 1, "an error was logged without the feature");
 }
 
-/// The status that axum responds with where an extractor fails.
+/// Returns the status that axum responds with if an extractor fails.
 fn rejection<E: FromRequestParts<()>>() -> StatusCode {
     let mut parts = Request::new(()).into_parts().0;
     let extraction = pin!(E::from_request_parts(&mut parts, &()));
     match extraction.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Err(rejection)) => rejection.into_response().status(),
-        _ => panic!("it was not rejected"),
+        _ => panic!("the request was not rejected"),
     }
 }
 

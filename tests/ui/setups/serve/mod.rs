@@ -1,4 +1,4 @@
-//! What a layer is given to, without the many bounds that a framework adds.
+//! A function that takes a layer, without the many bounds of a framework.
 
 use std::{
     convert::Infallible,
