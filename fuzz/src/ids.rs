@@ -1,52 +1,52 @@
-//! An id is what was sent, or an error that shows nothing of it.
+//! A valid id equals its input. An error shows no part of its input.
 
 use http::HeaderValue;
 use tower_request_context::{RequestId, RequestIdError};
 
-/// The input is what may be an id. Returns whether it is one.
+/// Checks a potential id. Returns whether it is valid.
 pub fn check(input: &[u8]) -> bool {
     let verdict = verdict(input);
     if let Ok(text) = str::from_utf8(input) {
         for result in [text.parse(), RequestId::try_from(text), RequestId::try_from(text.to_owned())] {
-            holds(input, &verdict, result);
+            check_result(input, &verdict, result);
         }
     }
     if let Ok(line) = HeaderValue::from_bytes(input) {
-        holds(input, &verdict, RequestId::try_from(&line));
+        check_result(input, &verdict, RequestId::try_from(&line));
     }
     verdict.is_ok()
 }
 
-fn holds(input: &[u8], verdict: &Result<(), Refusal>, result: Result<RequestId, RequestIdError>) {
+fn check_result(input: &[u8], verdict: &Result<(), Rejection>, result: Result<RequestId, RequestIdError>) {
     match (verdict, result) {
         (Ok(()), Ok(id)) => {
             assert_eq!(id.as_str().as_bytes(), input);
             assert_eq!(id.to_string().as_bytes(), input);
             assert_eq!(HeaderValue::from(id), input);
         }
-        (Err(refusal), Err(error)) => {
-            assert_eq!(format!("{error:?}"), refusal.debug);
-            assert_eq!(error.to_string(), refusal.display);
+        (Err(rejection), Err(error)) => {
+            assert_eq!(format!("{error:?}"), rejection.debug);
+            assert_eq!(error.to_string(), rejection.display);
         }
         (_, result) => panic!("{result:?} for {}", input.escape_ascii()),
     }
 }
 
-/// All that may be said of what is no id.
-struct Refusal {
+/// The expected texts of an error.
+struct Rejection {
     debug: String,
     display: String,
 }
 
-fn verdict(input: &[u8]) -> Result<(), Refusal> {
-    let refusal = |debug, display| Err(Refusal { debug, display });
+fn verdict(input: &[u8]) -> Result<(), Rejection> {
+    let rejection = |debug, display| Err(Rejection { debug, display });
     match (input.len(), input.iter().position(|byte| !is_allowed(*byte))) {
-        (0, _) => refusal("Empty".into(), "a request id must not be empty".into()),
-        (length @ 129.., _) => refusal(
+        (0, _) => rejection("Empty".into(), "a request id must not be empty".into()),
+        (length @ 129.., _) => rejection(
             format!("TooLong {{ length: {length} }}"),
             format!("a request id has at most 128 bytes, not {length}"),
         ),
-        (_, Some(position)) => refusal(
+        (_, Some(position)) => rejection(
             format!("InvalidCharacter {{ position: {position} }}"),
             format!(
                 "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte {position} (from 0) is none \
@@ -57,7 +57,7 @@ fn verdict(input: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Tells whether this is an id, by the documentation.
+/// Returns whether this is an id according to the documentation.
 pub(super) fn is_id(input: &[u8]) -> bool {
     (1..=128).contains(&input.len()) && input.iter().copied().all(is_allowed)
 }

@@ -1,7 +1,7 @@
-//! What holds for any bytes that a stranger sends: a module for each target, whose `check` panics where it does not.
+//! Properties that hold for any input. Each target has a module, whose `check` panics if its property does not hold.
 //!
-//! The targets in `fuzz_targets` look for such bytes, and the tests of the crate hold the same for those in `seeds`. An
-//! input is text, as far as it can be, so that a seed can be read and a finding mended by hand.
+//! The targets in `fuzz_targets` search for inputs that break a property. The tests of the crate check the inputs in
+//! `seeds`. An input is text as far as possible, so that a seed can be read and a finding can be edited by hand.
 
 #![forbid(unsafe_code)]
 

@@ -1,13 +1,13 @@
-//! Headers as they are written: lines of `name: value`, in blocks that an empty line ends.
+//! Parses headers: lines of `name: value`, in blocks that end with an empty line.
 
 use std::{iter, str::FromStr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// So many lines has a block at most: as many as hyper takes of a request.
+/// Maximum number of lines in a block. hyper accepts as many headers in a request.
 const LINES: usize = 100;
 
-/// The lines of an input up to an empty one, and what follows that.
+/// Returns the headers up to an empty line, and the input after that line.
 pub(super) fn block(input: &[u8]) -> (HeaderMap, Option<&[u8]>) {
     match input.windows(2).position(|two| two == b"\n\n") {
         Some(end) => (headers(&input[..end]), Some(&input[end + 2..])),
@@ -15,7 +15,7 @@ pub(super) fn block(input: &[u8]) -> (HeaderMap, Option<&[u8]>) {
     }
 }
 
-/// What can stand in a message of these lines. `70*name: value` is 70 such lines.
+/// Returns the valid headers among these lines. `70*name: value` stands for 70 such lines.
 pub(super) fn headers(lines: &[u8]) -> HeaderMap {
     lines.split(|byte| *byte == b'\n').filter_map(header).flatten().take(LINES).collect()
 }
@@ -39,22 +39,22 @@ pub(super) fn number<T: FromStr>(digits: &[u8]) -> Option<T> {
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// The bytes of a header: of its lines, and of the commas that would join them.
+/// Returns the length of a header: its values, and the commas that would join them.
 pub(super) fn length(headers: &HeaderMap, name: &HeaderName) -> usize {
     headers.get_all(name).iter().map(|line| line.len() + 1).sum::<usize>().saturating_sub(1)
 }
 
-/// How many members a list has, with all its lines.
+/// Returns the number of list members in all values of a header.
 pub(super) fn members(headers: &HeaderMap, name: &HeaderName) -> usize {
     headers.get_all(name).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).count()
 }
 
-/// Tells whether a header is in both, line by line the same.
+/// Returns whether both have a header, with the same values in the same order.
 pub(super) fn agree(one: &HeaderMap, other: &HeaderMap, name: &HeaderName) -> bool {
     one.contains_key(name) && one.get_all(name) == other.get_all(name)
 }
 
-/// What is left of a message without the headers that its `Connection` header nominates.
+/// Removes the headers that the `Connection` header nominates.
 pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let nominated = headers.get_all("connection").iter().map(|line| line.as_bytes().to_ascii_lowercase());
     let nominated: Vec<_> =
@@ -66,7 +66,7 @@ pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     left
 }
 
-/// An option without the spaces and tabs around it.
+/// Returns the option without the spaces and tabs around it.
 fn trimmed(option: &[u8]) -> Vec<u8> {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = option.iter().take_while(|byte| is_blank(byte)).count();
