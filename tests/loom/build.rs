@@ -1,4 +1,4 @@
-//! Builds the library for models: see its `src/sync.rs`.
+//! Sets the cfg that builds the library for loom. See its `src/sync.rs`.
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(tower_request_context_loom)");

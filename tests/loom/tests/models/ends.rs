@@ -1,4 +1,4 @@
-//! Those who wait for the end of a run, and the end.
+//! Registration of `on_end` callbacks while a run ends.
 
 use std::sync::mpsc;
 
@@ -7,7 +7,7 @@ use tower_request_context::{CallbackError, End, RequestContext, Store};
 use crate::support::{Calls, both, done, get, on_end, outcomes, run};
 
 #[test]
-fn a_callback_is_called_once_at_the_end_or_refused() {
+fn callback_runs_once_or_is_rejected() {
     let seen = outcomes(|| {
         let ((run, context), calls) = (run(Store::new()), Calls::default());
         (both(&context, |_| drop(run), on_end(&calls)).1, calls.count())
@@ -16,7 +16,7 @@ fn a_callback_is_called_once_at_the_end_or_refused() {
 }
 
 #[test]
-fn a_callback_is_called_once_at_the_end_or_refused_where_another_waits_already() {
+fn second_callback_runs_once_or_is_rejected() {
     let seen = outcomes(|| {
         let (run, context) = run(Store::new());
         let (early, late) = (Calls::default(), Calls::default());
@@ -27,7 +27,7 @@ fn a_callback_is_called_once_at_the_end_or_refused_where_another_waits_already()
 }
 
 #[test]
-fn of_callbacks_of_two_threads_each_is_called_once_or_refused() {
+fn callbacks_of_two_threads_run_once_or_are_rejected() {
     let seen = outcomes(|| {
         let (run, context) = run(Store::new());
         let (one, other) = (Calls::default(), Calls::default());
@@ -43,7 +43,7 @@ fn of_callbacks_of_two_threads_each_is_called_once_or_refused() {
 }
 
 #[test]
-fn after_a_refusal_none_is_accepted() {
+fn no_callback_is_accepted_after_a_rejection() {
     let seen = outcomes(|| {
         let ((run, context), calls) = (run(Store::new()), Calls::default());
         let [first, second] = [on_end(&calls), on_end(&calls)];
@@ -54,21 +54,27 @@ fn after_a_refusal_none_is_accepted() {
 }
 
 #[test]
-fn a_callback_is_called_in_the_context_and_sees_what_was_set_before_it_was_registered() {
+fn callback_sees_values_set_before_its_registration() {
     let seen = outcomes(|| {
         let (run, context) = run(Store::new());
-        let (sender, told) = mpsc::channel();
+        let (sender, received) = mpsc::channel();
         let register = |context: &RequestContext| {
             context.set(2_u8);
-            context.sync_scope(|| RequestContext::on_end(move |end| sender.send((end == End::Cancelled, RequestContext::get::<u8>())).unwrap())).is_ok()
+            context
+                .sync_scope(|| {
+                    RequestContext::on_end(move |end| {
+                        sender.send((end == End::Cancelled, RequestContext::get::<u8>())).unwrap()
+                    })
+                })
+                .is_ok()
         };
-        (both(&context, |_| drop(run), register).1, told.try_recv().ok())
+        (both(&context, |_| drop(run), register).1, received.try_recv().ok())
     });
     assert_eq!(seen, [(true, Some((true, Some(2)))), (false, None)].into());
 }
 
 #[test]
-fn whoever_sees_that_it_is_over_sees_what_was_set_before() {
+fn is_ended_makes_earlier_writes_visible() {
     let seen = outcomes(|| {
         let (run, context) = run(Store::new().with_value(1_u8));
         let end = |context: &RequestContext| {
@@ -81,20 +87,23 @@ fn whoever_sees_that_it_is_over_sees_what_was_set_before() {
 }
 
 #[test]
-fn whoever_is_refused_sees_what_was_set_before_the_end() {
+fn rejection_makes_writes_before_the_end_visible() {
     let seen = outcomes(|| {
         let (run, context) = run(Store::new().with_value(1_u8));
         let end = |context: &RequestContext| {
             context.set(2_u8);
             drop(run);
         };
-        both(&context, end, |context| (context.sync_scope(|| RequestContext::on_end(|_| ())).is_err()).then(|| get(context))).1
+        both(&context, end, |context| {
+            (context.sync_scope(|| RequestContext::on_end(|_| ())).is_err()).then(|| get(context))
+        })
+        .1
     });
     assert_eq!(seen, [None, Some(Some(2))].into());
 }
 
 #[test]
-fn a_refusal_says_that_it_is_over_and_each_thread_has_a_current_context_of_its_own() {
+fn rejection_is_ended_and_current_contexts_are_per_thread() {
     let seen = outcomes(|| {
         let (run, context) = run(Store::new());
         let end = |_: &RequestContext| {
@@ -103,10 +112,10 @@ fn a_refusal_says_that_it_is_over_and_each_thread_has_a_current_context_of_its_o
         };
         let register = |context: &RequestContext| match context.sync_scope(|| RequestContext::on_end(|_| ())) {
             Ok(()) => "accepted",
-            Err(CallbackError::Ended) => "over",
-            Err(_) => "refused for a wrong reason",
+            Err(CallbackError::Ended) => "ended",
+            Err(_) => "rejected for another reason",
         };
         both(&context, end, register)
     });
-    assert_eq!(seen, [(false, "accepted"), (false, "over")].into());
+    assert_eq!(seen, [(false, "accepted"), (false, "ended")].into());
 }

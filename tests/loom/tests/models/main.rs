@@ -1,17 +1,19 @@
-//! What threads share, in the orders that loom tells apart: `cargo test --release` in `tests/loom`.
+//! Models of the state that threads share, checked with loom: `cargo test --release` in `tests/loom`.
 //!
-//! Each test states all that may come of a race. Loom runs the threads in each order of their steps that it tells
-//! apart, and with each value that it lets a load return there. What came of it has to be just that set: nothing else
-//! came of it, and the race took place. With `-- --nocapture` each tells how many orders that were.
+//! Each test states all possible outcomes of a race. loom runs the threads in each interleaving that it distinguishes,
+//! and with each value that it allows a load to return there. The outcomes that occur have to be exactly the stated
+//! ones: no other outcome is possible, and the race took place. With `-- --nocapture`, each test prints its number of
+//! interleavings.
 //!
-//! Modelled are the late values and the filter in front of them, the callbacks, the stages of a request, the turns of
-//! initialisers, and the current context of each thread. Not modelled is what others promise: `std`'s `Arc` and
-//! `OnceLock` (of which the latter is imitated), and tokio's `Notify`, each of whose calls is one step here. Neither
-//! are initialisers that await each other: all threads of a model share their list. To seed a store, to drop it and to
-//! forget its callbacks takes `&mut`, with which the compiler says that nobody else is there.
+//! The models cover the values set after sharing and the filter in front of them, the callbacks, the state of a
+//! request, the initialisation of values, and the current context of each thread. They do not cover what others
+//! guarantee: `std`'s `Arc` and `OnceLock` (the latter is imitated), and tokio's `Notify`, each of whose calls is one
+//! step here. They do not cover initialisers that await each other either, because all threads of a model share one
+//! list of them. Inserting initial values, dropping a store and dropping its callbacks take `&mut`, so the compiler
+//! rules out other threads.
 //!
-//! Of what C11 allows, loom leaves out load buffering, where a load returns what is stored only after a later step of
-//! its own thread, and loads of what is older than the last seven stores of an atomic.
+//! Of what C11 allows, loom leaves out load buffering, where a load returns a value that is stored only after a later
+//! step of its own thread, and loads of values older than the last seven stores of an atomic.
 
 #![forbid(unsafe_code)]
 

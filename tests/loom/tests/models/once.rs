@@ -1,4 +1,4 @@
-//! Values that are made once, for several who wait.
+//! Concurrent initialisation of a value by `get_or_init`.
 
 use std::{future::pending, pin::pin, task::Poll};
 
@@ -8,52 +8,52 @@ use tower_request_context::{RequestContext, Store};
 use crate::support::{Calls, both, get, outcomes, poll, set};
 
 #[test]
-fn of_two_who_need_a_value_one_makes_it_and_both_get_it() {
+fn concurrent_callers_initialise_once_and_share_the_value() {
     let seen = outcomes(|| {
-        let (context, made) = (RequestContext::new(Store::new()), Calls::default());
-        (both(&context, make(1, &made), make(2, &made)), made.count())
+        let (context, inits) = (RequestContext::new(Store::new()), Calls::default());
+        (both(&context, init(1, &inits), init(2, &inits)), inits.count())
     });
     assert_eq!(seen, [((1, 1), 1), ((2, 2), 1)].into());
 }
 
 #[test]
-fn a_set_meanwhile_wins() {
+fn value_set_meanwhile_wins() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new());
-        (both(&context, set(2), make(1, &Calls::default())).1, get(&context))
+        (both(&context, set(2), init(1, &Calls::default())).1, get(&context))
     });
     assert_eq!(seen, [(1, Some(2)), (2, Some(2))].into());
 }
 
 #[test]
-fn whoever_waits_for_one_that_fails_makes_the_value() {
+fn waiter_initialises_after_a_failure() {
     let seen = outcomes(|| {
-        let (context, made) = (RequestContext::new(Store::new()), Calls::default());
+        let (context, inits) = (RequestContext::new(Store::new()), Calls::default());
         let fail = |context: &RequestContext| block_on(context.get_or_try_init::<u8, _>(async || Err(())));
-        (both(&context, fail, make(2, &made)), made.count())
+        (both(&context, fail, init(2, &inits)), inits.count())
     });
     assert_eq!(seen, [((Err(()), 2), 1), ((Ok(2), 2), 1)].into());
 }
 
 #[test]
-fn whoever_waits_for_one_that_is_cancelled_makes_the_value() {
+fn waiter_initialises_after_a_cancellation() {
     let seen = outcomes(|| {
-        let (context, made) = (RequestContext::new(Store::new()), Calls::default());
+        let (context, inits) = (RequestContext::new(Store::new()), Calls::default());
         let cancel = |context: &RequestContext| match poll(pin!(context.get_or_init::<u8>(pending))) {
             Poll::Ready(value) => Some(value),
             Poll::Pending => None,
         };
-        (both(&context, cancel, make(2, &made)), made.count())
+        (both(&context, cancel, init(2, &inits)), inits.count())
     });
     assert_eq!(seen, [((None, 2), 1), ((Some(2), 2), 1)].into());
 }
 
-/// Returns the value of the context, which is this one if there is none, and counts that it was made.
-fn make(value: u8, made: &Calls) -> impl FnOnce(&RequestContext) -> u8 + use<> {
-    let made = made.clone();
+/// Returns the value of the context. If there is none, initialises it with `value`, and counts the initialisation.
+fn init(value: u8, inits: &Calls) -> impl FnOnce(&RequestContext) -> u8 + use<> {
+    let inits = inits.clone();
     move |context| {
         block_on(context.get_or_init(async || {
-            made.add();
+            inits.add();
             value
         }))
     }

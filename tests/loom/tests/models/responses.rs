@@ -1,14 +1,14 @@
-//! Those who wait for the response of a request, or for its end while the response is sent.
+//! Registration of callbacks while the response of a request is sent, or while the request ends without one.
 
 use std::{convert::Infallible, pin::Pin, sync::Arc};
 
 use http::{HeaderValue, header::WARNING};
 use tower_request_context::{CallbackError, RequestContext};
 
-use crate::support::{Answer, Calls, both, done, get, on_end, outcomes, request};
+use crate::support::{Calls, TestResponse, both, done, get, on_end, outcomes, request};
 
 #[test]
-fn a_callback_is_shown_the_head_once_or_refused() {
+fn on_response_runs_once_or_is_rejected() {
     let seen = outcomes(|| {
         let ((request, context), calls) = (request(), Calls::default());
         let (headers, accepted) = both(&context, |_| headers(request), on_response(&calls));
@@ -18,7 +18,7 @@ fn a_callback_is_shown_the_head_once_or_refused() {
 }
 
 #[test]
-fn whoever_waits_for_the_end_is_not_forgotten_when_the_response_is_sent() {
+fn on_end_is_kept_when_the_response_is_sent() {
     let seen = outcomes(|| {
         let ((request, context), calls) = (request(), Calls::default());
         (both(&context, |_| headers(request), on_end(&calls)).1, calls.count())
@@ -27,7 +27,7 @@ fn whoever_waits_for_the_end_is_not_forgotten_when_the_response_is_sent() {
 }
 
 #[test]
-fn whoever_waits_for_the_end_is_not_forgotten_when_another_waits_already() {
+fn second_on_end_is_kept_when_the_response_is_sent() {
     let seen = outcomes(|| {
         let (request, context) = request();
         let (early, late) = (Calls::default(), Calls::default());
@@ -38,45 +38,49 @@ fn whoever_waits_for_the_end_is_not_forgotten_when_another_waits_already() {
 }
 
 #[test]
-fn whoever_waits_for_the_end_is_not_forgotten_while_others_are_shown_the_head() {
+fn on_end_is_kept_while_on_response_callbacks_run() {
     let seen = outcomes(|| {
         let (request, context) = request();
-        let (shown, early, late) = (Calls::default(), Calls::default(), Calls::default());
-        assert!(on_response(&shown)(&context) && on_end(&early)(&context));
+        let (responded, early, late) = (Calls::default(), Calls::default(), Calls::default());
+        assert!(on_response(&responded)(&context) && on_end(&early)(&context));
         let accepted = both(&context, |_| headers(request), on_end(&late)).1;
-        (accepted, late.count(), (shown.count(), early.count()))
+        (accepted, late.count(), (responded.count(), early.count()))
     });
     assert_eq!(seen, [(true, 1, (1, 1)), (false, 0, (1, 1))].into());
 }
 
 #[test]
-fn the_response_and_the_end_are_waited_for_by_two_threads_at_once() {
+fn on_response_and_on_end_race_on_two_threads() {
     let seen = outcomes(|| {
         let (request, context) = request();
-        let (shown, told) = (Calls::default(), Calls::default());
+        let (responded, ended) = (Calls::default(), Calls::default());
         let register = {
-            let (on_response, on_end) = (on_response(&shown), on_end(&told));
+            let (on_response, on_end) = (on_response(&responded), on_end(&ended));
             |context: &RequestContext| both(context, on_response, on_end)
         };
         let (accepted, _) = both(&context, register, |_| headers(request));
-        (accepted, shown.count(), told.count())
+        (accepted, responded.count(), ended.count())
     });
     let all = [((true, true), 1, 1), ((true, false), 1, 0), ((false, true), 0, 1), ((false, false), 0, 0)];
     assert_eq!(seen, all.into());
 }
 
 #[test]
-fn whoever_waits_for_a_response_that_does_not_come_is_refused_or_dropped_by_the_end() {
+fn on_response_without_a_response_is_rejected_or_dropped() {
     let seen = outcomes(|| {
         let ((request, context), calls) = (request(), Calls::default());
         let held = Arc::new(());
         let register = {
             let (calls, held) = (calls.clone(), Arc::clone(&held));
             move |context: &RequestContext| {
-                context.sync_scope(|| RequestContext::on_response(move |_| {
-                    calls.add();
-                    drop(held);
-                })).is_ok()
+                context
+                    .sync_scope(|| {
+                        RequestContext::on_response(move |_| {
+                            calls.add();
+                            drop(held);
+                        })
+                    })
+                    .is_ok()
             }
         };
         (both(&context, |_| drop(request), register).1, calls.count(), Arc::strong_count(&held))
@@ -85,7 +89,7 @@ fn whoever_waits_for_a_response_that_does_not_come_is_refused_or_dropped_by_the_
 }
 
 #[test]
-fn whoever_is_refused_sees_what_was_set_before_the_response() {
+fn rejection_makes_writes_before_the_response_visible() {
     let seen = outcomes(|| {
         let (request, context) = request();
         let respond = |context: &RequestContext| {
@@ -96,26 +100,30 @@ fn whoever_is_refused_sees_what_was_set_before_the_response() {
             let registered = context.sync_scope(|| RequestContext::on_response(|_| ()));
             registered.err().map(|error| (error == CallbackError::HeadersSent, get(context)))
         };
-        // While the answer is there, the request is not over.
-        let (_answer, refused) = both(&context, respond, register);
-        refused
+        // The request has not ended while its response is alive.
+        let (_response, rejected) = both(&context, respond, register);
+        rejected
     });
     assert_eq!(seen, [None, Some((true, Some(2)))].into());
 }
 
-/// Registers a callback that counts itself, and adds a header.
+/// Registers an `on_response` callback that counts its calls and adds a header.
 fn on_response(calls: &Calls) -> impl FnOnce(&RequestContext) -> bool + use<> {
     let calls = calls.clone();
     move |context| {
-        context.sync_scope(|| RequestContext::on_response(move |head| {
-            calls.add();
-            head.headers.append(WARNING, HeaderValue::from_static("seen"));
-        })).is_ok()
+        context
+            .sync_scope(|| {
+                RequestContext::on_response(move |head| {
+                    calls.add();
+                    head.headers.append(WARNING, HeaderValue::from_static("seen"));
+                })
+            })
+            .is_ok()
     }
 }
 
-/// Sends the response, whose body is dropped, and says how many headers were added to it.
-fn headers(request: Pin<Box<impl Future<Output = Result<Answer, Infallible>>>>) -> usize {
-    let answer = done(request).unwrap();
-    answer.headers().get_all(WARNING).iter().count()
+/// Sends the response, drops its body, and returns the number of headers that were added to it.
+fn headers(request: Pin<Box<impl Future<Output = Result<TestResponse, Infallible>>>>) -> usize {
+    let response = done(request).unwrap();
+    response.headers().get_all(WARNING).iter().count()
 }

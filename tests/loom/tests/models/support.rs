@@ -1,4 +1,4 @@
-//! Runs models and gathers what came of them; makes what they race for.
+//! Runs models, collects their outcomes, and creates the contexts that they share.
 
 use std::{
     cell::Cell,
@@ -21,23 +21,24 @@ use tower_request_context::{RequestContext, RequestContextLayer, ResponseBody, S
 use tower_service::Service;
 
 thread_local! {
-    /// Whether the two of a race change places. All threads of a model run on that of its test.
-    static TURNED: Cell<bool> = const { Cell::new(false) };
+    /// Whether the two functions of a race swap their threads. All threads of a model run on the OS thread of its test.
+    static SWAPPED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// All that may come of a model.
+/// Returns all outcomes of a model.
 ///
-/// It is run twice: of the loads of one place loom remembers the last, and leaves out some orders in which a thread
-/// that loads and then stores comes after one that only loads. Where the first of a race comes second, it has them.
+/// The model runs twice. loom remembers only the last load of each location, and so leaves out some interleavings in
+/// which a thread that loads and then stores comes after one that only loads. With swapped threads, loom runs these as
+/// well.
 pub fn outcomes<T>(model: impl Fn() -> T + Send + Sync + 'static) -> BTreeSet<T>
 where
     T: Ord + Send + 'static,
 {
     let model = Arc::new(model);
     let seen = Arc::new(Mutex::new((0, BTreeSet::new())));
-    for is_turned in [false, true] {
+    for is_swapped in [false, true] {
         let (model, seen) = (Arc::clone(&model), Arc::clone(&seen));
-        TURNED.set(is_turned);
+        SWAPPED.set(is_swapped);
         loom::model(move || {
             let outcome = model();
             let mut seen = seen.lock().unwrap();
@@ -45,19 +46,19 @@ where
             seen.1.insert(outcome);
         });
     }
-    let (orders, outcomes) = Arc::into_inner(seen).unwrap().into_inner().unwrap();
-    println!("{orders:>6} orders of {}", thread::current().name().unwrap_or("a model"));
+    let (interleavings, outcomes) = Arc::into_inner(seen).unwrap().into_inner().unwrap();
+    println!("{interleavings:>6} interleavings of {}", thread::current().name().unwrap_or("a model"));
     outcomes
 }
 
-/// Calls two functions at once, each in a thread.
+/// Calls two functions concurrently, each on its own thread.
 pub fn both<A: 'static, B: 'static>(
     context: &RequestContext,
     first: impl FnOnce(&RequestContext) -> A + 'static,
     second: impl FnOnce(&RequestContext) -> B + 'static,
 ) -> (A, B) {
     let there = context.clone();
-    if TURNED.get() {
+    if SWAPPED.get() {
         let second = loom::thread::spawn(move || second(&there));
         (first(context), second.join().unwrap())
     } else {
@@ -67,10 +68,10 @@ pub fn both<A: 'static, B: 'static>(
     }
 }
 
-/// A context that holds a one, as a seed or a late value.
-pub fn one(is_late: bool) -> RequestContext {
+/// Creates a context that holds 1, as an initial value or as one that was set later.
+pub fn one(is_set_later: bool) -> RequestContext {
     let mut store = Store::new();
-    if is_late {
+    if is_set_later {
         store.set(1_u8);
     } else {
         store.insert(1_u8);
@@ -90,7 +91,7 @@ pub fn remove(context: &RequestContext) -> bool {
     context.remove::<u8>()
 }
 
-/// How often something was done. It is no part of the model, and so no step of its own.
+/// Counts calls. The counter is not part of the model, so it adds no step.
 #[derive(Clone, Default)]
 pub struct Calls(Arc<AtomicUsize>);
 
@@ -104,39 +105,39 @@ impl Calls {
     }
 }
 
-/// Registers a callback that counts itself.
+/// Registers an `on_end` callback that counts its calls.
 pub fn on_end(calls: &Calls) -> impl FnOnce(&RequestContext) -> bool + use<> {
     let calls = calls.clone();
     move |context| context.sync_scope(|| RequestContext::on_end(move |_| calls.add())).is_ok()
 }
 
-/// A [`Run`](tower_request_context::Run) that is under way, and its context.
+/// Returns a [`Run`](tower_request_context::Run) that was polled once, and its context.
 pub fn run(store: Store) -> (Pin<Box<impl Future<Output = ()>>>, RequestContext) {
     let (work, context) = work(());
-    under_way(store.run(work), &context)
+    polled_once(store.run(work), &context)
 }
 
-/// A request whose service is at work, and its context.
-pub fn request() -> (Pin<Box<impl Future<Output = Result<Answer, Infallible>>>>, RequestContext) {
-    let (work, context) = work(Ok(Response::new(String::from("the answer"))));
-    let mut service = RequestContextLayer::default().layer(Working(Some(work)));
-    under_way(service.call(Request::new(())), &context)
+/// Returns the future of a request that was polled once, and its context.
+pub fn request() -> (Pin<Box<impl Future<Output = Result<TestResponse, Infallible>>>>, RequestContext) {
+    let (work, context) = work(Ok(Response::new(String::from("the response"))));
+    let mut service = RequestContextLayer::default().layer(OneRequest(Some(work)));
+    polled_once(service.call(Request::new(())), &context)
 }
 
-/// Polls what is under way once more, with which it is done.
+/// Polls a future for the second time, which completes it.
 pub fn done<F: Future>(mut future: Pin<Box<F>>) -> F::Output {
     match poll(future.as_mut()) {
         Poll::Ready(output) => output,
-        Poll::Pending => panic!("it should be done when it is polled again"),
+        Poll::Pending => panic!("the second poll did not complete the future"),
     }
 }
 
-pub type Answer = Response<ResponseBody<String>>;
+pub type TestResponse = Response<ResponseBody<String>>;
 
-/// A service of one request.
-struct Working<F>(Option<F>);
+/// A service for a single request.
+struct OneRequest<F>(Option<F>);
 
-impl<F: Future<Output = Result<Response<String>, Infallible>>> Service<Request<()>> for Working<F> {
+impl<F: Future<Output = Result<Response<String>, Infallible>>> Service<Request<()>> for OneRequest<F> {
     type Response = Response<String>;
     type Error = Infallible;
     type Future = F;
@@ -150,7 +151,8 @@ impl<F: Future<Output = Result<Response<String>, Infallible>>> Service<Request<(
     }
 }
 
-/// A future that tells the context it is polled in, and is ready when it is polled again.
+/// Returns a future that sends the context in which it is polled. Once the receiver is dropped, the next poll completes
+/// it.
 fn work<T>(output: T) -> (impl Future<Output = T>, Receiver<RequestContext>) {
     let (sender, receiver) = mpsc::channel();
     let mut output = Some(output);
@@ -161,7 +163,7 @@ fn work<T>(output: T) -> (impl Future<Output = T>, Receiver<RequestContext>) {
     (work, receiver)
 }
 
-fn under_way<F: Future>(future: F, context: &Receiver<RequestContext>) -> (Pin<Box<F>>, RequestContext) {
+fn polled_once<F: Future>(future: F, context: &Receiver<RequestContext>) -> (Pin<Box<F>>, RequestContext) {
     let mut future = Box::pin(future);
     assert!(poll(future.as_mut()).is_pending());
     (future, context.recv().unwrap())

@@ -1,14 +1,14 @@
-//! Values that are changed, or set unless they are there, by several at once.
+//! Concurrent updates and conditional writes.
 
 use tower_request_context::{RequestContext, Store};
 
 use crate::support::{both, get, one, outcomes, remove, set};
 
 #[test]
-fn of_two_updates_at_once_neither_is_lost() {
-    for is_late in [false, true] {
+fn two_concurrent_updates_both_apply() {
+    for is_set_later in [false, true] {
         let seen = outcomes(move || {
-            let context = one(is_late);
+            let context = one(is_set_later);
             (both(&context, increment, increment), get(&context))
         });
         assert_eq!(seen, [((Some(2), Some(3)), Some(3)), ((Some(3), Some(2)), Some(3))].into());
@@ -16,7 +16,7 @@ fn of_two_updates_at_once_neither_is_lost() {
 }
 
 #[test]
-fn of_three_updates_at_once_none_is_lost() {
+fn three_concurrent_updates_all_apply() {
     let seen = outcomes(|| {
         let context = one(true);
         let (first, (second, third)) = both(&context, increment, |context| both(context, increment, increment));
@@ -27,7 +27,7 @@ fn of_three_updates_at_once_none_is_lost() {
 }
 
 #[test]
-fn updates_in_a_child_start_from_what_the_parent_holds_and_leave_it_there() {
+fn child_updates_start_from_the_parents_value() {
     let seen = outcomes(|| {
         let parent = one(false);
         let child = parent.child(Store::new());
@@ -37,10 +37,10 @@ fn updates_in_a_child_start_from_what_the_parent_holds_and_leave_it_there() {
 }
 
 #[test]
-fn an_update_changes_what_is_set_at_the_same_time_or_is_overwritten() {
-    for is_late in [false, true] {
+fn update_applies_to_a_concurrent_set_or_is_overwritten() {
+    for is_set_later in [false, true] {
         let seen = outcomes(move || {
-            let context = one(is_late);
+            let context = one(is_set_later);
             (both(&context, set(10), increment).1, get(&context))
         });
         assert_eq!(seen, [(Some(2), Some(10)), (Some(11), Some(11))].into());
@@ -48,10 +48,10 @@ fn an_update_changes_what_is_set_at_the_same_time_or_is_overwritten() {
 }
 
 #[test]
-fn an_update_brings_nothing_back_that_is_removed() {
-    for is_late in [false, true] {
+fn update_does_not_restore_a_removed_value() {
+    for is_set_later in [false, true] {
         let seen = outcomes(move || {
-            let context = one(is_late);
+            let context = one(is_set_later);
             (both(&context, remove, increment), get(&context))
         });
         assert_eq!(seen, [((true, Some(2)), None), ((true, None), None)].into());
@@ -59,7 +59,7 @@ fn an_update_brings_nothing_back_that_is_removed() {
 }
 
 #[test]
-fn an_update_does_not_take_a_new_value_for_the_one_that_it_saw() {
+fn update_detects_a_replaced_value() {
     let seen = outcomes(|| {
         let context = one(true);
         let replace = |context: &RequestContext| {
@@ -72,7 +72,7 @@ fn an_update_does_not_take_a_new_value_for_the_one_that_it_saw() {
 }
 
 #[test]
-fn of_two_who_set_what_is_absent_one_does() {
+fn one_of_two_concurrent_set_if_absent_wins() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new());
         (both(&context, set_if_absent(1), set_if_absent(2)), get(&context))
@@ -81,20 +81,20 @@ fn of_two_who_set_what_is_absent_one_does() {
 }
 
 #[test]
-fn two_who_make_what_is_absent_are_told_the_same_winner() {
+fn concurrent_get_or_insert_with_return_the_same_value() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new());
-        let make = |value: u8| move |context: &RequestContext| context.get_or_insert_with(|| value);
-        (both(&context, make(1), make(2)), get(&context))
+        let get_or_insert = |value: u8| move |context: &RequestContext| context.get_or_insert_with(|| value);
+        (both(&context, get_or_insert(1), get_or_insert(2)), get(&context))
     });
     assert_eq!(seen, [((1, 1), Some(1)), ((2, 2), Some(2))].into());
 }
 
 #[test]
-fn a_set_if_absent_finds_a_value_or_that_it_is_removed() {
-    for is_late in [false, true] {
+fn set_if_absent_during_a_remove_finds_the_value_or_sets_it() {
+    for is_set_later in [false, true] {
         let seen = outcomes(move || {
-            let context = one(is_late);
+            let context = one(is_set_later);
             (both(&context, remove, set_if_absent(2)), get(&context))
         });
         assert_eq!(seen, [((true, false), None), ((true, true), Some(2))].into());

@@ -1,4 +1,4 @@
-//! Late values: those who set, read and remove them at once.
+//! Concurrent reads, writes and removals of values that are set after sharing.
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -11,7 +11,7 @@ use tower_request_context::{RequestContext, Store};
 use crate::support::{both, get, one, outcomes, remove, set};
 
 #[test]
-fn a_get_that_races_a_set_returns_the_seed_or_what_is_set() {
+fn get_during_a_set_returns_the_old_or_new_value() {
     let seen = outcomes(|| {
         let context = one(false);
         both(&context, set(2), get).1
@@ -20,7 +20,7 @@ fn a_get_that_races_a_set_returns_the_seed_or_what_is_set() {
 }
 
 #[test]
-fn a_get_that_races_the_first_set_returns_nothing_or_what_is_set() {
+fn get_during_the_first_set_returns_none_or_the_value() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new());
         both(&context, set(2), get).1
@@ -29,34 +29,34 @@ fn a_get_that_races_the_first_set_returns_nothing_or_what_is_set() {
 }
 
 #[test]
-fn whoever_learned_of_a_set_from_its_writer_sees_it() {
+fn set_is_visible_after_synchronising_with_its_writer() {
     let seen = outcomes(|| {
-        let (context, (tell, learn)) = (one(false), flag());
+        let (context, (publish, is_published)) = (one(false), flag());
         let write = |context: &RequestContext| {
             context.set(2_u8);
-            tell();
+            publish();
         };
-        both(&context, write, |context| learn().then(|| get(context))).1
+        both(&context, write, |context| is_published().then(|| get(context))).1
     });
     assert_eq!(seen, [None, Some(Some(2))].into());
 }
 
 #[test]
-fn whoever_learned_of_a_set_sees_it_when_another_writer_was_the_first() {
+fn set_is_visible_even_if_another_writer_was_first() {
     let seen = outcomes(|| {
-        let (context, (tell, learn)) = (RequestContext::new(Store::new()), flag());
+        let (context, (publish, is_published)) = (RequestContext::new(Store::new()), flag());
         let write = |context: &RequestContext| {
             context.set(2_u8);
-            tell();
+            publish();
         };
-        let read = |context: &RequestContext| learn().then(|| get(context));
+        let read = |context: &RequestContext| is_published().then(|| get(context));
         both(&context, set(1), |context| both(context, write, read).1).1
     });
     assert_eq!(seen, [None, Some(Some(1)), Some(Some(2))].into());
 }
 
 #[test]
-fn two_gets_in_a_row_never_go_back() {
+fn consecutive_gets_do_not_go_back() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new().with_value(0_u8));
         let write = |context: &RequestContext| [1_u8, 2].map(|value| context.set(value));
@@ -66,13 +66,13 @@ fn two_gets_in_a_row_never_go_back() {
 }
 
 #[test]
-fn whoever_sees_a_value_sees_those_that_its_writer_set_before() {
-    whoever_sees_this_sees_those_set_before::<u16>();
-    whoever_sees_this_sees_those_set_before::<u32>();
+fn visible_value_makes_earlier_values_visible() {
+    assert_earlier_values_are_visible::<u16>();
+    assert_earlier_values_are_visible::<u32>();
 }
 
 #[test]
-fn a_set_does_not_disturb_the_readers_of_other_types() {
+fn set_does_not_affect_readers_of_other_types() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new().with_value(7_u16).with_value(7_u32));
         both(&context, set(2), |context| (context.get::<u16>(), context.get::<u32>(), get(context))).1
@@ -81,13 +81,13 @@ fn a_set_does_not_disturb_the_readers_of_other_types() {
 }
 
 #[test]
-fn of_sets_of_two_types_at_once_neither_is_lost() {
-    neither_is_lost::<u16>();
-    neither_is_lost::<u32>();
+fn concurrent_sets_of_two_types_are_both_kept() {
+    assert_both_are_kept::<u16>();
+    assert_both_are_kept::<u32>();
 }
 
 #[test]
-fn a_value_stays_what_it_is_while_it_is_read() {
+fn value_does_not_change_while_it_is_read() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new());
         context.set(String::from("one"));
@@ -106,7 +106,7 @@ fn a_value_stays_what_it_is_while_it_is_read() {
 }
 
 #[test]
-fn a_child_reads_what_its_parent_holds_at_the_time() {
+fn child_reads_the_parents_current_value() {
     let seen = outcomes(|| {
         let context = one(false);
         let child = context.child(Store::new());
@@ -116,18 +116,18 @@ fn a_child_reads_what_its_parent_holds_at_the_time() {
 }
 
 #[test]
-fn a_get_that_races_a_remove_returns_the_value_or_nothing() {
-    for is_late in [false, true] {
-        let seen = outcomes(move || both(&one(is_late), remove, get));
+fn get_during_a_remove_returns_the_value_or_none() {
+    for is_set_later in [false, true] {
+        let seen = outcomes(move || both(&one(is_set_later), remove, get));
         assert_eq!(seen, [(true, Some(1)), (true, None)].into());
     }
 }
 
 #[test]
-fn of_two_removes_at_once_one_says_that_there_was_a_value() {
-    for is_late in [false, true] {
+fn one_of_two_concurrent_removes_returns_true() {
+    for is_set_later in [false, true] {
         let seen = outcomes(move || {
-            let context = one(is_late);
+            let context = one(is_set_later);
             (both(&context, remove, remove), get(&context))
         });
         assert_eq!(seen, [((true, false), None), ((false, true), None)].into());
@@ -135,22 +135,22 @@ fn of_two_removes_at_once_one_says_that_there_was_a_value() {
 }
 
 #[test]
-fn of_a_set_and_a_remove_at_once_the_last_one_counts() {
-    for is_late in [false, true] {
+fn last_of_a_concurrent_set_and_remove_wins() {
+    for is_set_later in [false, true] {
         let seen = outcomes(move || {
-            let context = one(is_late);
+            let context = one(is_set_later);
             (both(&context, set(2), remove).1, get(&context))
         });
         assert_eq!(seen, [(true, None), (true, Some(2))].into());
     }
 }
 
-/// A type beside `u8`. It may share that one's bit of the 64 in the filter, but hardly two of them do.
+/// A type other than `u8`. It may share one of the filter's 64 bits with `u8`, so tests use two such types.
 trait Other: From<u8> + Clone + Debug + Ord + Send + Sync + 'static {}
 
 impl<T: From<u8> + Clone + Debug + Ord + Send + Sync + 'static> Other for T {}
 
-fn whoever_sees_this_sees_those_set_before<T: Other>() {
+fn assert_earlier_values_are_visible<T: Other>() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new());
         let write = |context: &RequestContext| {
@@ -162,7 +162,7 @@ fn whoever_sees_this_sees_those_set_before<T: Other>() {
     assert_eq!(seen, [(None, None), (None, Some(1)), (Some(T::from(2)), Some(1))].into());
 }
 
-fn neither_is_lost<T: Other>() {
+fn assert_both_are_kept<T: Other>() {
     let seen = outcomes(|| {
         let context = RequestContext::new(Store::new());
         let set_one = |context: &RequestContext| {
@@ -176,13 +176,16 @@ fn neither_is_lost<T: Other>() {
         (both(&context, set_one, set_other), get(&context), context.get::<T>())
     });
     let (one, other) = (Some(1), Some(T::from(2)));
-    let outcome = |early: Option<T>| (((one, early), other.clone()), one, other.clone());
+    let outcome = |seen_first: Option<T>| (((one, seen_first), other.clone()), one, other.clone());
     assert_eq!(seen, [outcome(None), outcome(other.clone())].into());
 }
 
-/// How one thread tells another, and how that one learns of it.
+/// Returns functions that set a flag and read it.
+///
+/// The store is `Release` and the load is `Acquire`. So if the load returns true, everything that the writer did before
+/// it set the flag happens before everything that the reader does after it read the flag.
 fn flag() -> (impl FnOnce(), impl FnOnce() -> bool) {
-    let told = Arc::new(AtomicBool::new(false));
-    let learned = Arc::clone(&told);
-    (move || told.store(true, Ordering::Release), move || learned.load(Ordering::Acquire))
+    let flag = Arc::new(AtomicBool::new(false));
+    let reader = Arc::clone(&flag);
+    (move || flag.store(true, Ordering::Release), move || reader.load(Ordering::Acquire))
 }
