@@ -16,21 +16,21 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_request_context::{Nesting, RequestContext, RequestContextLayer};
 
 use crate::{
-    counters::LEDGER,
+    counters::COUNTERS,
     number::{Number, layer},
 };
 
-/// Seeded by an inner layer.
+/// Inserted by an inner layer.
 #[derive(Clone, Copy)]
 struct Inner(Number);
 
-/// Written by a handler.
+/// Set by a handler.
 #[derive(Clone, Copy)]
-struct Late(Number);
+struct SetLater(Number);
 
-/// Made for the first who asks.
+/// Created by the first caller of `get_or_init`.
 #[derive(Clone, Copy)]
-struct Made(Option<Number>);
+struct Initialised(Option<Number>);
 
 pub(crate) fn app() -> Router {
     let inner = RequestContextLayer::new(|store, head| {
@@ -50,62 +50,63 @@ pub(crate) fn app() -> Router {
 }
 
 async fn work(number: Number) -> String {
-    let _dropped = number.look_in_drop("the drop of a handler");
-    number.look("a handler");
-    RequestContext::set(Late(number)).expect("a context is current");
+    let _dropped = number.check_on_drop("the drop of a handler");
+    number.check("a handler");
+    RequestContext::set(SetLater(number)).expect("a context is current");
     let task = || {
         RequestContext::spawn(async move {
             yield_now().await;
-            number.look("a task");
-            let made = async || {
+            number.check("a task");
+            let init = async || {
                 yield_now().await;
-                Made(RequestContext::get())
+                Initialised(RequestContext::get())
             };
-            let Made(found) = RequestContext::get_or_init(made).await;
-            LEDGER.read("a made value", Some(number), found);
+            let Initialised(found) = RequestContext::get_or_init(init).await;
+            COUNTERS.record_read("an initialised value", Some(number), found);
         })
     };
     let (one, two) = (task(), task());
-    let blocking = RequestContext::spawn_blocking(move || number.look("a blocking thread"));
+    let blocking = RequestContext::spawn_blocking(move || number.check("a blocking thread"));
     for task in [one, two, blocking] {
         task.await.expect("no task panics");
-        number.look("a handler after it has waited");
+        number.check("a handler after an await");
     }
-    LEDGER.read("a late value", Some(number), RequestContext::get().map(|Late(number)| number));
+    COUNTERS.record_read("a value set later", Some(number), RequestContext::get().map(|SetLater(number)| number));
     number.text()
 }
 
-/// A layer inside a layer, and a request inside a request.
+/// Serves work in a nested layer, and sends a nested request.
 async fn nested(number: Number) -> String {
     yield_now().await;
-    LEDGER.read("an inner layer", Some(number), RequestContext::get().map(|Inner(number)| number));
-    let anonymous = Router::new().fallback(async || LEDGER.read("an anonymous request", None, RequestContext::get()));
-    let response = anonymous.layer(layer()).oneshot(Request::new(Body::empty())).await.expect("a router does not fail");
+    COUNTERS.record_read("an inner layer", Some(number), RequestContext::get().map(|Inner(number)| number));
+    let anonymous =
+        Router::new().fallback(async || COUNTERS.record_read("an anonymous request", None, RequestContext::get()));
+    let response = anonymous.layer(layer()).oneshot(Request::new(Body::empty())).await.expect("a router is infallible");
     drop(response);
-    RequestContext::exit(async { LEDGER.read("an exit", None, RequestContext::get()) }).await;
+    RequestContext::exit(async { COUNTERS.record_read("an exit", None, RequestContext::get()) }).await;
     work(number).await
 }
 
-/// A body of so many frames, each of which repeats the number.
+/// Returns a body with this number of frames, each of which repeats the request's number.
 fn frames(number: Number, count: u64) -> Body {
-    let dropped = number.look_in_drop("the drop of a body");
+    let dropped = number.check_on_drop("the drop of a body");
     Body::from_stream(stream::unfold((0, dropped), move |(frame, dropped)| async move {
         yield_now().await;
-        number.look("a frame");
+        number.check("a frame");
         let text = number.text().repeat(1 + frame as usize % 7 * 3);
         (frame < count).then(|| (Ok::<_, Infallible>(text), (frame + 1, dropped)))
     }))
 }
 
 async fn hang(number: Number) {
-    let _dropped = number.look_in_drop("the drop of a handler that was cancelled");
+    let _dropped = number.check_on_drop("the drop of a handler that was cancelled");
     yield_now().await;
-    number.look("a handler that will be cancelled");
+    number.check("a handler that will be cancelled");
     pending().await
 }
 
 async fn panic(number: Number) {
-    let _dropped = number.look_in_drop("the drop of a handler that panics");
+    let _dropped = number.check_on_drop("the drop of a handler that panics");
     if number.0.is_multiple_of(2) {
         yield_now().await;
     }
@@ -113,7 +114,7 @@ async fn panic(number: Number) {
 }
 
 async fn panic_in_body(number: Number) -> Body {
-    let dropped = number.look_in_drop("the drop of a body that panics");
+    let dropped = number.check_on_drop("the drop of a body that panics");
     Body::from_stream(stream::unfold((0, dropped), move |(frame, dropped)| async move {
         yield_now().await;
         if frame == 3 {
@@ -123,9 +124,9 @@ async fn panic_in_body(number: Number) -> Body {
     }))
 }
 
-/// A panic without a line on stderr.
+/// Panics without a message on stderr.
 fn unwind() {
-    resume_unwind(Box::new("as it should"));
+    resume_unwind(Box::new("expected panic"));
 }
 
 impl<S: Sync> FromRequestParts<S> for Number {

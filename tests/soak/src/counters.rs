@@ -1,4 +1,4 @@
-//! What happened, in numbers.
+//! Counts requests, ends, reads and stores.
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +14,11 @@ use tower_request_context::End;
 
 use crate::number::Number;
 
-pub(crate) static LEDGER: LazyLock<Ledger> = LazyLock::new(Ledger::default);
+pub(crate) static COUNTERS: LazyLock<Counters> = LazyLock::new(Counters::default);
 
 #[derive(Default)]
-pub(crate) struct Ledger {
-    /// Those that have begun and not ended, with the end that they should have.
+pub(crate) struct Counters {
+    /// Requests that have started and not ended, with their expected ends.
     open: Mutex<BTreeMap<Number, End>>,
     stores: AtomicU64,
     reads: AtomicU64,
@@ -32,9 +32,9 @@ pub(crate) struct Ledger {
     ended_otherwise: AtomicU64,
 }
 
-/// The counts at one time.
+/// The counts at one point in time.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tally {
+pub(crate) struct Counts {
     pub(crate) requests: u64,
     pub(crate) open: u64,
     pub(crate) completed: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Tally {
     pub(crate) mixed_up: u64,
 }
 
-impl Ledger {
+impl Counters {
     pub(crate) fn begin(&self, number: Number, expected: End) {
         self.begun.fetch_add(1, Relaxed);
         self.with_open(|open| open.insert(number, expected));
@@ -62,7 +62,7 @@ impl Ledger {
         match self.with_open(|open| open.remove(&number)) {
             Some(expected) if expected == end => {}
             Some(expected) => {
-                eprintln!("{number:?} ended {end:?} and not {expected:?}");
+                eprintln!("{number:?} ended as {end:?} instead of {expected:?}");
                 self.ended_otherwise.fetch_add(1, Relaxed);
             }
             None => {
@@ -72,15 +72,15 @@ impl Ledger {
         }
     }
 
-    /// Notes who was found in a place, and who should have been.
-    pub(crate) fn read(&self, place: &'static str, expected: Option<Number>, found: Option<Number>) {
+    /// Records the number that was found in a place, and the expected one.
+    pub(crate) fn record_read(&self, place: &'static str, expected: Option<Number>, found: Option<Number>) {
         self.reads.fetch_add(1, Relaxed);
         if found != expected && self.mixed_up.fetch_add(1, Relaxed) < 10 {
-            eprintln!("{found:?} in {place} of {expected:?}");
+            eprintln!("found {found:?} instead of {expected:?} in {place}");
         }
     }
 
-    pub(crate) fn store_made(&self) {
+    pub(crate) fn store_created(&self) {
         self.stores.fetch_add(1, Relaxed);
     }
 
@@ -88,16 +88,16 @@ impl Ledger {
         self.stores.fetch_sub(1, Relaxed);
     }
 
-    /// Waits until all is over, as long as a server may take to see that a client has gone.
+    /// Waits until all requests have ended, for as long as a server may need to detect a disconnect.
     pub(crate) async fn settled(&self) {
         let start = Instant::now();
-        while self.tally().open + self.stores.load(Relaxed) > 0 && start.elapsed() < Duration::from_secs(20) {
+        while self.counts().open + self.stores.load(Relaxed) > 0 && start.elapsed() < Duration::from_secs(20) {
             sleep(Duration::from_millis(10)).await;
         }
     }
 
-    pub(crate) fn tally(&self) -> Tally {
-        Tally {
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
             requests: self.begun.load(Relaxed),
             open: self.with_open(|open| open.len() as u64),
             completed: self.completed.load(Relaxed),
@@ -109,13 +109,13 @@ impl Ledger {
         }
     }
 
-    /// What should not be, once all is settled.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    /// Returns what went wrong. Call it once all requests have ended.
+    pub(crate) fn failures(&self) -> Vec<String> {
         let counts = [
-            (self.tally().mixed_up, "reads found another request, or none"),
-            (self.tally().open, "requests were not told their end"),
-            (self.ended_twice.load(Relaxed), "requests were told their end twice"),
-            (self.ended_otherwise.load(Relaxed), "requests were told another end"),
+            (self.counts().mixed_up, "reads found another request, or none"),
+            (self.counts().open, "requests did not report their end"),
+            (self.ended_twice.load(Relaxed), "requests reported their end twice"),
+            (self.ended_otherwise.load(Relaxed), "requests reported another end"),
             (self.stores.load(Relaxed), "stores are still alive"),
         ];
         counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()

@@ -1,4 +1,4 @@
-//! The tonic server, and what calls it. It stands for what tonic-build would generate.
+//! The tonic server and its client, in place of the code that tonic-build would generate.
 
 use std::{
     convert::Infallible,
@@ -60,10 +60,10 @@ impl Service<http::Request<Body>> for Numbers {
 
 async fn unary(request: Request<String>) -> Result<Response<String>, Status> {
     let number = number(&request)?;
-    let _dropped = number.look_in_drop("the drop of a method");
+    let _dropped = number.check_on_drop("the drop of a method");
     yield_now().await;
-    number.look("a method");
-    let task = RequestContext::spawn(async move { number.look("a task of a method") });
+    number.check("a method");
+    let task = RequestContext::spawn(async move { number.check("a task of a method") });
     task.await.map_err(|error| Status::internal(error.to_string()))?;
     if number.0 % 5 == 0 { Err(Status::not_found("")) } else { Ok(Response::new(number.text())) }
 }
@@ -72,10 +72,10 @@ type Messages = Response<Pin<Box<dyn Stream<Item = Result<String, Status>> + Sen
 
 fn messages(request: &Request<String>, count: Option<u64>) -> Result<Messages, Status> {
     let number = number(request)?;
-    let dropped = number.look_in_drop("the drop of a stream");
+    let dropped = number.check_on_drop("the drop of a stream");
     Ok(Response::new(Box::pin(stream::unfold((0_u64, dropped), move |(sent, dropped)| async move {
         yield_now().await;
-        number.look("a message");
+        number.check("a message");
         (Some(sent) != count).then(|| (Ok(number.text()), (sent + 1, dropped)))
     }))))
 }
@@ -84,7 +84,7 @@ fn number(request: &Request<String>) -> Result<Number, Status> {
     Number::of(request.metadata().as_ref()).ok_or_else(|| Status::invalid_argument("no number"))
 }
 
-/// Calls the method that answers once, or with a status.
+/// Calls the unary method, which replies or returns a status.
 pub(crate) async fn call(channel: Channel, number: Number) -> Result<String, Status> {
     let mut grpc = ready(channel).await?;
     let path = PathAndQuery::from_static(UNARY);

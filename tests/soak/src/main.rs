@@ -1,9 +1,9 @@
-//! Mixed load over loopback, for as long as you like: `cargo run --release -- SECONDS [FOLDER]`.
+//! Mixed load over loopback for a given time: `cargo run --release -- SECONDS [FOLDER]`.
 //!
-//! Clients of axum and tonic work, stream, nest, spawn, panic and go away, and every place that can read the context
-//! counts whether it found the request that it runs for. Every ten seconds the counts and the resident memory become a
-//! line; with a folder, `soak.csv` and the plot `soak.svg` are written there. The program fails if a request was mixed up,
-//! if an end was not told, told twice or another than it was, or if memory grew.
+//! Clients of axum and tonic work, stream, nest, spawn, panic and disconnect. Each place that can read the context
+//! counts whether it found its own request. Every ten seconds, the program prints the counts and the resident memory.
+//! With a folder, it writes `soak.csv` and the plot `soak.svg` there. It fails if a read found another request, if an
+//! end was not reported, reported twice or wrong, or if memory grew.
 
 #![forbid(unsafe_code)]
 
@@ -28,17 +28,17 @@ use fastrand::Rng;
 use tokio::{net::TcpListener, time::interval};
 use tonic::transport::{Server, server::TcpIncoming};
 
-use self::{counters::LEDGER, samples::Samples};
+use self::{counters::COUNTERS, samples::Samples};
 
-/// So many groups of clients are there, each with connections of its own.
+/// Number of groups of clients. Each group has its own connections.
 const GROUPS: u64 = 6;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match soak().await {
-        Ok(complaints) if complaints.is_empty() => ExitCode::SUCCESS,
-        Ok(complaints) => {
-            eprintln!("{}", complaints.join("\n"));
+        Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
+        Ok(failures) => {
+            eprintln!("{}", failures.join("\n"));
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Returns what is wrong.
+/// Returns the failures.
 async fn soak() -> Result<Vec<String>, BoxError> {
     let (duration, folder) = arguments()?;
     let seed = fastrand::u64(..);
@@ -77,7 +77,7 @@ async fn soak() -> Result<Vec<String>, BoxError> {
     for group in groups {
         group.await??;
     }
-    LEDGER.settled().await;
+    COUNTERS.settled().await;
     println!("{}", samples.take(start.elapsed())?);
 
     if let Some(folder) = folder {
@@ -87,14 +87,14 @@ async fn soak() -> Result<Vec<String>, BoxError> {
         fs::write(folder.join("soak.csv"), samples.csv())?;
         fs::write(folder.join("soak.svg"), plot::svg(&samples, &caption))?;
     }
-    let mut complaints = LEDGER.complaints();
-    complaints.extend(samples.growth());
-    Ok(complaints)
+    let mut failures = COUNTERS.failures();
+    failures.extend(samples.growth());
+    Ok(failures)
 }
 
 fn arguments() -> Result<(Duration, Option<PathBuf>), BoxError> {
     let mut arguments = env::args().skip(1);
     let seconds = arguments.next().and_then(|text| text.parse().ok()).filter(|seconds| *seconds >= 6);
-    let seconds = seconds.ok_or("how many seconds? `cargo run --release -- 600`; six at least")?;
+    let seconds = seconds.ok_or("usage: `cargo run --release -- SECONDS [FOLDER]`, with six seconds at least")?;
     Ok((Duration::from_secs(seconds), arguments.next().map(PathBuf::from)))
 }

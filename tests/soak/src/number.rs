@@ -1,11 +1,11 @@
-//! The identity of a request, and the layer that seeds it.
+//! The number of a request, and the layer that inserts it.
 
 use axum::http::{HeaderMap, request::Parts};
 use tower_request_context::{End, RequestContext, RequestContextLayer, Store};
 
-use crate::counters::LEDGER;
+use crate::counters::COUNTERS;
 
-/// No two requests have the same.
+/// Identifies a request. No two requests have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Number(pub(crate) u64);
 
@@ -16,19 +16,19 @@ pub(crate) fn layer() -> RequestContextLayer<fn(&mut Store, &mut Parts)> {
         let Some(number) = Number::of(&head.headers) else { return };
         store.insert(number);
         store.insert(Ballast::new());
-        LEDGER.begin(number, end_of(head.uri.path()));
+        COUNTERS.begin(number, end_of(head.uri.path()));
         store.on_response(move |head| {
-            number.look("the head of a response");
+            number.check("an on_response callback");
             head.headers.insert(NUMBER, number.0.into());
         });
         store.on_end(move |end| {
-            number.look("the end");
-            LEDGER.end(number, end);
+            number.check("an on_end callback");
+            COUNTERS.end(number, end);
         });
     })
 }
 
-/// What a request ends with, by what its client is going to do.
+/// Returns the expected end of a request. It depends on what its client does.
 fn end_of(path: &str) -> End {
     match path {
         "/hang" | "/endless" | "/numbers.Numbers/Endless" => End::Cancelled,
@@ -42,7 +42,7 @@ impl Number {
         Self::read(headers.get(NUMBER)?.as_bytes())
     }
 
-    /// The number, in front of it so many blanks that a frame of it is no small one: h2 takes many of these, unread, for an attack.
+    /// Returns the number, padded with blanks to 400 bytes. h2 treats many small, unread frames as an attack.
     pub(crate) fn text(self) -> String {
         format!("{:>400}", self.0)
     }
@@ -51,38 +51,38 @@ impl Number {
         str::from_utf8(text).ok()?.trim().parse().ok().map(Self)
     }
 
-    /// Looks who is current in a place that runs for this request.
-    pub(crate) fn look(self, place: &'static str) {
-        LEDGER.read(place, Some(self), RequestContext::get());
+    /// Checks that this request is current in a place that runs for it.
+    pub(crate) fn check(self, place: &'static str) {
+        COUNTERS.record_read(place, Some(self), RequestContext::get());
     }
 
-    /// Looks who is current when it is dropped.
-    pub(crate) fn look_in_drop(self, place: &'static str) -> Dropped {
-        Dropped(self, place)
+    /// Returns a guard that checks the current request in its drop.
+    pub(crate) fn check_on_drop(self, place: &'static str) -> CheckOnDrop {
+        CheckOnDrop(self, place)
     }
 }
 
 #[must_use]
-pub(crate) struct Dropped(Number, &'static str);
+pub(crate) struct CheckOnDrop(Number, &'static str);
 
-impl Drop for Dropped {
+impl Drop for CheckOnDrop {
     fn drop(&mut self) {
-        self.0.look(self.1);
+        self.0.check(self.1);
     }
 }
 
-/// Makes a store that is kept weigh something.
-struct Ballast(#[expect(dead_code, reason = "it only weighs")] Box<[u8; 4096]>);
+/// Makes each store large, so that a leaked one is visible in the resident memory.
+struct Ballast(#[expect(dead_code, reason = "it only takes memory")] Box<[u8; 4096]>);
 
 impl Ballast {
     fn new() -> Self {
-        LEDGER.store_made();
+        COUNTERS.store_created();
         Self(Box::new([1; 4096]))
     }
 }
 
 impl Drop for Ballast {
     fn drop(&mut self) {
-        LEDGER.store_dropped();
+        COUNTERS.store_dropped();
     }
 }

@@ -10,14 +10,14 @@ const LEFT: f64 = 70.0;
 
 pub(crate) fn svg(samples: &Samples, caption: &str) -> String {
     let samples = &samples.0;
-    let last = samples.last().expect("the last is taken at the end").tally;
+    let last = samples.last().expect("a sample is taken at the end").counts;
     let summary = format!(
         "{} requests ({} completed, {} cancelled, {} panicked), {} reads, {} mixed up",
         last.requests, last.completed, last.cancelled, last.panicked, last.reads, last.mixed_up
     );
     let mebibytes = |sample: &Sample| sample.resident as f64 / 1024.0;
-    let thousands = |sample: &Sample| sample.tally.requests as f64 / 1000.0;
-    let mixed_up = |sample: &Sample| sample.tally.mixed_up as f64;
+    let thousands = |sample: &Sample| sample.counts.requests as f64 / 1000.0;
+    let mixed_up = |sample: &Sample| sample.counts.mixed_up as f64;
     let panels = panel(samples, 60.0, "resident memory, MiB", "#b3541e", mebibytes)
         + &panel(samples, 225.0, "requests, thousands", "#1e6fb3", thousands)
         + &panel(samples, 390.0, "mix-ups", "#c0182b", mixed_up);
@@ -31,7 +31,7 @@ pub(crate) fn svg(samples: &Samples, caption: &str) -> String {
     )
 }
 
-/// One curve with its axes, from zero to the highest value.
+/// Draws one curve with its axes, from zero to the highest value.
 fn panel(samples: &[Sample], top: f64, title: &str, colour: &str, value: impl Fn(&Sample) -> f64) -> String {
     let end = samples.iter().map(|sample| sample.seconds).max().unwrap_or(1).max(1) as f64;
     let highest = (samples.iter().map(&value).fold(1.0, f64::max) * 1.1 / 4.0).ceil() * 4.0; // in four whole parts
