@@ -363,9 +363,9 @@ fn panic_in_a_closure_at_thread_exit_is_caught() {
         store.on_enter(|| LIBRARY.with_borrow_mut(|entered| entered.push(1)));
         let held = recorder.drop_of("dropped");
         let body = RequestContext::new(store).scope(held);
-        // The order of the first accesses determines the order of the destructors.
-        LIBRARY.with_borrow_mut(Vec::clear);
+        // Destructors run in the reverse order of the first accesses: the library's first, so that the closure panics.
         PARKED.with_borrow_mut(|parked| parked.0 = Some(Box::new(body)));
+        LIBRARY.with_borrow_mut(Vec::clear);
     })
     .join()
     .unwrap();
