@@ -88,7 +88,7 @@
 //! A request is over when its response body has been streamed, has failed or was dropped, which is long after the
 //! handler has returned. [`on_end`](RequestContext::on_end) callbacks are called then, once and in its context, and
 //! [`End`] says which it was; [`on_response`](RequestContext::on_response) callbacks may change the head of the response
-//! from any depth before. Work without HTTP has an end too, with [`Store::run`]. The [recipes](recipes::end) say what
+//! from any depth before. Work without HTTP has an end too, with [`Store::run`]. The [recipes](recipes::lifecycle) say what
 //! exactly is promised, and build on it: commit or roll back, an access log, a count of queries, a header from deep code.
 //!
 //! # Made once a request

@@ -8,10 +8,12 @@
 //! * [`trust`]: who may say who asks; at the edge, behind a proxy, inside a mesh
 //! * [`values`]: look-ups once a request, tenants, deadlines, the whole head of the request
 
-pub mod end;
+pub mod lifecycle;
 pub mod logging;
+pub mod metrics;
 pub mod middleware;
 pub mod propagation;
+pub mod response_headers;
 pub mod tasks;
 pub mod trust;
 pub mod values;

@@ -23,7 +23,7 @@ pub enum End {
     /// whether it arrived nobody knows.
     Completed,
     /// The inner service or the response body returned an error, or the body does not match the length of its response:
-    /// see [`recipes::end`](crate::recipes::end#the-length-of-a-body).
+    /// see [`recipes::lifecycle`](crate::recipes::lifecycle#body-length).
     Failed,
     /// The future or the body was dropped before it was done: the client went away, or a layer outside gave up.
     Cancelled,

@@ -1,0 +1,140 @@
+//! When a request ends, and commit or rollback.
+//!
+//! # Completion
+//!
+//! A handler returns before its request has ended: the body is still to be streamed, and the client may disconnect at any
+//! time. A callback that is registered with [`on_end`](crate::Store::on_end) runs once, when the request ends. It runs in
+//! the request's context, after the response body was dropped and before the values are dropped. Its argument [`End`]
+//! tells how the request ended, over HTTP/1.1 and HTTP/2 alike:
+//!
+//! | What happened                                                                                    | [`End`]     |
+//! |--------------------------------------------------------------------------------------------------|-------------|
+//! | The body was streamed to its end, or up to its trailers.                                         | `Completed` |
+//! | The body was dropped early, and nothing was left to send. It is empty, or all the bytes of its [length](#body-length) were handed to the server, or the request is a `HEAD`, or the status is 204 or 304. | `Completed` |
+//! | The setup closure rejected the request, and its response was sent.                               | `Completed` |
+//! | The connection was upgraded (101, `CONNECT`). The socket may live on after the request has ended. | `Completed` |
+//! | The response is a 500, has a gRPC error status, or comes from a timeout or catch-panic layer *inside* the context's layer. | `Completed` |
+//! | The inner service or the body returned an error.                                                 | `Failed`    |
+//! | The body ended before its [length](#body-length) or exceeded it, or that length is invalid.      | `Failed`    |
+//! | The client disconnected before the headers or during the body: connection closed, stream reset, gRPC call cancelled. | `Cancelled` |
+//! | A timeout layer *outside* expired, or an outer layer replaced the body.                          | `Cancelled` |
+//! | The setup closure panicked, or the inner service's `call` or future, the body (in a frame, `is_end_stream`, `size_hint` or its drop), or an `on_response` callback. It does not matter whether an outer layer catches the panic. | `Panicked` |
+//!
+//! ## Body length
+//!
+//! The length is the `Content-Length` of the response or, without one, the exact `size_hint` of its body. It is read once,
+//! when the status and headers are ready. The data of each frame is subtracted from it. So a body may keep returning its
+//! total size from `size_hint`.
+//!
+//! * **A body that is shorter** is `Failed`: it returns `None`, sends trailers, or is dropped when its `is_end_stream` is
+//!   true, with bytes missing. Clients get an error from hyper, except over HTTP/1.1 when `is_end_stream` is true from the
+//!   start: hyper then announces 0 bytes.
+//! * **A body that is longer** is `Failed`. Over HTTP/1.1, hyper cuts the frame that exceeds the length. It drops the body
+//!   there, so a frame after the last byte of the length is never polled. Over HTTP/2, hyper sends the excess, and clients
+//!   reject the response.
+//! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged and clients
+//!   check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as `size_hint` says,
+//!   and panics in debug builds.
+//! * **Trailers** do not count. A body that is dropped after its last byte is `Completed`, even if its trailers were not
+//!   polled. Over HTTP/2 this includes a client that disconnects between the last byte and the trailers, if the body has an
+//!   exact size.
+//! * **An invalid `Content-Length`** is `Failed`: anything but one number in digits (`+5`, `5, 5`), or several lines that
+//!   differ. Over HTTP/1.1, hyper sends no such response unless `size_hint` is exact. Clients reject it. Several lines with
+//!   the same number count as one.
+//!
+//! Responses without content have no length, whatever their headers say: those to `HEAD`, 101, 204, 304 and a successful
+//! `CONNECT`.
+//!
+//! ## What `End` does not tell
+//!
+//! * **The result.** `End` describes the transport: a 500 that was sent completely is `Completed`. If you need the status,
+//!   record it in `on_response`, as the [access log](super::metrics#access-log) does.
+//! * **Delivery.** `Completed` means that the body was handed to the server. The last bytes may not be flushed yet, and the
+//!   client may not receive them.
+//! * **Leaks and crashes.** `on_end` does not run if the future or body is leaked ([`std::mem::forget`]), or if the process
+//!   aborts or is killed. Data that must not be lost belongs in a database before the handler returns.
+//!
+//! ## Where to register
+//!
+//! The setup closure registers callbacks through its `store`. All code below the layer uses [`RequestContext::on_end`] and
+//! [`RequestContext::on_response`]. Register `on_response` before the headers are ready, and `on_end` before the request
+//! has ended. `on_end` also works from the body and from [spawned tasks](super::tasks#spawned-tasks). Registering too late
+//! returns a [`CallbackError`], and the closure is dropped without being called.
+//!
+//! The layer that created the context runs the callbacks. A layer with [`Nesting::Reuse`] runs none, since the context is
+//! not its own. A callback that is registered in a [child](crate::RequestContext::child) goes to the nearest parent that
+//! ends. [`Store::run`] gives work without HTTP an end, but no response. A context that is only
+//! [scoped](crate::RequestContext::scope) has neither, and returns [`CallbackError::NoLifecycle`].
+//!
+//! ## What a callback may do
+//!
+//! Callbacks are synchronous. They run where the server polls or drops the body, often before its last flush, so they must
+//! be fast: avoid contended locks, file I/O and queries. [Spawn](crate::RequestContext::spawn) a task for longer work. A
+//! panic in a callback is reported by the panic hook. The other callbacks still run, and the server is not affected.
+//!
+//! # Commit or rollback
+//!
+//! Commit in middleware, where you can await it and where its failure can change the response. Roll back in `on_end`, which
+//! also covers errors, panics and clients that disconnect while the handler waits. After a commit, the rollback does nothing.
+//!
+//! `on_end` cannot await a `ROLLBACK`. Close the connection instead of returning it to its pool, or spawn a task for the
+//! statement. With sqlx, drop the transaction: see [`databases`](super::databases).
+//!
+//! ```
+//! # use axum::{Router, extract::{Request, State}, middleware::{Next, from_fn_with_state}, routing::get};
+//! # use axum::response::{self, Response};
+//! # use futures_util::FutureExt;
+//! # use http::StatusCode;
+//! # use std::{mem, sync::{Arc, Mutex}};
+//! # use tower::ServiceExt;
+//! # use tower_request_context::{RequestContext, RequestContextLayer};
+//! # #[derive(Clone, Default)]
+//! # struct Database(Arc<Mutex<Vec<&'static str>>>);
+//! # #[derive(Clone)]
+//! # struct Transaction(Database, Arc<Mutex<bool>>);
+//! # impl Database {
+//! #     async fn begin(&self) -> Transaction { Transaction(self.clone(), Arc::new(Mutex::new(true))) }
+//! # }
+//! # impl Transaction {
+//! #     async fn commit(&self) -> Result<(), StatusCode> { self.finish("commit"); Ok(()) }
+//! #     fn roll_back(&self) { self.finish("rollback") }
+//! #     fn finish(&self, how: &'static str) {
+//! #         if mem::take(&mut *self.1.lock().unwrap()) { self.0.0.lock().unwrap().push(how); }
+//! #     }
+//! # }
+//! async fn transaction(State(db): State<Database>, request: Request, next: Next) -> response::Result<Response> {
+//!     let transaction = db.begin().await;
+//!     let open = transaction.clone();
+//!     RequestContext::on_end(move |_| open.roll_back())?; // does nothing after a commit
+//!     RequestContext::set(transaction.clone())?; // for the repositories below
+//!     let response = next.run(request).await;
+//!     if !(response.status().is_client_error() || response.status().is_server_error()) {
+//!         transaction.commit().await?;
+//!     }
+//!     Ok(response)
+//! }
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! # let db = Database::default();
+//! # let app: Router = Router::new()
+//! #     .route("/good", get(async || assert!(RequestContext::contains::<Transaction>())))
+//! #     .route("/bad", get(async || StatusCode::CONFLICT))
+//! #     .route("/slow", get(std::future::pending::<()>))
+//! #     .layer(from_fn_with_state(db.clone(), transaction))
+//! #     .layer(RequestContextLayer::default());
+//! # let visit = |path| app.clone().oneshot(Request::get(path).body(axum::body::Body::empty()).unwrap());
+//! # assert_eq!(visit("/good").await.unwrap().status(), StatusCode::OK);
+//! # assert_eq!(mem::take(&mut *db.0.lock().unwrap()), ["commit"]);
+//! # assert_eq!(visit("/bad").await.unwrap().status(), StatusCode::CONFLICT);
+//! # assert_eq!(mem::take(&mut *db.0.lock().unwrap()), ["rollback"]);
+//! # assert!(visit("/slow").now_or_never().is_none());
+//! # assert_eq!(mem::take(&mut *db.0.lock().unwrap()), ["rollback"]);
+//! # }
+//! ```
+//!
+//! [`CallbackError`]: crate::CallbackError
+//! [`CallbackError::NoLifecycle`]: crate::CallbackError::NoLifecycle
+//! [`End`]: crate::End
+//! [`Nesting::Reuse`]: crate::Nesting::Reuse
+//! [`RequestContext::on_end`]: crate::RequestContext::on_end
+//! [`RequestContext::on_response`]: crate::RequestContext::on_response
+//! [`Store::run`]: crate::Store::run
