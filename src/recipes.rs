@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod propagation;
 pub mod response_headers;
+pub mod spans;
 pub mod tasks;
 pub mod trust;
 pub mod values;
