@@ -8,6 +8,7 @@
 //! * [`trust`]: who may say who asks; at the edge, behind a proxy, inside a mesh
 //! * [`values`]: look-ups once a request, tenants, deadlines, the whole head of the request
 
+pub mod libraries;
 pub mod lifecycle;
 pub mod logging;
 pub mod metrics;

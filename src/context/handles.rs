@@ -80,7 +80,7 @@ impl RequestContext {
     /// Below a `tower::buffer` no context is current in `Service::call`, since the buffer's worker makes that call on its
     /// own task. A context that is made there has no parent. Where it is entered, it hides the request's context, also in
     /// the future and in the body. Instead, call `inherit` in the future, or create a [`child`](Self::child) of the context
-    /// in the request's extensions, as this [recipe](crate::recipes::middleware#in-a-library) shows. A layer with
+    /// in the request's extensions, as this [recipe](crate::recipes::libraries#a-context-without-a-layer) shows. A layer with
     /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks there itself.
     ///
     /// ```

@@ -138,7 +138,7 @@ impl<F> RequestContextLayer<F> {
     /// through the handle. Other code upgrades the handle and enters the context.
     ///
     /// A layer replaces the handle of an outer layer, with or without this option. Middleware that enters a context of its
-    /// own should replace it too (see the [recipe](crate::recipes::middleware#in-a-library)), and middleware that calls
+    /// own should replace it too (see the [recipe](crate::recipes::libraries#a-context-without-a-layer)), and middleware that calls
     /// outside of the context, with [`exit`](crate::RequestContext::exit), should remove it.
     ///
     /// ```

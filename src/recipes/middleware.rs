@@ -1,9 +1,9 @@
-//! Middleware around the context and below it: asynchronous set-up, extensions, and layers of libraries.
+//! Authentication, extensions, retries, and values that outer layers read.
 //!
-//! # Authentication
+//! # Authentication (JWT, session, 401)
 //!
-//! A setup closure cannot wait. What has to be looked up is looked up by middleware below the layer, which runs in the
-//! context and sets what it found for all that runs after it. In axum:
+//! The setup closure is synchronous: it can verify a JWT, but cannot await a look-up. Look up a session in middleware below
+//! the layer, and [`set`](crate::RequestContext::set) the user. All code that runs after it sees the value. In axum:
 //!
 //! ```
 //! # use axum::{Router, body::Body, extract::Request, middleware::{Next, from_fn}, routing::get};
@@ -26,19 +26,19 @@
 //!     Ok(next.run(request).await)
 //! }
 //!
-//! # let who = async || RequestContext::get().map_or("nobody", |User(name)| name);
-//! let app = Router::new().route("/", get(who)).layer(from_fn(authenticate)).layer(RequestContextLayer::default());
+//! # let handler = async || RequestContext::get().map_or("no user", |User(name)| name);
+//! let app = Router::new().route("/", get(handler)).layer(from_fn(authenticate)).layer(RequestContextLayer::default());
 //! # let app: Router = app;
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn ask(app: Router, token: &str) -> Response {
+//! # async fn visit(app: Router, token: &str) -> Response {
 //! #     app.oneshot(Request::get("/").header(AUTHORIZATION, token).body(Body::empty()).unwrap()).await.unwrap()
 //! # }
-//! # assert_eq!(ask(app.clone(), "Bearer a").status(), StatusCode::OK);
-//! # assert_eq!(ask(app, "Bearer b").status(), StatusCode::UNAUTHORIZED);
+//! # assert_eq!(visit(app.clone(), "Bearer a").status(), StatusCode::OK);
+//! # assert_eq!(visit(app, "Bearer b").status(), StatusCode::UNAUTHORIZED);
 //! ```
 //!
-//! In any other stack `tower_http::auth::AsyncRequireAuthorizationLayer` does it, with a closure that returns the request or
-//! the response that refuses it:
+//! In other stacks, use `tower_http::auth::AsyncRequireAuthorizationLayer`. Its closure returns the request, or the response
+//! that rejects it:
 //!
 //! ```
 //! # use http::{HeaderMap, Request, Response, StatusCode, header::AUTHORIZATION};
@@ -52,14 +52,14 @@
 //! #     tokio::task::yield_now().await;
 //! #     (headers.get(AUTHORIZATION)? == "Bearer a").then_some(User("Ada"))
 //! # }
-//! # fn refusal(status: StatusCode) -> Response<String> {
+//! # fn respond(status: StatusCode) -> Response<String> {
 //! #     let mut response = Response::new(String::new());
 //! #     *response.status_mut() = status;
 //! #     response
 //! # }
 //! async fn authenticate(request: Request<String>) -> Result<Request<String>, Response<String>> {
-//!     let user = user_of(request.headers()).await.ok_or_else(|| refusal(StatusCode::UNAUTHORIZED))?;
-//!     RequestContext::set(user).map_err(|error| refusal(error.into()))?;
+//!     let user = user_of(request.headers()).await.ok_or_else(|| respond(StatusCode::UNAUTHORIZED))?;
+//!     RequestContext::set(user).map_err(|error| respond(error.into()))?;
 //!     Ok(request)
 //! }
 //!
@@ -73,10 +73,10 @@
 //! # assert_eq!(response.status(), StatusCode::OK);
 //! ```
 //!
-//! # Coming from extensions
+//! # Move from extensions
 //!
-//! Code that reads [`http::Extensions`] can stay as it is while code that the request does not reach begins to read the
-//! context: the setup copies what an outer layer left in the extensions, and is the one place that knows both.
+//! You can migrate gradually. Code that reads [`http::Extensions`] stays as it is, and the setup closure copies values that an
+//! outer layer has inserted there. Code that has no request at hand reads the context.
 //!
 //! ```
 //! # use axum::{Extension, Router, body::Body, routing::get};
@@ -105,115 +105,95 @@
 //! # });
 //! ```
 //!
-//! # In a library
+//! # Read inner values in an outer layer
 //!
-//! A library that keeps something of its own in the context takes no features (`default-features = false`), and a type that
-//! is private, so that nobody else can read, replace or remove the value. Its layer inherits: what the application put
-//! into the context outside of it is still there inside, and where there is none the layer makes one. The price: what is
-//! set inside stays inside, out of sight of the application's middleware outside and of its `on_end`.
+//! No context is current in a layer outside the context's layer. Copy the value to the extensions of the response in
+//! `on_response`. The same works for an outer context layer, which does not see values that are set below an inheriting
+//! layer.
 //!
 //! ```
-//! # use http::{HeaderValue, Request, Response, header::ACCEPT_LANGUAGE, request::Parts};
-//! # use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store};
-//!
-//! struct Language(HeaderValue);
-//!
-//! pub fn language_layer() -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Copy> {
-//!     let layer = RequestContextLayer::new(|store, request| {
-//!         store.insert(Language(request.headers.get(ACCEPT_LANGUAGE).cloned().unwrap_or(HeaderValue::from_static("en"))));
+//! # use axum::{Router, body::Body, extract::Request, middleware::{Next, from_fn}, response::Response, routing::get};
+//! # use http::{HeaderValue, header::CACHE_CONTROL};
+//! # use tower_request_context::{RequestContext, RequestContextLayer};
+//! # #[derive(Clone)]
+//! # struct User(&'static str);
+//! let context = RequestContextLayer::new(|store, _| {
+//!     store.on_response(|parts| {
+//!         if let Some(user) = RequestContext::get::<User>() {
+//!             parts.extensions.insert(user);
+//!         }
 //!     });
-//!     layer.nesting(Nesting::Inherit)
-//! }
+//! });
 //!
-//! /// Says how to greet whoever asks; in English where nobody does.
-//! pub fn greeting() -> &'static str {
-//!     match RequestContext::with(|language: &Language| language.0 == "de") {
-//!         Some(true) => "Hallo",
-//!         _ => "Hello",
+//! async fn cache_headers(request: Request, next: Next) -> Response {
+//!     let mut response = next.run(request).await;
+//!     if response.extensions().get::<User>().is_some() {
+//!         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private"));
 //!     }
+//!     response
 //! }
-//! # let context = RequestContextLayer::new(|store, _| { store.insert(7_u8); });
-//! # let service = ServiceBuilder::new().layer(context).layer(language_layer()).service(service_fn(async |_: Request<()>| {
-//! #     Ok::<_, ()>(Response::new(format!("{} {}", greeting(), RequestContext::expect::<u8>())))
-//! # }));
-//! # let request = Request::builder().header(ACCEPT_LANGUAGE, "de").body(()).unwrap();
-//! # let response = tokio_test::block_on(service.oneshot(request)).unwrap();
-//! # let body = tokio_test::block_on(http_body_util::BodyExt::collect(response)).unwrap();
-//! # assert_eq!((&*body.to_bytes(), greeting()), (&b"Hallo 7"[..], "Hello"));
+//! # let handler = async || RequestContext::set(User("Ada"));
+//! let app = Router::new().route("/", get(handler)).layer(context).layer(from_fn(cache_headers)); // the last is outermost
+//! # let app: Router = app;
+//! # let response = tower::ServiceExt::oneshot(app, Request::new(Body::empty()));
+//! # assert_eq!(tokio_test::block_on(response).unwrap().headers()[CACHE_CONTROL], "private");
 //! ```
 //!
-//! Below a `tower::buffer`, an inheriting layer finds the application's context only if the application's layer has
-//! [`insert_extension`]: the buffer's worker calls the inner service on its own task, where no context is current. Say so
-//! in your documentation. Without that option the library's context has no parent, and hides the application's context in
-//! the handler's future and in the body.
+//! There is no response, and so no value, after an error of the inner service or a panic.
 //!
-//! [`inherit`] looks at the current context only. In an `async` block, in axum's `from_fn` for example, that is enough: the
-//! future is polled in the application's context, also below a buffer. In `Service::call` it is not enough. If your
-//! middleware makes a context there, look in the request's extensions where no context is current. Then replace the handle
-//! in the extensions, for the layers below:
+//! # Retry
+//!
+//! A retry below the layer repeats a part of one request, in one context. Values that a failed attempt has set stay. Its
+//! callbacks stay too, and run for the response and the end of the whole request. If each attempt should start without
+//! them, give it a context of its own. Put a layer that inherits below the retry:
 //!
 //! ```
-//! # use {http::{Request, Response}, std::task::{Context, Poll}, tower::Service};
-//! # use tower::{ServiceBuilder, ServiceExt, buffer::BufferLayer, layer::layer_fn, service_fn};
-//! # use tower_request_context::{Nesting, RequestContextLayer, Scoped};
-//! use tower_request_context::{RequestContext, Store, WeakRequestContext};
+//! # use http::{HeaderValue, Request, Response, StatusCode};
+//! # use std::{convert::Infallible, future::{Ready, ready}, sync::atomic::{AtomicU8, Ordering}};
+//! # use tower::{ServiceBuilder, ServiceExt, retry::Policy, service_fn};
+//! use tower_request_context::{Nesting, RequestContext, RequestContextLayer};
 //!
-//! fn child<B>(request: &mut Request<B>, store: Store) -> RequestContext {
-//!     let handle = || request.extensions().get::<WeakRequestContext>();
-//!     let in_extensions = || handle()?.upgrade().filter(|outer| !outer.is_ended());
-//!     let child = match RequestContext::current().or_else(in_extensions) {
-//!         Some(outer) => outer.child(store),
-//!         None => RequestContext::new(store),
-//!     };
-//!     request.extensions_mut().insert(child.downgrade());
-//!     child
-//! }
 //! # #[derive(Clone)]
-//! # struct Deadline(u64);
-//! # #[derive(Clone)]
-//! # struct Deadlines<S>(S);
-//! # impl<S: Service<Request<B>>, B> Service<Request<B>> for Deadlines<S> {
-//! #     type Response = S::Response;
-//! #     type Error = S::Error;
-//! #     type Future = Scoped<S::Future>;
-//! #     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> { self.0.poll_ready(cx) }
-//!
-//! fn call(&mut self, mut request: Request<B>) -> Scoped<S::Future> {
-//!     let context = child(&mut request, Store::new().with_value(Deadline(250)));
-//!     let future = context.sync_scope(|| self.0.call(request));
-//!     context.scope(future)
-//! }
-//! # }
-//! # #[derive(Clone, Debug, PartialEq)]
-//! # struct User(u64);
-//! # let seen = || (RequestContext::get::<User>(), RequestContext::with(|Deadline(left)| *left));
-//! # let handler = service_fn(move |_: Request<()>| {
-//! #     let in_call = seen();
-//! #     async move {
-//! #         tokio::task::yield_now().await;
-//! #         assert_eq!([in_call, seen()], [(); 2].map(|()| (Some(User(7)), Some(250))));
-//! #         Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+//! # struct Attempts(u8);
+//! # impl<B, E> Policy<Request<()>, Response<B>, E> for Attempts {
+//! #     type Future = Ready<()>;
+//! #     fn retry(&mut self, _: &mut Request<()>, result: &mut Result<Response<B>, E>) -> Option<Ready<()>> {
+//! #         self.0 -= 1;
+//! #         (self.0 > 0 && result.as_ref().ok()?.status().is_server_error()).then(|| ready(()))
 //! #     }
+//! #     fn clone_request(&mut self, request: &Request<()>) -> Option<Request<()>> { Some(request.clone()) }
+//! # }
+//! # #[derive(Clone)]
+//! # struct User(&'static str);
+//! # let inner = service_fn(async |_: Request<()>| {
+//! #     static ATTEMPTS: AtomicU8 = AtomicU8::new(0);
+//! #     let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+//! #     let is_afresh = RequestContext::set_if_absent(attempt).unwrap();
+//! #     RequestContext::on_response(|parts| drop(parts.headers.append("x-attempt", HeaderValue::from_static("")))).unwrap();
+//! #     let mut response = Response::new(format!("{} {is_afresh}", RequestContext::expect::<User>().0));
+//! #     if attempt % 2 == 0 { *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE; }
+//! #     Ok::<_, Infallible>(response)
 //! # });
-//! # let application = RequestContextLayer::new(|store, _| { store.insert(User(7)); }).insert_extension();
-//! # let library = RequestContextLayer::default().nesting(Nesting::Inherit);
+//! let service = ServiceBuilder::new()
+//!     .layer(RequestContextLayer::new(|store, _| drop(store.insert(User("Ada")))))
+//!     .retry(Attempts(3))
+//!     .layer(RequestContextLayer::default().nesting(Nesting::Inherit)) // one context per attempt
+//!     .service(inner);
+//! # let shared = ServiceBuilder::new()
+//! #     .layer(RequestContextLayer::new(|store, _| drop(store.insert(User("Ada")))))
+//! #     .retry(Attempts(3))
+//! #     .service(inner);
+//! # async fn text(response: Response<impl http_body::Body<Error: std::fmt::Debug>>) -> Vec<u8> {
+//! #     http_body_util::BodyExt::collect(response).await.unwrap().to_bytes().into()
+//! # }
 //! # tokio_test::block_on(async {
-//! #     let below = ServiceBuilder::new().layer(layer_fn(Deadlines)).layer(library).service(handler);
-//! #     assert!(ServiceBuilder::new().layer(application).service(below.clone()).oneshot(Request::new(())).await.is_ok());
-//! #     let buffered = ServiceBuilder::new().layer(application).layer(BufferLayer::new(1)).service(below);
-//! #     assert!(buffered.oneshot(Request::new(())).await.is_ok());
-//! #     let between = ServiceBuilder::new().layer(layer_fn(Deadlines)).layer(BufferLayer::new(1)).layer(library);
-//! #     let between = ServiceBuilder::new().layer(application).service(between.service(handler));
-//! #     assert!(between.oneshot(Request::new(())).await.is_ok());
+//! #     let response = service.oneshot(Request::new(())).await.unwrap();
+//! #     assert_eq!((response.status(), response.headers().get_all("x-attempt").iter().count()), (StatusCode::OK, 1));
+//! #     assert_eq!(text(response).await, b"Ada true");
+//! #     let response = shared.oneshot(Request::new(())).await.unwrap();
+//! #     assert_eq!((response.status(), response.headers().get_all("x-attempt").iter().count()), (StatusCode::OK, 2));
+//! #     assert_eq!(text(response).await, b"Ada false");
 //! # });
 //! ```
 //!
-//! If your values are read while the response body is streamed, put the body into that context too, with
-//! [`scope`](crate::RequestContext::scope).
-//!
-//! A library that only reads what an application may have set needs no layer, and says in its documentation which type
-//! that is.
-//!
-//! [`inherit`]: crate::RequestContext::inherit
-//! [`insert_extension`]: crate::RequestContextLayer::insert_extension
+//! Then the retry, and `on_end` of the outer context, do not see the values that an attempt sets.
