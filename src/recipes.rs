@@ -8,6 +8,7 @@
 //! * [`trust`]: who may say who asks; at the edge, behind a proxy, inside a mesh
 //! * [`values`]: look-ups once a request, tenants, deadlines, the whole head of the request
 
+pub mod caching;
 pub mod libraries;
 pub mod lifecycle;
 pub mod logging;
@@ -15,7 +16,10 @@ pub mod metrics;
 pub mod middleware;
 pub mod propagation;
 pub mod response_headers;
+pub mod shutdown;
 pub mod spans;
+pub mod spawn_lint;
 pub mod tasks;
+pub mod testing;
 pub mod trust;
 pub mod values;

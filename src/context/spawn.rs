@@ -123,7 +123,7 @@ impl RequestContext {
     ///
     /// `f` should not wait for a thread pool that it runs on. While a thread of a rayon pool waits (in `join`, `scope`,
     /// `install`, `yield_now` or a parallel iterator), it runs other jobs of the pool, and a job of another request then
-    /// runs in this context. See the [recipe](crate::recipes::tasks#tasks-and-threads).
+    /// runs in this context. See the [recipe](crate::recipes::tasks#thread-pools-rayon).
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         scope::sync_scope(Some(self.clone()), f)
     }

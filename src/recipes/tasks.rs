@@ -1,51 +1,64 @@
-//! Work beside the request: tasks, threads, caches, and tests.
+//! Spawned tasks, threads, cancellation, and work after the response.
 //!
-//! # Tasks and threads
+//! # Spawned tasks
 //!
-//! What runs elsewhere carries the context along, or has none. [`spawn`](crate::RequestContext::spawn) is for tokio's tasks,
-//! [`carry`](crate::RequestContext::carry) for futures that something else spawns. In a pool of threads such as rayon's,
-//! each job enters the context by a handle. One `sync_scope` around `par_iter` would not do, since the items run on the
-//! pool's own threads.
+//! Work on another task or thread has no context unless you propagate it. Use [`spawn`] for tokio's tasks and [`carry`] for
+//! futures that something else spawns. Both also work where no context is current.
 //!
 //! ```
-//! # use rayon::prelude::*;
 //! # use tokio::task::JoinSet;
-//! # use tower_request_context::{ContextError, RequestContext, Store};
+//! # use tower_request_context::{RequestContext, Store};
 //! # #[derive(Clone)]
 //! # struct UserId(u64);
 //! fn price(cat: u64) -> u64 {
 //!     RequestContext::with(|UserId(id)| id * cat).unwrap_or(0)
 //! }
 //!
-//! async fn prices() -> Result<[u64; 3], ContextError> {
+//! async fn prices() -> [u64; 3] {
 //!     let task = RequestContext::spawn(async { price(1) });
+//!     let blocking = RequestContext::spawn_blocking(|| price(2));
 //!
 //!     let mut tasks = JoinSet::new();
-//!     tasks.spawn(RequestContext::carry(async { price(2) }));
+//!     tasks.spawn(RequestContext::carry(async { price(3) }));
 //!
-//!     let context = RequestContext::try_current()?;
-//!     let sum = [1, 2].into_par_iter().map(|cat| context.sync_scope(|| price(cat))).sum();
-//! #   let bare: u64 = [1, 2].into_par_iter().map(price).sum();
-//! #   assert_eq!(bare, 0);
-//!
-//!     Ok([task.await.expect("it does not panic"), tasks.join_all().await[0], sum])
+//!     [task.await.unwrap(), blocking.await.unwrap(), tasks.join_all().await[0]]
 //! }
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! # let context = RequestContext::new(Store::new().with_value(UserId(7)));
-//! # assert_eq!(context.scope(prices()).await, Ok([7, 14, 21]));
-//! # assert_eq!(prices().await, Err(ContextError::NoContext));
+//! # assert_eq!(context.scope(prices()).await, [7, 14, 21]);
+//! # assert_eq!(prices().await, [0; 3]);
+//! # assert_eq!(context.scope(async { tokio::spawn(async { price(1) }).await }).await.unwrap(), 0);
 //! # }
 //! ```
 //!
-//! A thread of such a pool does not block while it waits for the pool: it takes another job, perhaps that of another
-//! request, and runs it on top of the one that waits. If that one waits inside a `sync_scope`, the other job runs in its
-//! context. Two rules prevent that:
+//! # Thread pools (rayon)
+//!
+//! In a thread pool, enter the context in each job. One `sync_scope` around `par_iter` is not enough, since the items run on
+//! the pool's own threads.
+//!
+//! ```
+//! # use rayon::prelude::*;
+//! # use tower_request_context::{ContextError, RequestContext, Store};
+//! # #[derive(Clone)]
+//! # struct UserId(u64);
+//! # fn price(cat: u64) -> u64 { RequestContext::with(|UserId(id)| id * cat).unwrap_or(0) }
+//! fn total(cats: &[u64]) -> Result<u64, ContextError> {
+//!     let context = RequestContext::try_current()?;
+//!     Ok(cats.par_iter().map(|cat| context.sync_scope(|| price(*cat))).sum())
+//! }
+//! # let context = RequestContext::new(Store::new().with_value(UserId(7)));
+//! # assert_eq!(context.sync_scope(|| total(&[1, 2])), Ok(21));
+//! # assert_eq!(context.sync_scope(|| [1, 2].par_iter().map(|cat| price(*cat)).sum::<u64>()), 0);
+//! # assert_eq!(total(&[1, 2]), Err(ContextError::NoContext));
+//! ```
+//!
+//! While a thread of such a pool waits for the pool, it runs another job, perhaps of another request. If it waits inside a
+//! `sync_scope`, the other job runs in that context. Two rules prevent that:
 //!
 //! * Each job begins with [`sync_scope`](crate::RequestContext::sync_scope), or with
-//!   [`sync_exit`](crate::RequestContext::sync_exit) if it belongs to no request. It is then independent of the thread
-//!   that takes it.
+//!   [`sync_exit`](crate::RequestContext::sync_exit) if it belongs to no request. Then it does not depend on the thread.
 //! * A job does not wait for the pool inside a scope: no `join`, `scope`, `install`, `yield_now` or parallel iterator. It
-//!   leaves the scope before it waits. Code that runs outside of the pool, such as a handler, may wait: its thread blocks.
+//!   leaves the scope before it waits. Code outside the pool, such as a handler, may wait: its thread blocks.
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
@@ -69,70 +82,70 @@
 //! # assert!(!rayon::join(RequestContext::is_active, || ()).0);
 //! ```
 //!
-//! # Caches and shared futures
+//! # Request cancelled: stop spawned work
 //!
-//! What one request begins and others wait for belongs to none of them. A [`Shared`] future is polled by whoever comes,
-//! so it would begin as one user and go on as another; a cache that loads through it would store what the first one may
-//! see. [`exit`](crate::RequestContext::exit) takes the context away inside. What the load needs to know is a part of its
-//! key, and is passed.
+//! If the client disconnects, the handler's future is dropped, but spawned tasks go on. Give them a `CancellationToken` of
+//! `tokio-util` that `on_end` cancels. In `spawn_blocking`, check `is_cancelled` from time to time.
 //!
 //! ```
-//! # use futures_util::{FutureExt, future::{BoxFuture, Shared}};
-//! # use std::{collections::HashMap, sync::Mutex};
-//! # use tower_request_context::{RequestContext, Store};
-//! # #[derive(Clone)]
-//! # struct UserId(u64);
-//! #[derive(Default)]
-//! struct Cache(Mutex<HashMap<String, Shared<BoxFuture<'static, String>>>>);
+//! # use tower_request_context::{End, RequestContext, RequestContextLayer};
+//! # async fn report() -> &'static str { std::future::pending().await }
+//! use tokio_util::sync::CancellationToken;
 //!
-//! impl Cache {
-//!     async fn cat(&self, name: &str) -> String {
-//!         let load = || RequestContext::exit(load(name.to_owned())).boxed().shared();
-//!         let cat = self.0.lock().unwrap().entry(name.to_owned()).or_insert_with(load).clone();
-//!         cat.await
-//!     }
+//! let layer = RequestContextLayer::new(|store, _| {
+//!     let token = CancellationToken::new();
+//!     store.insert(token.clone());
+//!     store.on_end(move |end| if end != End::Completed { token.cancel() });
+//! });
+//!
+//! async fn cancellable<F: Future>(work: F) -> Option<F::Output> {
+//!     let token: CancellationToken = RequestContext::expect();
+//!     token.run_until_cancelled(work).await // `None` if the request was cancelled
 //! }
+//! # use {axum::{Router, body::Body, routing::get}, http::Request, tower::ServiceExt, futures_util::FutureExt};
+//! # use tokio::{sync::mpsc::{UnboundedReceiver, unbounded_channel}, task::JoinHandle};
+//! # #[tokio::main(flavor = "current_thread")] async fn visit(app: Router, mut tasks: UnboundedReceiver<JoinHandle<Option<&str>>>) {
+//! #     assert!(app.oneshot(Request::new(Body::empty())).now_or_never().is_none());
+//! #     assert_eq!(tasks.recv().await.unwrap().await.unwrap(), None);
+//! # }
+//! # let (sender, tasks) = unbounded_channel();
+//! # let handler = async move || {
+//! #     sender.send(RequestContext::spawn(cancellable(report()))).unwrap();
+//! #     std::future::pending::<()>().await
+//! # };
+//! # visit(Router::new().route("/", get(handler)).layer(layer), tasks);
+//! ```
 //!
-//! async fn load(name: String) -> String {
-//!     assert!(!RequestContext::is_active());
-//! #   tokio::task::yield_now().await;
-//! #   assert!(!RequestContext::is_active());
-//!     format!("{name}, a cat for all")
+//! # Finish although the client has disconnected
+//!
+//! For work that must not stop half-way, spawn it and await the task. If the client disconnects, only the waiting stops. The
+//! task goes on in the request's context. The request then ends as `Cancelled`, and the task can no longer register
+//! callbacks.
+//!
+//! ```
+//! # use http::StatusCode;
+//! # use tower_request_context::{RequestContext, Store};
+//! # use futures_util::FutureExt;
+//! # async fn charge() { tokio::task::yield_now().await; }
+//! # async fn record() { RequestContext::expect::<tokio::sync::mpsc::UnboundedSender<u8>>().send(RequestContext::expect()).unwrap(); }
+//! async fn pay() -> Result<&'static str, StatusCode> {
+//!     let payment = RequestContext::spawn(async {
+//!         charge().await;
+//!         record().await;
+//!     });
+//!     payment.await.map_err(|_panic| StatusCode::INTERNAL_SERVER_ERROR)?;
+//!     Ok("paid")
 //! }
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! # let cache = Cache::default();
-//! # let [one, two] = [1, 2].map(|id| RequestContext::new(Store::new().with_value(UserId(id))));
-//! # let (one, two) = tokio::join!(one.scope(cache.cat("Tom")), two.scope(cache.cat("Tom")));
-//! # assert_eq!((&*one, &*two), ("Tom, a cat for all", "Tom, a cat for all"));
-//! # assert_eq!(cache.0.lock().unwrap().len(), 1);
+//! # let (sender, mut recorded) = tokio::sync::mpsc::unbounded_channel::<u8>();
+//! # let context = RequestContext::new(Store::new().with_value(sender).with_value(7_u8));
+//! # assert!(context.scope(pay()).now_or_never().is_none()); // dropped while it waits
+//! # assert_eq!(recorded.recv().await, Some(7));
+//! # assert_eq!(context.scope(pay()).await, Ok("paid"));
 //! # }
 //! ```
 //!
-//! # Unit tests
+//! See [`shutdown`](super::shutdown) for a server that waits for such tasks before it exits.
 //!
-//! Code that reads the context needs no server to be tested: a store with the values that the test wants, and the code
-//! within. [`sync_scope`](crate::RequestContext::sync_scope) is for functions, [`scope`](crate::RequestContext::scope) for
-//! futures, and [`Store::run`] for what registers `on_end`. Nothing has to be taken down, and tests do not disturb each
-//! other, in whatever threads they run. Do not forget the test without a value.
-//!
-//! ```
-//! # use tower_request_context::{RequestContext, Store};
-//! # #[derive(Clone)]
-//! # struct UserId(u64);
-//! fn greeting() -> String {
-//!     RequestContext::get().map_or_else(|| "who are you?".into(), |UserId(id)| format!("hello, user {id}"))
-//! }
-//!
-//! # async fn load_greeting() -> String { tokio::task::yield_now().await; greeting() }
-//! // #[tokio::test]
-//! async fn the_user_is_greeted_by_id() {
-//!     let context = RequestContext::new(Store::new().with_value(UserId(7)));
-//!     assert_eq!(context.sync_scope(greeting), "hello, user 7");
-//!     assert_eq!(context.scope(load_greeting()).await, "hello, user 7");
-//!     assert_eq!(greeting(), "who are you?");
-//! }
-//! # #[tokio::main(flavor = "current_thread")] async fn main() { the_user_is_greeted_by_id().await }
-//! ```
-//!
-//! [`Shared`]: https://docs.rs/futures/latest/futures/future/struct.Shared.html
-//! [`Store::run`]: crate::Store::run
+//! [`carry`]: crate::RequestContext::carry
+//! [`spawn`]: crate::RequestContext::spawn

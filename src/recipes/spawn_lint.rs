@@ -1,0 +1,74 @@
+//! Find code that spawns without the context: a lint for `clippy.toml`, and a detector at run time.
+//!
+//! # Forbid bare spawns (`clippy.toml`)
+//!
+//! Clippy's lint [`disallowed_methods`] warns about each bare spawn, also under another name or after a `use`. It is on by
+//! default. Put this in the `clippy.toml` of your project:
+//!
+//! ```toml
+//! disallowed-methods = [
+//!     { path = "tokio::spawn", replacement = "tower_request_context::RequestContext::spawn", reason = "loses the request context" },
+//!     { path = "tokio::task::spawn_blocking", replacement = "tower_request_context::RequestContext::spawn_blocking", reason = "loses the request context" },
+//!     { path = "tokio::task::JoinSet::spawn", reason = "wrap the future in `RequestContext::carry`" },
+//!     { path = "tokio::runtime::Handle::spawn", reason = "wrap the future in `RequestContext::carry`" },
+//!     { path = "tokio_util::task::TaskTracker::spawn", reason = "wrap the future in `RequestContext::carry`", allow-invalid = true },
+//!     { path = "std::thread::spawn", reason = "wrap the closure in `RequestContext::bind`" },
+//! ]
+//! ```
+//!
+//! * `cargo clippy --fix` applies the entries with a `replacement`. [`RequestContext::spawn`] takes the same arguments as
+//!   `tokio::spawn`, and also works where no context is current.
+//! * `allow-invalid` keeps Clippy from warning about a path that does not exist, for example in a package of the workspace
+//!   that uses tokio without its feature `rt`.
+//! * The lint cannot see whether a future was wrapped. Allow the wrapped ones, or put them in a function of your own:
+//!
+//! ```
+//! # use tower_request_context::{RequestContext, Store};
+//! # use tokio::task::JoinSet;
+//! #[expect(clippy::disallowed_methods, reason = "the future is wrapped")]
+//! fn spawn_on<T: Send + 'static>(tasks: &mut JoinSet<T>, future: impl Future<Output = T> + Send + 'static) {
+//!     tasks.spawn(RequestContext::carry(future));
+//! }
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! # let mut tasks = JoinSet::new();
+//! # let context = RequestContext::new(Store::new().with_value(7_u8));
+//! # context.sync_scope(|| spawn_on(&mut tasks, async { RequestContext::get::<u8>() }));
+//! # assert_eq!(tasks.join_all().await, [Some(7)]);
+//! # }
+//! ```
+//!
+//! # Detect bare spawns at run time (tokio's spawn hook)
+//!
+//! tokio can call a hook for each task that is spawned, also by libraries. The hook runs where the task is spawned, so a
+//! current context means that a request spawns. Your own spawn function leaves the context first. Then each report is a
+//! bare spawn:
+//!
+//! ```
+//! # use tower_request_context::{RequestContext, Store};
+//! # use tokio::{runtime::Builder, task::JoinHandle};
+//! pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+//! where
+//!     F: Future<Output: Send + 'static> + Send + 'static,
+//! {
+//!     let future = RequestContext::carry(future);
+//!     RequestContext::sync_exit(|| tokio::spawn(future)) // no context is current in the hook
+//! }
+//!
+//! # let mut builder = Builder::new_current_thread();
+//! # #[cfg(tokio_unstable)]
+//! let builder = Builder::new_multi_thread().on_task_spawn(|task| {
+//!     if RequestContext::is_active() {
+//!         tracing::warn!("a request spawns a task without its context, at {}", task.spawned_at());
+//!     }
+//! });
+//! # builder.build().unwrap().block_on(RequestContext::new(Store::new().with_value(7_u8)).scope(async {
+//! #     assert_eq!(spawn(async { RequestContext::get::<u8>() }).await.unwrap(), Some(7));
+//! # }));
+//! ```
+//!
+//! The hook is an unstable API of tokio: compile with `RUSTFLAGS="--cfg tokio_unstable"`, for example in a test job. It also
+//! reports [`RequestContext::spawn`], which spawns in the current context, and the tasks of connections that a client
+//! opens. It does not report threads, `spawn_blocking`, and the tasks of a `LocalSet`.
+//!
+//! [`RequestContext::spawn`]: crate::RequestContext::spawn
+//! [`disallowed_methods`]: https://rust-lang.github.io/rust-clippy/stable/index.html#disallowed_methods
