@@ -9,6 +9,8 @@
 //! * [`values`]: look-ups once a request, tenants, deadlines, the whole head of the request
 
 pub mod caching;
+pub mod databases;
+pub mod deadlines;
 pub mod libraries;
 pub mod lifecycle;
 pub mod logging;
@@ -20,6 +22,7 @@ pub mod shutdown;
 pub mod spans;
 pub mod spawn_lint;
 pub mod tasks;
+pub mod tenants;
 pub mod testing;
 pub mod trust;
 pub mod values;
