@@ -123,7 +123,7 @@
 //!
 //! The context holds what your setup puts there, and hands it to everyone below. A header is whatever a client sent: take an
 //! identity from one only if a proxy that you control sets it, and is the only way in; otherwise verify a token or look up a
-//! session. The examples here read `x-user-id` because they are examples; [`recipes::trust`] says how to do it.
+//! session. The examples here read `x-user-id` because they are examples; [`recipes::security`] says how to do it.
 //!
 //! Absence is `None` or an error, never a default user. Nothing in this crate prints a value, except for the id that is
 //! made for logs: `Debug` shows the names of types and headers.
