@@ -31,6 +31,7 @@ mod picture;
 mod propagation;
 mod quickstart;
 mod readme;
+mod recipes;
 mod recorder;
 mod reentrancy;
 mod request_ids;
