@@ -88,5 +88,5 @@
 //!   queries, give it a connection of its own.
 //!
 //! The example `transaction` has nested transactions, savepoints and the propagation modes of Spring. For the same shape
-//! without sqlx, see [commit or rollback](super::lifecycle#commit-or-rollback). For PostgreSQL's row-level security, see
+//! without sqlx, see [commit or rollback](super::lifecycle#commit-or-rollback). For Postgres's row-level security, see
 //! [`tenants`](super::tenants#row-level-security).

@@ -1,6 +1,6 @@
 //! Work after the response, and a graceful shutdown that waits for it.
 //!
-//! # after(): work after the response
+//! # `after()`: work after the response
 //!
 //! Some work should start when the response has been sent: e-mails, statistics, cache updates. Register it with `on_end`, and
 //! track it with a `TaskTracker` of `tokio-util`, so that a shutdown can wait for it.

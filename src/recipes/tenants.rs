@@ -65,7 +65,7 @@
 //!
 //! # Row-level security
 //!
-//! With row-level security, PostgreSQL filters the rows of a shared table by a setting of the session. Set the tenant inside
+//! With row-level security, Postgres filters the rows of a shared table by a setting of the session. Set the tenant inside
 //! the transaction, with `true` as the last argument of `set_config`. The setting then ends with the transaction, and the next
 //! user of the pooled connection does not inherit it. Read the tenant before `BEGIN`: without one, no statement is sent.
 //!
