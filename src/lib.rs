@@ -1,157 +1,166 @@
-//! A request context for [tower], axum, hyper and tonic: typed values that are there wherever a request's code runs.
+//! A request context for [tower], axum, hyper and tonic: typed values for each request that any function can read.
 //!
-//! A [`RequestContextLayer`] runs a setup closure on each [`http::Request`], which seeds a [`Store`] with a user id, a
-//! tenant, whatever the code below wants to know. It keeps that store current while the inner service is called, its
-//! future polled, its response body streamed, and all of it dropped. Code at any depth asks [`RequestContext::get`] by
-//! type; nothing is passed.
+//! A [`RequestContextLayer`] runs a setup closure on each [`http::Request`]. The closure inserts values into a typed
+//! [`Store`]: a user id, a tenant, a request id. The layer keeps this context current while the inner service is called,
+//! its future is polled, its response body is streamed, and all of it is dropped. Code at any depth reads a value with
+//! [`RequestContext::get`], without an argument.
 //!
 //! # Example
 //!
-//! ```
-//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! ```no_run
 //! use axum::{Router, routing::get};
 //! use tower_request_context::{RequestContext, RequestContextLayer};
 //!
 //! #[derive(Clone)]
 //! struct UserId(String);
 //!
-//! async fn cat() -> String {
-//!     favourite_cat().await
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let layer = RequestContextLayer::new(|store, request| {
+//!         if let Some(Ok(id)) = request.headers.get("x-user-id").map(|id| id.to_str()) {
+//!             store.insert(UserId(id.to_owned())); // a real application verifies a token here
+//!         }
+//!     });
+//!     let app = Router::new().route("/", get(hello)).layer(layer);
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     axum::serve(listener, app).await
 //! }
 //!
-//! async fn favourite_cat() -> String {
-//!     match RequestContext::get() {
-//!         Some(UserId(id)) => format!("the cat of {id}"),
-//!         None => String::from("a stray cat"),
-//!     }
+//! async fn hello() -> String {
+//!     greeting()
 //! }
 //!
-//! let app: Router = Router::new().route("/cat", get(cat)).layer(RequestContextLayer::new(|store, request| {
-//!     if let Some(Ok(id)) = request.headers.get("x-user-id").map(|id| id.to_str()) {
-//!         store.insert(UserId(id.to_owned())); // for real identities see "Identity and trust"
+//! // No argument and no extractor.
+//! fn greeting() -> String {
+//!     match RequestContext::get::<UserId>() {
+//!         Some(UserId(id)) => format!("hello {id}\n"),
+//!         None => String::from("hello stranger\n"),
 //!     }
-//! }));
-//! # use tower::ServiceExt;
-//! # let request = http::Request::builder().uri("/cat").header("x-user-id", "ada").body(axum::body::Body::empty());
-//! # let response = app.oneshot(request.unwrap()).await.unwrap();
-//! # let text = http_body_util::BodyExt::collect(response).await.unwrap().to_bytes();
-//! # assert_eq!(text, "the cat of ada");
-//! # }
+//! }
 //! ```
 //!
-//! A setup may also refuse a request, by returning `Err(response)`. What it cannot do is wait. To await something, such
-//! as a session look-up, put async middleware *below* the layer (`axum::middleware::from_fn`, or tower-http's
-//! `AsyncRequireAuthorizationLayer` in any stack) and let it [`set`](RequestContext::set) what it found: it runs inside
-//! the context, and all that runs after it sees the value.
+//! A value is found by its type. Use one newtype per value.
 //!
-//! # Where it reaches
+//! # Where the context is available
 //!
-//! | place                                                  | in the request's context |
-//! |--------------------------------------------------------|--------------------------|
-//! | the synchronous part of the inner service's `call`     | yes                      |
-//! | each poll of its future                                | yes                      |
-//! | each frame of the response body, trailers too          | yes                      |
-//! | the `Drop` of that future and body: finished, cancelled, never polled, unwinding | yes |
-//! | the body of a rejection                                  | yes                      |
-//! | the setup closure                                      | it makes the context: it reads and writes its `store` |
-//! | the `Drop` of the values in the store                  | no: in none, whoever drops the last handle |
-//! | `poll_ready`                                           | no: there is no request yet |
-//! | a body's `size_hint` and `is_end_stream`               | no                       |
-//! | layers outside of this one, and the errors they answer with | no                  |
-//! | a `call` that a layer in between makes on a task of its own, as `tower::buffer` does | no, see [`insert_extension`](RequestContextLayer::insert_extension) |
-//! | a bare `tokio::spawn`, `spawn_blocking` or thread      | no, see below            |
+//! | code                                                          | context available? |
+//! |---------------------------------------------------------------|--------------------|
+//! | the inner service's `call`                                    | yes                |
+//! | each poll of its future: handlers, extractors, inner middleware | yes              |
+//! | each frame of the response body, and trailers                 | yes                |
+//! | the `Drop` of that future and body: after completion, cancellation, a panic, or without any poll | yes |
+//! | the body of a response with which the setup rejected the request | yes             |
+//! | [`on_response`](RequestContext::on_response) and [`on_end`](RequestContext::on_end) callbacks | yes |
+//! | tasks, threads and closures that propagate the context: see [Spawned tasks](#spawned-tasks) | yes |
+//! | `tokio::spawn`, `spawn_blocking` and threads otherwise        | no                 |
+//! | services that a layer in between calls on another task, as `tower::buffer` does | no: see [`insert_extension`](RequestContextLayer::insert_extension) |
+//! | the setup closure                                             | not yet: it uses its `store` argument |
+//! | outer layers, and the error responses that they generate      | no                 |
+//! | `poll_ready`                                                  | no: there is no request yet |
+//! | a body's `size_hint` and `is_end_stream`                      | no                 |
+//! | the `Drop` of the values in the store                         | no                 |
 //!
-//! So the layer belongs outside of everything that wants to read the context (authentication, tracing of your own, the
-//! handlers), and inside of what should still work when it refuses or panics (compression, a catch-panic layer):
+//! Put the layer outside every layer that reads the context, and inside the layers that must still handle its rejections
+//! and panics, such as compression and a catch-panic layer. To have the request id on a response that a timeout or a
+//! panic causes, put a timeout and a catch-panic layer inside as well:
 //!
 //! ```text
-//! request ─▶ CatchPanic ─▶ Timeout ─▶ Compression ─▶ RequestContextLayer ─▶ Trace ─▶ Authentication ─▶ routes
-//!            └───────────── no context ─────────────┘                       └──────── its context ────────┘
+//! request ─▶ Compression ─▶ CatchPanic ─▶ Timeout ─▶ RequestContextLayer ─▶ CatchPanic ─▶ Timeout ─▶ Trace ─▶ Authentication ─▶ routes
+//!            └──────────── no context ─────────────┘                       └─────────────── context available ───────────────────┘
 //! ```
+//!
+//! In axum, the last `Router::layer` is outermost. A route that is added after the layer has no context. See
+//! [`recipes::middleware`].
+//!
+//! # Writing values, and async look-ups
+//!
+//! The setup closure is synchronous. It inserts values, or rejects the request by returning `Err(response)`. For async
+//! work, such as a session look-up, add async middleware *inside* the layer: `axum::middleware::from_fn`, or tower-http's
+//! `AsyncRequireAuthorizationLayer`. It runs in the context, and writes what it found with [`set`](RequestContext::set)
+//! for all code that runs later.
+//!
+//! An expensive value that not every request needs can be lazy. [`get_or_init`](RequestContext::get_or_init) awaits an
+//! initialiser once per request, while concurrent callers wait for its value. See [`recipes::caching`].
 //!
 //! # Spawned tasks
 //!
-//! A task is not part of the request unless you say so. [`RequestContext::spawn`] and
-//! [`spawn_blocking`](RequestContext::spawn_blocking) are tokio's with the context carried along;
-//! [`carry`](RequestContext::carry) does it for any future that something else will poll (`JoinSet`, `TaskTracker`,
-//! `spawn_local`); [`scope`](RequestContext::scope) and [`sync_scope`](RequestContext::sync_scope) enter a context that
-//! you hold. [`exit`](RequestContext::exit) is the opposite, for what several requests share: filling a cache, opening a
-//! pooled connection, a `Shared` future, which would otherwise run as whoever polls it. The same goes for an executor that
-//! is driven inside of a request, a `LocalSet` or a `block_on`: what it polls runs as that request, unless it carries a
-//! context of its own.
+//! `tokio::spawn` does not propagate the context. [`RequestContext::spawn`] and
+//! [`spawn_blocking`](RequestContext::spawn_blocking) wrap tokio's functions and do. [`carry`](RequestContext::carry) wraps any
+//! future, for a `JoinSet`, a `TaskTracker` or `spawn_local`. [`bind`](RequestContext::bind) wraps a closure, for a
+//! thread or a thread pool. [`scope`](RequestContext::scope) and [`sync_scope`](RequestContext::sync_scope) enter a
+//! context that you hold.
 //!
-//! A task that carries a context keeps its values alive. What may outlive the request by far (a cache entry, a timer)
-//! should hold a [`WeakRequestContext`].
+//! Use [`exit`](RequestContext::exit) for work that several requests share, such as filling a cache, opening a pooled
+//! connection or polling a `Shared` future. Otherwise it runs in the context of whichever request polls it first. An
+//! executor that a request drives, such as a `LocalSet` or `block_on`, also runs its tasks in the context of that
+//! request, unless they have their own.
 //!
-//! # The end of a request
+//! A task that propagates a context keeps its values alive. Hold a [`WeakRequestContext`] in what may outlive the
+//! request, such as a cache entry or a timer.
 //!
-//! A request is over when its response body has been streamed, has failed or was dropped, which is long after the
-//! handler has returned. [`on_end`](RequestContext::on_end) callbacks are called then, once and in its context, and
-//! [`End`] says which it was; [`on_response`](RequestContext::on_response) callbacks may change the head of the response
-//! from any depth before. Work without HTTP has an end too, with [`Store::run`]. The [recipes](recipes::lifecycle) say what
-//! exactly is promised, and build on it: commit or roll back, an access log, a count of queries, a header from deep code.
+//! # Completion
 //!
-//! # Made once a request
+//! A request ends when its response body was streamed, failed or was dropped, which is long after the handler returned.
+//! The callbacks of [`on_end`](RequestContext::on_end) then run exactly once, in the context, with an [`End`] that says
+//! how it ended. The callbacks of [`on_response`](RequestContext::on_response) may change the status and headers of the
+//! response before they are sent. [`Store::run`] gives background jobs the same lifecycle. See [`recipes::lifecycle`].
 //!
-//! What is dear and perhaps not needed (the account behind a session, the flags of a tenant) need not be seeded:
-//! [`get_or_init`](RequestContext::get_or_init) makes it for the first who asks, while all others of the request wait
-//! for that one initialiser. Initialisers may await each other's values in any order, and one that awaits its own panics
-//! with a text that says so. If one fails, is cancelled or panics, nothing is kept, and the next caller tries.
+//! # Logging and other ambient contexts
 //!
-//! # Layers inside layers
+//! With [`Store::on_enter`], a `tracing` span, an OpenTelemetry `Context` or a Sentry `Hub` is current wherever the
+//! request context is. Without a span, a log formatter can read the context for each event. See [`recipes::logging`] and
+//! [`recipes::spans`].
 //!
-//! **Every request starts from its own store.** A request that is made within another one, in the same process or even
-//! on the same task, is anonymous unless it says who it is. A layer inside a layer can do otherwise when it is told so,
-//! by [`Nesting`]: `Inherit` lets reads fall through to the outer context and keeps writes inside; `Reuse` keeps the
-//! outer context as it is. Both also work below a `Buffer`, if the outer layer has the option
-//! [`insert_extension`](RequestContextLayer::insert_extension). In code, [`RequestContext::child`] and
-//! [`inherit`](RequestContext::inherit) make such a context for a part of the work.
+//! # Request ids and outgoing requests
 //!
-//! # The next service
+//! A [`RequestIdPolicy`] gives each request an id, which [`RequestContext::id`] returns, and sets it on the request and
+//! on the response. A [`HeaderPropagator`] adds the id, the trace and the other headers that you list to outgoing
+//! requests. See
+//! [`recipes::propagation`].
 //!
-//! A [`RequestIdPolicy`] gives each request an id, in the store, on its header and on the response;
-//! [`RequestContext::id`] returns it. [`HeaderPropagator`] carries it on to the services that are called, with the trace and
-//! whatever other headers you name.
+//! # Nesting
 //!
-//! # Logging
+//! **Every request starts from its own store.** A request that is made within another one, in the same process or even on
+//! the same task, inherits nothing by default. [`Nesting`] changes that for a layer inside a layer: with `Inherit`, reads
+//! fall through to the outer context, and writes stay in the inner one; with `Reuse`, the inner layer keeps the outer
+//! context.
+//! [`RequestContext::child`] and [`RequestContext::inherit`] create such a context for a part of the work.
 //!
-//! Every line that is logged for a request can have its id, its route and its user, also in spawned tasks, bodies and
-//! drops. Either a `tracing` span is current wherever the context is, with [`Store::on_enter`], or the formatter reads the
-//! context for each event. [`recipes::logging`] has both, the crate `log`, OpenTelemetry and Sentry.
+//! # Security
 //!
-//! # Identity and trust
+//! The context does not authenticate anyone: it returns what your setup closure stored. A header is whatever the client
+//! sent. Take an identity from a header only if a proxy that you control sets it, and clients cannot bypass that proxy.
+//! Otherwise verify a token or look up a session. The examples here read `x-user-id` for brevity. See
+//! [`recipes::security`].
 //!
-//! The context holds what your setup puts there, and hands it to everyone below. A header is whatever a client sent: take an
-//! identity from one only if a proxy that you control sets it, and is the only way in; otherwise verify a token or look up a
-//! session. The examples here read `x-user-id` because they are examples; [`recipes::security`] says how to do it.
-//!
-//! Absence is `None` or an error, never a default user. Nothing in this crate prints a value, except for the id that is
-//! made for logs: `Debug` shows the names of types and headers.
+//! A missing value is `None` or an error, never a default user. `Debug` prints the names of types and headers, and no
+//! values. The exception is [`RequestId`], which is made for logs.
 //!
 //! # Compared with
 //!
-//! * **Arguments, `State`, extractors, [`http::Extensions`]**: clearer, where they reach; a signature that says what it
-//!   needs is worth more than one that does not. Extensions stop at the first function that is not handed the request.
-//!   The context is for what crosses every layer and concerns few of them: identity, tenant, ids, a transaction. Do not
-//!   let it become the object that everything lives in.
-//! * **`tokio::task_local!`**: what this crate does for a future, for a future only. The body is polled after it, `call`
-//!   runs before it; and a value whose `Clone` enters a scope makes it panic.
-//! * **Spans** (`tracing`): made to be written, not read. Keep a span *in* the context, if you like, to record on it later.
+//! * **Arguments, `State` and extractors** are clearer where they are practical, since a signature says what a function
+//!   needs. The context is for values that cross every layer and concern few of them: identity, tenant, ids, a
+//!   transaction.
+//! * **[`http::Extensions`]** stop at the first function that does not receive the request.
+//! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed. A value whose
+//!   `Clone` enters a scope makes it panic.
+//! * **Spans** of `tracing` are written, not read. Make one current with [`Store::on_enter`], and store it to record on
+//!   it later.
 //!
 //! # Feature flags
 //!
 //! | feature         | default | what it adds                                                                      |
 //! |-----------------|---------|-----------------------------------------------------------------------------------|
 //! | `axum`          | no      | [`ContextValue`] and [`RequestContext`] as extractors, errors as responses        |
-//! | `request-id`    | yes     | [`RequestIdPolicy`], and new [`RequestId`]s, made with the crate `uuid`           |
+//! | `request-id`    | yes     | [`RequestIdPolicy`] and new [`RequestId`]s, made with the crate `uuid`            |
 //! | `rt`            | yes     | [`RequestContext::spawn`] and [`spawn_blocking`](RequestContext::spawn_blocking), on tokio's runtime |
 //! | `stream`        | no      | [`Scoped`] streams                                                                |
-//! | `tower-http-06` | no      | the id as tower-http 0.6's `RequestId`, and its id generators; implies `request-id` |
+//! | `tower-http-06` | no      | the id as the `RequestId` of tower-http 0.6, and its id generators; implies `request-id` |
 //! | `tower-http-07` | no      | the same for tower-http 0.7                                                       |
 //! | `tracing`       | no      | logs context errors that become responses: see [`ContextError`](ContextError#as-a-response) |
 //!
-//! A library that only reads the context depends on this crate with `default-features = false`: it reads the application's
-//! values, and its [`RequestContext::id`], with tokio's `sync` as the only part of tokio.
+//! A library that only reads the context depends on this crate with `default-features = false`. It can still read the
+//! values and the [`RequestContext::id`] of the application, and needs no more of tokio than the feature `sync`.
 //!
 //! [tower]: https://docs.rs/tower
 
