@@ -1,7 +1,8 @@
-//! `docs/availability.svg`: where a value of a request can be read, for this crate and for what is used instead.
+//! `docs/availability.svg`, and the same picture as text in the README: where a value of a request can be read, for this
+//! crate and for what is used instead.
 //!
-//! The picture is drawn from what these requests observe, and the test fails if the file differs. Write it anew with
-//! `UPDATE_PICTURE=1 cargo test --test it picture::`.
+//! The pictures are drawn from what these requests observe, and the test fails if a file differs. Write the image anew
+//! with `UPDATE_PICTURE=1 cargo test --test it picture::`.
 
 mod draw;
 mod mechanism;
@@ -54,6 +55,8 @@ async fn the_picture_shows_what_requests_observe() {
     assert_eq!(own.len(), 8);
     assert!(own.values().all(|reading| *reading == Reading::Ambient), "{own:?}");
 
+    let text = draw::text(&rows);
+    assert!(include_str!("../../README.md").contains(&text), "the README has another picture than:\n{text}");
     let drawn = draw::svg(&rows);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/availability.svg");
     if env::var_os("UPDATE_PICTURE").is_some() {

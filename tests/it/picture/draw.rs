@@ -1,4 +1,4 @@
-//! The picture: a row for each mechanism, a column for each place.
+//! The pictures: a row for each mechanism, a column for each place.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -21,7 +21,7 @@ const PLACES: [(Place, [&str; 2]); 8] = [
 ];
 
 /// Colours that can be read on white and on black pages.
-const STYLE: &str = "text{fill:#1f2328}.faint{fill:#59636e}.line{stroke:#d1d9e0}.ambient{fill:#1a7f37}\
+const STYLE: &str = "text{fill:#1f2328}.faint{fill:#59636e}.line{stroke:#d1d9e0}.ambient{fill:#1a7f37;shape-rendering:crispEdges}\
     .passed{fill:none;stroke:#9a6700;stroke-width:2;stroke-dasharray:5 4}\
     @media (prefers-color-scheme:dark){text{fill:#f0f6fc}.faint{fill:#9198a1}.line{stroke:#3d444d}\
     .ambient{fill:#3fb950}.passed{stroke:#d29922}}";
@@ -59,6 +59,21 @@ pub(super) fn svg(rows: &[(&str, BTreeMap<Place, Reading>)]) -> String {
 </svg>
 "#
     )
+}
+
+/// The same for the README, which is also shown where no image can be loaded.
+pub(super) fn text(rows: &[(&str, BTreeMap<Place, Reading>)]) -> String {
+    let places = ["call", "polls", "headers", "frames", "drop", "on_end", "cancel", "spawn"];
+    let mut drawing = format!("{:23}{}", "", places.map(|place| format!("{place:^9}")).concat());
+    for (name, readings) in rows {
+        let cells = readings.values().map(|reading| match reading {
+            Reading::Ambient => "█████████",
+            Reading::PassedOn => "  ░░░░░  ",
+            Reading::Impossible => "         ",
+        });
+        drawing = format!("{}\n{name:23}{}", drawing.trim_end(), cells.collect::<String>());
+    }
+    drawing.trim_end().to_owned()
 }
 
 /// Bars of neighbouring places touch. Dashed frames do not.
