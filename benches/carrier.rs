@@ -1,7 +1,7 @@
-//! Run with `cargo bench --bench carrier`.
+//! Compares the crate's own thread-local with `tokio::task_local!`, which holds an `Arc<http::Extensions>` here.
+//! `task_local!` would be simpler to build on. The figures show the gains and the costs of not doing so.
 //!
-//! What keeps the context current, beside the same thing written on `tokio::task_local!`: an `Arc` of
-//! `http::Extensions`. Tokio's would be the simpler one to build on; the figures are what the crate's own gains and costs.
+//! Run with `cargo bench --bench carrier`.
 
 use std::{
     future::{pending, ready},
@@ -23,7 +23,7 @@ fn own() -> RequestContext {
     RequestContext::new(Store::new().with_value(7_u64).with_value("eight").with_value('9'))
 }
 
-fn tokios() -> Arc<Extensions> {
+fn task_local_values() -> Arc<Extensions> {
     let mut values = Extensions::new();
     values.insert(7_u64);
     values.insert("eight");
@@ -31,52 +31,52 @@ fn tokios() -> Arc<Extensions> {
     Arc::new(values)
 }
 
-/// A scope is made, polled to its end and dropped: what each request pays once.
+/// Creates a scope, polls it to completion and drops it. Each request pays this once.
 fn scope(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("a future that is ready");
     let mut cx = Context::from_waker(Waker::noop());
-    let (own, tokios) = (own(), tokios());
+    let (own, task_local) = (own(), task_local_values());
     group.bench_function("own", |bencher| {
         bencher.iter(|| pin!(own.scope(ready(7_u64))).poll(&mut cx));
     });
     group.bench_function("task_local", |bencher| {
-        bencher.iter(|| pin!(TASK_LOCAL.scope(Arc::clone(&tokios), ready(7_u64))).poll(&mut cx));
+        bencher.iter(|| pin!(TASK_LOCAL.scope(Arc::clone(&task_local), ready(7_u64))).poll(&mut cx));
     });
     group.finish();
 }
 
-/// One more poll of a scope that is there: what each wake-up pays.
+/// Polls an existing scope once more. Each wake-up pays this.
 fn poll(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("a poll of a future that is pending");
     let mut cx = Context::from_waker(Waker::noop());
     let mut own = pin!(own().scope(pending::<()>()));
-    let mut tokios = pin!(TASK_LOCAL.scope(tokios(), pending::<()>()));
+    let mut task_local = pin!(TASK_LOCAL.scope(task_local_values(), pending::<()>()));
     group.bench_function("own", |bencher| bencher.iter(|| black_box(own.as_mut()).poll(&mut cx)));
-    group.bench_function("task_local", |bencher| bencher.iter(|| black_box(tokios.as_mut()).poll(&mut cx)));
+    group.bench_function("task_local", |bencher| bencher.iter(|| black_box(task_local.as_mut()).poll(&mut cx)));
     group.finish();
 }
 
-/// A read of the value that was seeded first of three.
+/// Reads the value that was inserted first of three.
 fn hit(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("a read that finds");
+    let mut group = criterion.benchmark_group("a read of a present value");
     own().sync_scope(|| {
         group.bench_function("own", |bencher| bencher.iter(get_from_own));
     });
-    TASK_LOCAL.sync_scope(tokios(), || {
+    TASK_LOCAL.sync_scope(task_local_values(), || {
         group.bench_function("task_local", |bencher| bencher.iter(get_from_task_local));
     });
     group.finish();
 }
 
-/// A read where no context is current.
+/// Reads without a current context.
 fn miss(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("a read outside");
+    let mut group = criterion.benchmark_group("a read without a context");
     group.bench_function("own", |bencher| bencher.iter(get_from_own));
     group.bench_function("task_local", |bencher| bencher.iter(get_from_task_local));
     group.finish();
 }
 
-// Neither is inlined: each is compiled once, and not as it happens to fit into one of two loops.
+// Not inlined, so that both groups of reads measure the same code.
 #[inline(never)]
 fn get_from_own() -> Option<u64> {
     RequestContext::get()

@@ -1,5 +1,6 @@
-//! What has a budget. This file stays as it is: a row more moves the figures of the others, since the compiler decides anew
-//! what it inlines. It is a crate apart from the program that checks, so that the program may change.
+//! The operations that have a budget. Do not change this file without need: a new row changes the figures of the others,
+//! because the compiler then inlines differently. The program that checks the budgets is a crate of its own, so that it can
+//! change.
 
 #![forbid(unsafe_code)]
 
@@ -17,18 +18,18 @@ use http_body_util::Full;
 use tower::{Layer, Service, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer, RequestIdPolicy, Store};
 
-/// A name, what is done so many times, and what there would be anyway.
+/// A name, an operation that is repeated `n` times, and optionally its baseline.
 pub type Row = (&'static str, fn(u64), Option<fn(u64)>);
 
-/// Short things are done ten at a time, so that a budget's slack is a small part of each.
+/// Short operations run ten times per repetition, so that the slack of a budget is small relative to each.
 pub const ROWS: &[Row] = &[
     ("an empty layer, over the bare service", empty, Some(bare)),
     ("three values and three reads, over the bare service", three, Some(bare)),
-    ("an on_response and an on_end, over the bare service", told, Some(bare)),
-    ("a request id applied and echoed, over the bare service", identified, Some(bare)),
-    ("ten reads of the value seeded last of three", reads::<2>, None),
-    ("ten reads of the value seeded first of three", reads::<0>, None),
-    ("ten reads of what is not there", reads::<3>, None),
+    ("an on_response and an on_end, over the bare service", with_callbacks, Some(bare)),
+    ("a request id applied and echoed, over the bare service", with_id, Some(bare)),
+    ("ten reads of the value inserted last of three", reads::<2>, None),
+    ("ten reads of the value inserted first of three", reads::<0>, None),
+    ("ten reads of an absent value", reads::<3>, None),
     ("ten sets", |n| within(|| (0..10 * n).for_each(|i| _ = black_box(RequestContext::set(i)))), None),
     ("ten polls of Scoped", polls, None),
     ("ten frames of a body, over the bare body", |n| drain(framed(10 * n)), Some(|n| drain(Frames(10 * n)))),
@@ -37,7 +38,7 @@ pub const ROWS: &[Row] = &[
 #[derive(Clone, Copy)]
 struct Value<const N: usize>(u64);
 
-fn seed(store: &mut Store) {
+fn insert_three(store: &mut Store) {
     store.insert(Value::<0>(0));
     store.insert(Value::<1>(1));
     store.insert(Value::<2>(2));
@@ -59,7 +60,7 @@ fn empty(n: u64) {
 fn three(n: u64) {
     let setup = |store: &mut Store, request: &mut Parts| {
         black_box(request);
-        seed(store);
+        insert_three(store);
     };
     let service = service_fn(|request| {
         black_box((read::<0>(), read::<1>(), read::<2>()));
@@ -68,22 +69,23 @@ fn three(n: u64) {
     drive(RequestContextLayer::new(setup).layer(service), n);
 }
 
-fn told(n: u64) {
+fn with_callbacks(n: u64) {
     let setup = |store: &mut Store, _: &mut Parts| {
-        store.on_response(|head| _ = black_box(head));
+        store.on_response(|response| _ = black_box(response));
         store.on_end(|end| _ = black_box(end));
     };
     drive(RequestContextLayer::new(setup).layer(service_fn(hello)), n);
 }
 
-fn identified(n: u64) {
+fn with_id(n: u64) {
     const ID: &str = "0198c1a4-3f1c-7b3e-9f0a-2f6a1b3c4d5e";
-    let ids = RequestIdPolicy::new().generate(|_| ID.parse().expect("it is an id"));
+    let ids = RequestIdPolicy::new().generate(|_| ID.parse().expect("`ID` is a valid id"));
     let setup = move |store: &mut Store, request: &mut Parts| _ = ids.apply(store, request);
     drive(RequestContextLayer::new(setup).layer(service_fn(hello)), n);
 }
 
-/// Answers `n` requests without a runtime: each is called, polled, its body read to the end, and all of it dropped.
+/// Sends `n` requests without a runtime: calls the service, polls the future, reads the body to its end, and drops
+/// everything.
 fn drive<S, B>(mut service: S, n: u64)
 where
     S: Service<Request<()>, Response = Response<B>>,
@@ -92,7 +94,9 @@ where
     let mut cx = Context::from_waker(Waker::noop());
     for _ in 0..n {
         let future = service.call(black_box(Request::new(())));
-        let Poll::Ready(Ok(response)) = pin!(future).poll(&mut cx) else { panic!("it is ready at once") };
+        let Poll::Ready(Ok(response)) = pin!(future).poll(&mut cx) else {
+            panic!("expected the response at the first poll")
+        };
         drain(black_box(response).into_body());
     }
 }
@@ -107,7 +111,7 @@ fn drain(body: impl Body) {
 
 fn within(work: impl FnOnce()) {
     let mut store = Store::new();
-    seed(&mut store);
+    insert_three(&mut store);
     RequestContext::new(store).sync_scope(work);
 }
 
@@ -131,7 +135,7 @@ fn polls(n: u64) {
     }
 }
 
-/// As many frames as it says, without an end that could be told before.
+/// A body of as many frames as the number says. Its `is_end_stream` and `size_hint` reveal nothing about the end.
 struct Frames(u64);
 
 impl Body for Frames {
@@ -154,7 +158,7 @@ fn framed(n: u64) -> impl Body {
     let inner = service_fn(async |request: Request<u64>| Ok::<_, Infallible>(Response::new(Frames(*request.body()))));
     let future = RequestContextLayer::new(|_, _| {}).layer(inner).call(Request::new(n));
     let Poll::Ready(Ok(response)) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else {
-        panic!("it is ready at once")
+        panic!("expected the response at the first poll")
     };
     response.into_body()
 }

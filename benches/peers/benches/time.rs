@@ -1,4 +1,4 @@
-//! Run with `cargo bench` in this folder: the time of each row.
+//! Measures the time of each row. Run with `cargo bench` in this folder.
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
-//! What is measured: groups of rows, each a function that does one thing `n` times.
+//! The operations to measure: groups of rows. Each row is a function that repeats one operation `n` times.
 //!
-//! `src/instructions` counts the instructions of each, `src/allocations.rs` their allocations, `benches/time.rs` takes their
-//! time. What is not one thing done `n` times has a binary of its own: `src/readers.rs`, `src/memory.rs`, `src/end_to_end`.
+//! `src/instructions` counts the instructions of each row, `src/allocations.rs` its allocations, and `benches/time.rs`
+//! measures its time. Other kinds of measurement have a binary each: `src/readers.rs`, `src/memory.rs`, `src/end_to_end`.
 
 #![forbid(unsafe_code)]
 
@@ -11,22 +11,22 @@ pub mod table;
 
 pub use rows::{app_with_context, app_without, groups, stages};
 
-/// What is compared.
+/// Rows to compare with each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
     pub name: &'static str,
-    /// Whether the first row is what there would be anyway, and is taken off the others.
-    pub floor: bool,
-    /// The first of them, or the first above the floor, is the one that the others are divided by.
+    /// Whether the first row is a baseline, which is subtracted from the others.
+    pub baseline: bool,
+    /// The first row, or the first after the baseline, is the reference of the ratios.
     pub rows: &'static [Row],
     pub targets: &'static [Target],
 }
 
-/// One thing that is measured.
+/// One operation to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     pub name: &'static str,
-    /// Does it so many times. What it costs to get there is the same for any number.
+    /// Repeats the operation `n` times. The cost of its preparation does not depend on `n`.
     pub run: fn(u64),
 }
 
@@ -36,31 +36,31 @@ impl Row {
     }
 }
 
-/// What a row should come to, less the floor.
+/// A limit for the figure of a row, less the baseline.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     pub row: &'static str,
-    pub at_most: Limit,
+    pub limit: Limit,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub enum Limit {
     Instructions(f64),
     Allocations(f64),
-    /// So many times the instructions of another row.
+    /// A multiple of the instructions of another row.
     Times(f64, &'static str),
 }
 
 impl Target {
-    const fn instructions(row: &'static str, at_most: f64) -> Self {
-        Self { row, at_most: Limit::Instructions(at_most) }
+    const fn instructions(row: &'static str, limit: f64) -> Self {
+        Self { row, limit: Limit::Instructions(limit) }
     }
 
-    const fn allocations(row: &'static str, at_most: f64) -> Self {
-        Self { row, at_most: Limit::Allocations(at_most) }
+    const fn allocations(row: &'static str, limit: f64) -> Self {
+        Self { row, limit: Limit::Allocations(limit) }
     }
 
-    const fn times(row: &'static str, at_most: f64, of: &'static str) -> Self {
-        Self { row, at_most: Limit::Times(at_most, of) }
+    const fn times(row: &'static str, limit: f64, of: &'static str) -> Self {
+        Self { row, limit: Limit::Times(limit, of) }
     }
 }

@@ -1,7 +1,7 @@
-//! Run with `cargo run --release --bin readers [--markdown]` in this folder, on a machine that does nothing else.
+//! Measures how long reads take while a second thread reads the same context. A second measurement, in which each thread
+//! reads a context of its own, shows how much two busy threads slow each other down on this machine anyway.
 //!
-//! How long reads take when a second thread makes as many at the same time: of the same context, and, to know what the
-//! machine itself makes of two busy threads, of a context of its own.
+//! Run with `cargo run --release --bin readers [--markdown]` in this folder, on a machine that is otherwise idle.
 
 use std::{
     env,
@@ -12,23 +12,23 @@ use std::{
 };
 
 use tower_request_context::{RequestContext, Store};
-use tower_request_context_peers::{ratios::Median, table::Wanted};
+use tower_request_context_peers::{ratios::Median, table::Arguments};
 
 const READS: u32 = 50_000_000;
 const ROUNDS: u32 = 21;
-const AT_MOST: f64 = 1.1;
+const LIMIT: f64 = 1.1;
 
 fn main() {
-    let wanted = Wanted::new(env::args().skip(1));
+    let arguments = Arguments::new(env::args().skip(1));
     let (one, other) = (context(), context());
     let same = rounds(|| together(&one, &one), || alone(&one));
     let apart = rounds(|| together(&one, &other), || alone(&one));
-    let met = if same.median <= AT_MOST { "met" } else { "missed" };
-    if wanted.markdown {
-        println!("\n| two threads reading, over one | | at most | |\n|---|---|--:|---|");
-        println!("| one context | {same} | {AT_MOST} | {met} |\n| a context each | {apart} | | |");
+    let met = if same.median <= LIMIT { "met" } else { "missed" };
+    if arguments.markdown {
+        println!("\n| time of two reading threads, relative to one | ratio | at most | result |\n|---|---|--:|---|");
+        println!("| one context | {same} | {LIMIT} | {met} |\n| one context each | {apart} | | |");
     } else {
-        println!("one context:    {same}; at most {AT_MOST}: {met}\na context each: {apart}");
+        println!("one context:      {same}; at most {LIMIT}: {met}\none context each: {apart}");
     }
 }
 
@@ -36,7 +36,7 @@ fn context() -> RequestContext {
     RequestContext::new(Store::new().with_value(7_u64).with_value("eight").with_value('9'))
 }
 
-/// Alternates which of the two comes first.
+/// Measures both in each round, and alternates which comes first.
 fn rounds(two: impl Fn() -> Duration, one: impl Fn() -> Duration) -> Median {
     let ratio = |round| {
         if round % 2 == 0 {
@@ -54,7 +54,7 @@ fn alone(context: &RequestContext) -> Duration {
     thread::scope(|threads| threads.spawn(|| read(context)).join().expect("reads do not panic"))
 }
 
-/// The mean of both.
+/// Returns the mean time of both threads.
 fn together(one: &RequestContext, other: &RequestContext) -> Duration {
     let barrier = &Barrier::new(2);
     thread::scope(|threads| {

@@ -1,4 +1,4 @@
-//! The rows, a module for each question.
+//! The rows. Each module holds groups on one subject.
 
 mod axum;
 mod drive;
@@ -10,7 +10,7 @@ mod layer;
 mod polls;
 mod reads;
 pub mod stages;
-mod tokios;
+mod task_local;
 mod values;
 mod writes;
 

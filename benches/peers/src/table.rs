@@ -1,93 +1,96 @@
-//! Tables of a figure for each row, and what became of the targets.
+//! Prints tables with a figure for each row, and whether the targets are met.
 
 use std::error::Error;
 
 use crate::{Group, Limit, Row, Target, groups};
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Unit {
     Instructions,
     Allocations,
 }
 
-/// What is to be printed, as the command line has it: `[PART OF A NAME] [--markdown]`.
+/// The arguments of the command line: `[PART OF A NAME] [--markdown]`.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub struct Arguments {
     part: String,
     pub markdown: bool,
 }
 
-impl Wanted {
+impl Arguments {
     #[must_use]
     pub fn new(arguments: impl IntoIterator<Item = String>) -> Self {
-        let mut wanted = Self::default();
+        let mut parsed = Self::default();
         for argument in arguments {
-            if argument == "--markdown" { wanted.markdown = true } else { wanted.part = argument }
+            if argument == "--markdown" { parsed.markdown = true } else { parsed.part = argument }
         }
-        wanted
+        parsed
     }
 
+    /// Returns whether a group or row of this name is to be printed.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub fn select(&self, name: &str) -> bool {
         name.contains(&self.part)
     }
 }
 
-/// Measures the rows that are wanted and prints a table for each group, then the targets.
+/// Measures the selected rows, and prints a table for each group, then the targets.
+///
+/// Calls `measure` with the number of the row among all rows.
 ///
 /// # Errors
 ///
-/// Whatever `measure` says, which is given the number of a row among all.
+/// Returns the error of `measure`.
 pub fn print(
     unit: Unit,
-    wanted: &Wanted,
+    arguments: &Arguments,
     mut measure: impl FnMut(usize, Row) -> Result<f64, Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
-    let (mut number, mut verdicts) = (0, Vec::new());
+    let (mut number, mut results) = (0, Vec::new());
     for group in groups() {
         let mut figures = Vec::new();
         for &row in group.rows {
-            if wanted.has(group.name) || wanted.has(row.name) || (group.floor && figures.is_empty()) {
+            if arguments.select(group.name) || arguments.select(row.name) || (group.baseline && figures.is_empty()) {
                 figures.push((row.name, measure(number, row)?));
             }
             number += 1;
         }
-        if figures.len() > usize::from(group.floor) {
-            print_group(unit, wanted, &group, &figures);
-            verdicts.extend(group.targets.iter().filter_map(|target| verdict(unit, &group, *target, &figures)));
+        if figures.len() > usize::from(group.baseline) {
+            print_group(unit, arguments, &group, &figures);
+            results.extend(group.targets.iter().filter_map(|target| check(unit, &group, *target, &figures)));
         }
     }
-    print_verdicts(wanted, &verdicts);
+    print_targets(arguments, &results);
     Ok(())
 }
 
-fn print_group(unit: Unit, wanted: &Wanted, group: &Group, figures: &[(&str, f64)]) {
-    // Rows that allocate nothing, and were not asked for, say nothing.
-    if unit == Unit::Allocations && wanted.part.is_empty() && figures.iter().all(|(_, figure)| *figure == 0.0) {
+fn print_group(unit: Unit, arguments: &Arguments, group: &Group, figures: &[(&str, f64)]) {
+    // Omitted unless the command line names it: no row of the group allocates.
+    if unit == Unit::Allocations && arguments.part.is_empty() && figures.iter().all(|(_, figure)| *figure == 0.0) {
         return;
     }
-    let floor = if group.floor { figures[0].1 } else { 0.0 };
-    let reference = figures[usize::from(group.floor)].1 - floor;
+    let baseline = if group.baseline { figures[0].1 } else { 0.0 };
+    let reference = figures[usize::from(group.baseline)].1 - baseline;
     let kind = match unit {
         Unit::Instructions => "instructions",
         Unit::Allocations => "allocations",
     };
-    if wanted.markdown {
-        println!("\n| {} | {kind} | over the floor | × |\n|---|--:|--:|--:|", group.name);
+    if arguments.markdown {
+        println!("\n| {} | {kind} | over the baseline | × |\n|---|--:|--:|--:|", group.name);
     } else {
         println!("\n{:>12}  {:>8}  {:>6}   {}", kind, "over", "×", group.name);
     }
     for (place, (name, figure)) in figures.iter().enumerate() {
-        let over = figure - floor;
-        let (over, times) = match (group.floor, place) {
+        let over = figure - baseline;
+        let (over, times) = match (group.baseline, place) {
             (true, 0) => (String::new(), String::new()),
-            (floored, _) => (
-                if floored { format!("{over:.0}") } else { String::new() },
+            (has_baseline, _) => (
+                if has_baseline { format!("{over:.0}") } else { String::new() },
                 if reference > 0.0 { format!("{:.2}", over / reference) } else { String::new() },
             ),
         };
-        if wanted.markdown {
+        if arguments.markdown {
             println!("| {name} | {figure:.0} | {over} | {times} |");
         } else {
             println!("{figure:>12.0}  {over:>8}  {times:>6}   {name}");
@@ -95,14 +98,14 @@ fn print_group(unit: Unit, wanted: &Wanted, group: &Group, figures: &[(&str, f64
     }
 }
 
-/// A target, what became of it, and whether it was met.
-type Verdict = (String, String, bool);
+/// A target, the figure, and whether it meets the target.
+type TargetResult = (String, String, bool);
 
-fn verdict(unit: Unit, group: &Group, target: Target, figures: &[(&str, f64)]) -> Option<Verdict> {
-    let floor = if group.floor { figures[0].1 } else { 0.0 };
-    let over = |name| Some(figures.iter().find(|(of, _)| *of == name)?.1 - floor);
+fn check(unit: Unit, group: &Group, target: Target, figures: &[(&str, f64)]) -> Option<TargetResult> {
+    let baseline = if group.baseline { figures[0].1 } else { 0.0 };
+    let over = |name| Some(figures.iter().find(|(of, _)| *of == name)?.1 - baseline);
     let row = over(target.row)?;
-    let (figure, limit, wish) = match (unit, target.at_most) {
+    let (figure, excess, limit) = match (unit, target.limit) {
         (Unit::Instructions, Limit::Times(limit, of)) => {
             let times = row / over(of)?;
             (format!("{times:.2} ×"), times - limit, format!("≤ {limit:.2} × {of}"))
@@ -112,20 +115,22 @@ fn verdict(unit: Unit, group: &Group, target: Target, figures: &[(&str, f64)]) -
         }
         _ => return None,
     };
-    let over = if group.floor { format!(" over {}", group.rows[0].name) } else { String::new() };
-    // What two digits do not show is no miss.
-    Some((format!("{}: {}{over} {wish}", group.name, target.row), figure, limit < 0.005))
+    // A difference that two digits do not show counts as met.
+    Some((format!("{}: {} {limit}", group.name, target.row), figure, excess < 0.005))
 }
 
-fn print_verdicts(wanted: &Wanted, verdicts: &[Verdict]) {
-    if wanted.markdown {
-        println!("\n| target | | |\n|---|--:|---|");
-    } else if !verdicts.is_empty() {
+fn print_targets(arguments: &Arguments, results: &[TargetResult]) {
+    if results.is_empty() {
+        return;
+    }
+    if arguments.markdown {
+        println!("\n| target | measured | result |\n|---|--:|---|");
+    } else {
         println!("\ntargets");
     }
-    for (target, figure, met) in verdicts {
+    for (target, figure, met) in results {
         let met = if *met { "met" } else { "missed" };
-        if wanted.markdown {
+        if arguments.markdown {
             let met = if met == "met" { met } else { "**missed**" };
             println!("| {target} | {figure} | {met} |");
         } else {

@@ -1,4 +1,4 @@
-//! Who is asked: a server in a process of its own, with one thread on one core.
+//! The server under load, in a process of its own, with one thread on one core.
 
 use std::{
     env,
@@ -21,7 +21,7 @@ impl Server {
     pub(crate) fn start(app: &str) -> Result<Self, Box<dyn Error>> {
         let mut process = pinned(0, env::current_exe()?).args(["serve", app]).stdout(Stdio::piped()).spawn()?;
         let mut port = String::new();
-        BufReader::new(process.stdout.take().ok_or("it is piped")?).read_line(&mut port)?;
+        BufReader::new(process.stdout.take().ok_or("the output of the server is not piped")?).read_line(&mut port)?;
         Ok(Self { process, port: port.trim().parse()? })
     }
 
@@ -37,12 +37,12 @@ impl Drop for Server {
     }
 }
 
-/// Says its port, then serves until it is killed.
+/// Prints its port, then serves until the process is killed.
 pub(crate) fn serve(app: &str) -> Result<(), Box<dyn Error>> {
     let app = match app {
         "context" => app_with_context(),
         "without" => app_without(),
-        _ => return Err("serve `context` or `without`".into()),
+        _ => return Err("usage: serve context|without".into()),
     };
     runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -1,6 +1,6 @@
-//! Run with `cargo run --release [PART OF A NAME] [--markdown]` in this folder; needs valgrind.
+//! Counts the instructions of each row, for one repetition, and compares the rows of each group.
 //!
-//! Counts the instructions that each row takes for one time, and sets them beside those of its group.
+//! Run with `cargo run --release [PART OF A NAME] [--markdown]` in this folder. Needs valgrind.
 
 mod stages;
 
@@ -12,16 +12,16 @@ use std::{env, error::Error, process::ExitCode};
 use tower_request_context_peers::{
     groups,
     stages::SERVICES,
-    table::{Unit, Wanted, print},
+    table::{Arguments, Unit, print},
 };
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
-    let done = match &*arguments {
-        [rows, row, times] => run(rows, row, times),
-        arguments => compare(&Wanted::new(arguments.to_vec())),
+    let result = match &*arguments {
+        [rows, row, n] => run(rows, row, n),
+        arguments => compare(&Arguments::new(arguments.to_vec())),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -30,18 +30,18 @@ fn main() -> ExitCode {
     }
 }
 
-/// What callgrind is given: a row, so many times.
-fn run(rows: &str, row: &str, times: &str) -> Result<(), Box<dyn Error>> {
+/// Repeats a row `n` times. The parent process runs this under callgrind.
+fn run(rows: &str, row: &str, n: &str) -> Result<(), Box<dyn Error>> {
     let rows = match rows {
         "stages" => SERVICES.to_vec(),
         _ => groups().into_iter().flat_map(|group| group.rows).copied().collect(),
     };
-    let row = rows.get(row.parse::<usize>()?).ok_or("there is no such row")?;
-    (row.run)(times.parse()?);
+    let row = rows.get(row.parse::<usize>()?).ok_or("no row has this number")?;
+    (row.run)(n.parse()?);
     Ok(())
 }
 
-fn compare(wanted: &Wanted) -> Result<(), Box<dyn Error>> {
-    stages::print(wanted)?;
-    print(Unit::Instructions, wanted, |row, _| callgrind::instructions(&["rows".into(), row.to_string()], None))
+fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    stages::print(arguments)?;
+    print(Unit::Instructions, arguments, |row, _| callgrind::instructions(&["rows".into(), row.to_string()], None))
 }

@@ -1,22 +1,22 @@
-//! The table of what each stage of a request takes.
+//! The table of the cost of each stage of a request.
 
 use std::error::Error;
 
 use tower_request_context_peers::{
     stages::{SERVICES, STAGES},
-    table::Wanted,
+    table::Arguments,
 };
 
 use crate::callgrind;
 
 const NAME: &str = "an empty layer, stage by stage";
 
-pub(crate) fn print(wanted: &Wanted) -> Result<(), Box<dyn Error>> {
-    if !wanted.has(NAME) {
+pub(crate) fn print(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    if !arguments.select(NAME) {
         return Ok(());
     }
     let names: Vec<_> = SERVICES.iter().map(|service| service.name).collect();
-    if wanted.markdown {
+    if arguments.markdown {
         println!("\n| {NAME} | {} |\n|---|{}", names.join(" | "), "--:|".repeat(names.len()));
     } else {
         println!("\n{NAME}: {}", names.join(" | "));
@@ -29,21 +29,21 @@ pub(crate) fn print(wanted: &Wanted) -> Result<(), Box<dyn Error>> {
             *sum += figure;
             figures.push(figure);
         }
-        print_line(wanted, stage, &figures);
+        print_line(arguments, stage, &figures);
     }
-    print_line(wanted, "all of them", &sums);
+    print_line(arguments, "sum", &sums);
     Ok(())
 }
 
-/// The floor, and what the others take more.
-fn print_line(wanted: &Wanted, stage: &str, figures: &[f64]) {
-    let floor = figures[0];
-    let over = figures[1..].iter().map(|figure| figure - floor);
-    if wanted.markdown {
+/// Prints the baseline, and what each of the other services adds to it.
+fn print_line(arguments: &Arguments, stage: &str, figures: &[f64]) {
+    let baseline = figures[0];
+    let over = figures[1..].iter().map(|figure| figure - baseline);
+    if arguments.markdown {
         let over: Vec<_> = over.map(|over| format!("{over:+.0}")).collect();
-        println!("| {stage} | {floor:.0} | {} |", over.join(" | "));
+        println!("| {stage} | {baseline:.0} | {} |", over.join(" | "));
     } else {
         let over: Vec<_> = over.map(|over| format!("{over:>+7.0}")).collect();
-        println!("{floor:>8.0}  {}   {stage}", over.join("  "));
+        println!("{baseline:>8.0}  {}   {stage}", over.join("  "));
     }
 }

@@ -1,4 +1,4 @@
-//! Inside of axum, in process: what its users write today.
+//! The layer and its alternatives in axum, in process.
 
 use std::{
     cell::RefCell,
@@ -23,25 +23,25 @@ use tower_request_context::{RequestContext, RequestContextLayer};
 
 use super::{
     drive::drive,
-    values::{Locale, Tenant, UserId, extend, seed},
+    values::{Locale, Tenant, UserId, extend, insert_three},
     writes::{self, LOCKED},
 };
 use crate::{Group, Row, Target};
 
-const FLOOR: &str = "a layer that does nothing";
+const BASELINE: &str = "a layer that does nothing";
 const OURS: &str = "RequestContextLayer";
 const MAP_REQUEST: &str = "MapRequestLayer, extensions";
 const FROM_FN: &str = "from_fn, extensions";
-const LOCKED_MAP: &str = "from_fn, task_local! of a locked map";
+const LOCKED_MAP: &str = "from_fn, task_local! with a locked map";
 const METAINFO_MAP: &str = "from_fn, metainfo";
-const ARC: &str = "from_fn, task_local! of an Arc of it";
+const ARC: &str = "from_fn, task_local! with an Arc";
 
 pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "in axum: three values, three reads",
-        floor: true,
+        baseline: true,
         rows: &[
-            Row::new(FLOOR, |n| ask(app_without(), n)),
+            Row::new(BASELINE, |n| ask(app_without(), n)),
             Row::new(MAP_REQUEST, |n| ask(route(read_extensions).layer(MapRequestLayer::new(extended)), n)),
             Row::new(OURS, |n| ask(app_with_context(), n)),
             Row::new(FROM_FN, |n| ask(route(read_extensions).layer(from_fn(extending)), n)),
@@ -60,9 +60,9 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         name: "in axum: one struct, one read",
-        floor: true,
+        baseline: true,
         rows: &[
-            Row::new(FLOOR, |n| ask(route(hello).layer(layer_fn(Identity)), n)),
+            Row::new(BASELINE, |n| ask(route(hello).layer(layer_fn(Identity)), n)),
             Row::new(ARC, |n| ask(route(read_task_local).layer(from_fn(in_task_local)), n)),
             Row::new(OURS, |n| {
                 let layer = RequestContextLayer::new(|store, _| {
@@ -75,14 +75,14 @@ pub(crate) const GROUPS: &[Group] = &[
     },
 ];
 
-/// An identity layer, and a handler that reads nothing.
+/// Returns an app with a layer that does nothing, and a handler that reads nothing.
 pub fn app_without() -> Router {
     route(hello).layer(layer_fn(Identity))
 }
 
-/// Three values, and a handler that reads them.
+/// Returns an app with three values, and a handler that reads them.
 pub fn app_with_context() -> Router {
-    route(read_context).layer(RequestContextLayer::new(|store, _| seed(store)))
+    route(read_context).layer(RequestContextLayer::new(|store, _| insert_three(store)))
 }
 
 pub(crate) fn ask(app: Router, n: u64) {
@@ -97,7 +97,7 @@ where
     Router::new().route("/", get(handler))
 }
 
-/// The least that a layer can be: axum boxes what a route is wrapped in.
+/// A service that only calls its inner service. It is the baseline, because axum boxes any service that wraps a route.
 #[derive(Clone)]
 pub(crate) struct Identity<S>(pub(crate) S);
 
@@ -148,13 +148,13 @@ async fn extending(request: Request, next: Next) -> Response {
 }
 
 async fn locking(request: Request, next: Next) -> Response {
-    let answer = async {
+    let response = async {
         writes::set(UserId(7));
         writes::set(Tenant(8));
         writes::set(Locale(9));
         next.run(request).await
     };
-    LOCKED.scope(Arc::default(), answer).await
+    LOCKED.scope(Arc::default(), response).await
 }
 
 async fn in_metainfo(request: Request, next: Next) -> Response {
@@ -174,7 +174,7 @@ fn metainfo_of<T: Copy + Send + Sync + 'static>() -> Option<T> {
     METAINFO.try_with(|values| values.borrow().get().copied()).ok()?
 }
 
-/// All that a request knows, in one struct.
+/// All values of a request, in one struct.
 #[derive(Clone, Copy)]
 struct All {
     user: UserId,

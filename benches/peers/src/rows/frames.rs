@@ -1,4 +1,4 @@
-//! A frame through the body.
+//! One frame of a body.
 
 use std::{
     convert::Infallible,
@@ -22,7 +22,7 @@ const LAYER: &str = "RequestContextLayer";
 pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "one frame of a body",
-        floor: true,
+        baseline: true,
         rows: &[
             Row::new("the bare body", |n| collect(Frames(n))),
             Row::new(OURS, |n| collect(wrapped(n))),
@@ -32,24 +32,24 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         name: "a request whose body has 1,000 frames",
-        floor: true,
+        baseline: true,
         rows: &[
             Row::new("the bare service", |n| drive::<_, (), _>(service_fn(thousand), n)),
             Row::new(LAYER, |n| drive::<_, (), _>(RequestContextLayer::new(|_, _| {}).layer(service_fn(thousand)), n)),
         ],
-        // The layer's own, and a thousand times a frame's.
+        // The limit of an empty layer, and a thousand times that of a frame.
         targets: &[Target::instructions(LAYER, 60_600.0), Target::allocations(LAYER, 1.0)],
     },
 ];
 
-/// As many frames as it says, without an end that could be told before.
+/// A body of as many frames as the number says. Its `is_end_stream` and `size_hint` reveal nothing about the end.
 struct Frames(u64);
 
 impl Body for Frames {
     type Data = &'static [u8];
     type Error = Infallible;
 
-    // A call of its own for both, as it is in servers, whose bodies are boxed.
+    // Not inlined, because servers box their bodies.
     #[inline(never)]
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -67,7 +67,7 @@ fn wrapped(n: u64) -> impl Body {
     let inner = service_fn(move |_: Request<()>| ready(Ok::<_, Infallible>(Response::new(Frames(n)))));
     let future = RequestContextLayer::new(|_, _| {}).layer(inner).call(Request::new(()));
     let Poll::Ready(Ok(response)) = pin!(future).poll(&mut Context::from_waker(Waker::noop())) else {
-        panic!("it is ready at once")
+        panic!("expected the response at the first poll")
     };
     response.into_body()
 }

@@ -1,4 +1,4 @@
-//! What each guarantee costs that middleware by hand does not give: the same three values, for more and more of a request.
+//! The cost of each guarantee that hand-written middleware does not give: three values, available in ever more of a request.
 
 use std::{future::poll_fn, pin::pin};
 
@@ -10,21 +10,21 @@ use tower_request_context::{RequestContext, RequestContextLayer, Store};
 use super::{
     axum::{Identity, ask, read_context, route},
     layer::on_end,
-    values::{context, seed},
+    values::{context, insert_three},
 };
 use crate::{Group, Row};
 
 pub(crate) const GROUPS: &[Group] = &[Group {
-    name: "in axum: three values, current …",
-    floor: true,
+    name: "in axum: three values, available in …",
+    baseline: true,
     rows: &[
-        Row::new("in a layer that does nothing: nowhere", |n| ask(app().layer(layer_fn(Identity)), n)),
-        Row::new("… in the polls", |n| {
+        Row::new("nothing: a layer that does nothing", |n| ask(app().layer(layer_fn(Identity)), n)),
+        Row::new("… polls", |n| {
             let layer =
                 layer_fn(|mut inner: Route| service_fn(move |request: Request| polled(context(), inner.call(request))));
             ask(app().layer(layer), n);
         }),
-        Row::new("… and in the call", |n| {
+        Row::new("… and call", |n| {
             let layer = layer_fn(|mut inner: Route| {
                 service_fn(move |request: Request| {
                     let context = context();
@@ -34,7 +34,7 @@ pub(crate) const GROUPS: &[Group] = &[Group {
             });
             ask(app().layer(layer), n);
         }),
-        Row::new("… and in the drops", |n| {
+        Row::new("… and drops", |n| {
             let layer = layer_fn(|mut inner: Route| {
                 service_fn(move |request: Request| {
                     let context = context();
@@ -43,7 +43,7 @@ pub(crate) const GROUPS: &[Group] = &[Group {
             });
             ask(app().layer(layer), n);
         }),
-        Row::new("… and in the body", |n| {
+        Row::new("… and the body", |n| {
             let layer = layer_fn(|mut inner: Route| {
                 service_fn(move |request: Request| {
                     let context = context();
@@ -53,10 +53,10 @@ pub(crate) const GROUPS: &[Group] = &[Group {
             });
             ask(app().layer(layer), n);
         }),
-        Row::new("… with callbacks and an end: RequestContextLayer", |n| {
-            ask(app().layer(RequestContextLayer::new(|store, _| seed(store))), n);
+        Row::new("… with callbacks and completion: RequestContextLayer", |n| {
+            ask(app().layer(RequestContextLayer::new(|store, _| insert_three(store))), n);
         }),
-        Row::new("… and told to an on_end", |n| ask(app().layer(RequestContextLayer::new(told)), n)),
+        Row::new("… and an on_end callback", |n| ask(app().layer(RequestContextLayer::new(with_on_end)), n)),
     ],
     targets: &[],
 }];
@@ -70,7 +70,7 @@ async fn polled<T: Future>(context: RequestContext, future: T) -> T::Output {
     poll_fn(|cx| context.sync_scope(|| future.as_mut().poll(cx))).await
 }
 
-fn told(store: &mut Store, request: &mut Parts) {
-    seed(store);
+fn with_on_end(store: &mut Store, request: &mut Parts) {
+    insert_three(store);
     on_end(store, request);
 }

@@ -1,4 +1,4 @@
-//! A request id: made, put on the request, kept for the code below, and echoed.
+//! A request id: generated, set on the request, stored, and echoed on the response.
 
 use std::convert::Infallible;
 
@@ -11,59 +11,61 @@ use tower_request_context::{RequestContextLayer, RequestIdPolicy};
 use super::drive::drive;
 use crate::{Group, Row, Target};
 
-const THEIRS: &str = "SetRequestIdLayer + PropagateRequestIdLayer";
+const TOWER_HTTP: &str = "SetRequestIdLayer + PropagateRequestIdLayer";
 const OURS: &str = "RequestContextLayer, RequestIdPolicy";
 const EMPTY: &str = "RequestContextLayer, empty";
-const ONLY: &str = "RequestContextLayer, RequestIdPolicy without an echo";
-const HALF: &[Target] = &[Target::times(OURS, 0.5, THEIRS)];
+const WITHOUT_ECHO: &str = "RequestContextLayer, RequestIdPolicy without an echo";
+const HALF: &[Target] = &[Target::times(OURS, 0.5, TOWER_HTTP)];
 
 pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "a request id, applied and echoed",
-        floor: true,
+        baseline: true,
         rows: &[
             Row::new("the bare service", |n| drive(bare(), n)),
-            Row::new(THEIRS, |n| drive(theirs(MakeRequestUuid), n)),
+            Row::new(TOWER_HTTP, |n| drive(tower_http_layers(MakeRequestUuid), n)),
             Row::new(EMPTY, |n| drive(empty(), n)),
-            Row::new(OURS, |n| drive(ours(RequestIdPolicy::new()), n)),
+            Row::new(OURS, |n| drive(with_policy(RequestIdPolicy::new()), n)),
         ],
         targets: HALF,
     },
     Group {
-        name: "a request id that costs nothing to make, applied and echoed",
-        floor: true,
+        name: "a constant request id, applied and echoed",
+        baseline: true,
         rows: &[
             Row::new("the bare service", |n| drive(bare(), n)),
-            Row::new(THEIRS, |n| drive(theirs(Same), n)),
+            Row::new(TOWER_HTTP, |n| drive(tower_http_layers(ConstantId), n)),
             Row::new(EMPTY, |n| drive(empty(), n)),
-            Row::new(OURS, |n| drive(ours(RequestIdPolicy::new().generate(|_| known())), n)),
+            Row::new(OURS, |n| drive(with_policy(RequestIdPolicy::new().generate(|_| constant_id())), n)),
         ],
         targets: HALF,
     },
     Group {
-        name: "a request id where the layer is there anyway",
-        floor: true,
+        name: "a request id, over an empty layer",
+        baseline: true,
         rows: &[
             Row::new(EMPTY, |n| drive(empty(), n)),
-            Row::new(ONLY, |n| drive(ours(RequestIdPolicy::new().echo(false)), n)),
-            Row::new(OURS, |n| drive(ours(RequestIdPolicy::new()), n)),
+            Row::new(WITHOUT_ECHO, |n| drive(with_policy(RequestIdPolicy::new().echo(false)), n)),
+            Row::new(OURS, |n| drive(with_policy(RequestIdPolicy::new()), n)),
         ],
         targets: &[],
     },
 ];
 
-type Answer = Result<Response<Empty<&'static [u8]>>, Infallible>;
+type HandlerResult = Result<Response<Empty<&'static [u8]>>, Infallible>;
 
 fn bare() -> impl Service<Request<()>, Response = Response<Empty<&'static [u8]>>, Error = Infallible> {
-    service_fn(async |_: Request<()>| Answer::Ok(Response::new(Empty::new())))
+    service_fn(async |_: Request<()>| HandlerResult::Ok(Response::new(Empty::new())))
 }
 
-fn theirs<M>(made: M) -> impl Service<Request<()>, Response = Response<Empty<&'static [u8]>>, Error = Infallible>
+fn tower_http_layers<M>(
+    make: M,
+) -> impl Service<Request<()>, Response = Response<Empty<&'static [u8]>>, Error = Infallible>
 where
     M: MakeRequestId + Clone,
 {
     let name = HeaderName::from_static("x-request-id");
-    let set = SetRequestIdLayer::new(name.clone(), made);
+    let set = SetRequestIdLayer::new(name.clone(), make);
     ServiceBuilder::new().layer(set).layer(PropagateRequestIdLayer::new(name)).service(bare())
 }
 
@@ -71,7 +73,7 @@ fn empty() -> impl Service<Request<()>, Response = Response<impl http_body::Body
     RequestContextLayer::new(|_, _| {}).layer(bare())
 }
 
-fn ours(
+fn with_policy(
     ids: RequestIdPolicy,
 ) -> impl Service<Request<()>, Response = Response<impl http_body::Body>, Error = Infallible> {
     let layer = RequestContextLayer::new(move |store, request| {
@@ -81,16 +83,16 @@ fn ours(
 }
 
 #[derive(Clone)]
-struct Same;
+struct ConstantId;
 
 const ID: &str = "0198c1a4-3f1c-7b3e-9f0a-2f6a1b3c4d5e";
 
-impl MakeRequestId for Same {
+impl MakeRequestId for ConstantId {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
-        Some(RequestId::new(ID.parse().expect("it is ASCII")))
+        Some(RequestId::new(ID.parse().expect("`ID` is ASCII")))
     }
 }
 
-fn known() -> tower_request_context::RequestId {
-    ID.parse().expect("it is an id")
+fn constant_id() -> tower_request_context::RequestId {
+    ID.parse().expect("`ID` is a valid id")
 }

@@ -1,4 +1,4 @@
-//! The layer around a bare service, and what one would put there by hand.
+//! The layer around a bare service, and hand-written alternatives.
 
 use std::{convert::Infallible, hint::black_box};
 
@@ -9,18 +9,18 @@ use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
 use super::{
     drive::drive,
-    tokios::ByTokio,
-    values::{Locale, Tenant, UserId, extend, seed},
+    task_local::TaskLocalService,
+    values::{Locale, Tenant, UserId, extend, insert_three},
 };
 use crate::{Group, Row, Target};
 
 const OURS: &str = "RequestContextLayer";
-const BY_HAND: &str = "MapRequestLayer, http::Extensions";
+const MAP_REQUEST: &str = "MapRequestLayer, http::Extensions";
 
 pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "an empty layer",
-        floor: true,
+        baseline: true,
         rows: &[
             Row::new("the bare service", |n| drive::<_, (), _>(service_fn(bare), n)),
             Row::new(OURS, |n| drive::<_, (), _>(RequestContextLayer::new(|_, _| {}).layer(service_fn(bare)), n)),
@@ -31,35 +31,35 @@ pub(crate) const GROUPS: &[Group] = &[
                 drive::<_, (), _>(RequestContextLayer::new(on_end).layer(service_fn(bare)), n);
             }),
             Row::new("task_local! around call, poll, frame and drop", |n| {
-                drive::<_, (), _>(ByTokio(service_fn(bare)), n);
+                drive::<_, (), _>(TaskLocalService(service_fn(bare)), n);
             }),
         ],
         targets: &[Target::instructions(OURS, 600.0), Target::allocations(OURS, 1.0)],
     },
     Group {
         name: "three values, three reads",
-        floor: true,
+        baseline: true,
         rows: &[
             Row::new("the bare service", |n| drive::<_, (), _>(service_fn(bare), n)),
-            Row::new(BY_HAND, |n| drive::<_, (), _>(map_request().layer(service_fn(read_extensions)), n)),
+            Row::new(MAP_REQUEST, |n| drive::<_, (), _>(map_request().layer(service_fn(read_extensions)), n)),
             Row::new(OURS, |n| {
                 drive::<_, (), _>(RequestContextLayer::new(three).layer(service_fn(read_context)), n);
             }),
         ],
-        targets: &[Target::times(OURS, 0.95, BY_HAND), Target::allocations(OURS, 4.0)],
+        targets: &[Target::times(OURS, 0.95, MAP_REQUEST), Target::allocations(OURS, 4.0)],
     },
 ];
 
-pub(crate) type Answer = Result<Response<Full<&'static [u8]>>, Infallible>;
+pub(crate) type HandlerResult = Result<Response<Full<&'static [u8]>>, Infallible>;
 
-pub(crate) async fn bare(request: Request<()>) -> Answer {
+pub(crate) async fn bare(request: Request<()>) -> HandlerResult {
     black_box(request);
     Ok(Response::new(Full::new(b"hello")))
 }
 
 fn on_response(store: &mut Store, _: &mut Parts) {
-    store.on_response(|head| {
-        black_box(head);
+    store.on_response(|response| {
+        black_box(response);
     });
 }
 
@@ -71,10 +71,10 @@ pub(crate) fn on_end(store: &mut Store, _: &mut Parts) {
 
 fn three(store: &mut Store, request: &mut Parts) {
     black_box(request);
-    seed(store);
+    insert_three(store);
 }
 
-async fn read_context(request: Request<()>) -> Answer {
+async fn read_context(request: Request<()>) -> HandlerResult {
     black_box((RequestContext::get::<UserId>(), RequestContext::get::<Tenant>(), RequestContext::get::<Locale>()));
     bare(request).await
 }
@@ -86,7 +86,7 @@ fn map_request() -> MapRequestLayer<impl Fn(Request<()>) -> Request<()> + Copy> 
     })
 }
 
-async fn read_extensions(request: Request<()>) -> Answer {
+async fn read_extensions(request: Request<()>) -> HandlerResult {
     let extensions = request.extensions();
     black_box((
         extensions.get::<UserId>().copied(),

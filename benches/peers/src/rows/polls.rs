@@ -1,4 +1,4 @@
-//! One more poll of a future that carries something along.
+//! One more poll of a future that makes something current.
 
 use std::{
     future::poll_fn,
@@ -14,14 +14,14 @@ use tracing::{Instrument, Span};
 use super::values::{EXTENSIONS, context, extensions};
 use crate::{Group, Row, Target};
 
-const TOKIOS: &str = "tokio's TaskLocalFuture, an Arc";
+const TASK_LOCAL: &str = "tokio's TaskLocalFuture, an Arc";
 const OURS: &str = "Scoped";
 
 pub(crate) const GROUPS: &[Group] = &[Group {
     name: "one poll of a future",
-    floor: false,
+    baseline: false,
     rows: &[
-        Row::new(TOKIOS, |n| poll(EXTENSIONS.scope(Arc::new(extensions()), pending()), n)),
+        Row::new(TASK_LOCAL, |n| poll(EXTENSIONS.scope(Arc::new(extensions()), pending()), n)),
         Row::new("the bare future", |n| poll(pending(), n)),
         Row::new(OURS, |n| poll(context().scope(pending()), n)),
         Row::new("tracing's Instrumented, a disabled span", |n| poll(pending().instrument(Span::none()), n)),
@@ -29,7 +29,7 @@ pub(crate) const GROUPS: &[Group] = &[Group {
             poll(pending().with_context(opentelemetry::Context::new()), n);
         }),
     ],
-    targets: &[Target::times(OURS, 1.0, TOKIOS), Target::instructions(OURS, 45.0)],
+    targets: &[Target::times(OURS, 1.0, TASK_LOCAL), Target::instructions(OURS, 45.0)],
 }];
 
 fn pending() -> impl Future<Output = ()> {

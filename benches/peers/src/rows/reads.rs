@@ -1,4 +1,4 @@
-//! A read, of what is there and of what is not.
+//! Reads of present and absent values.
 
 use std::{cell::RefCell, hint::black_box, sync::Arc};
 
@@ -6,24 +6,24 @@ use metainfo::{METAINFO, MetaInfo};
 use opentelemetry::Context;
 use tower_request_context::{RequestContext, RequestIdPolicy, Store};
 
-use super::values::{Absent, EXTENSIONS, Late, Locale, Tenant, UserId, context, extensions, seed};
+use super::values::{Absent, EXTENSIONS, Locale, SetLater, Tenant, UserId, context, extensions, insert_three};
 use crate::{Group, Row, Target};
 
-const HELD: &str = "http::Extensions held in hand";
+const ARGUMENT: &str = "http::Extensions, passed as an argument";
 const OURS: &str = "tower-request-context";
-const LATE: &str = "… after a late set of another type";
-const ECHOED: &str = "… after an id was echoed";
-const TOKIOS: &str = "task_local! of an Arc of http::Extensions";
+const AFTER_SET: &str = "… after a set of another type";
+const AFTER_APPLY: &str = "… after RequestIdPolicy::apply";
+const TASK_LOCAL: &str = "task_local! with an Arc<http::Extensions>";
 
-/// What is read by its type, and by the name that dcontext wants.
+/// The rows that read a value by its type; dcontext reads it by a name.
 macro_rules! reads {
     ($type:ty, $name:literal) => {
         &[
-            Row::new(HELD, |n| held(n, |extensions| extensions.get::<$type>().cloned())),
+            Row::new(ARGUMENT, |n| as_argument(n, |extensions| extensions.get::<$type>().cloned())),
             Row::new(OURS, |n| current(n, RequestContext::get::<$type>)),
-            Row::new(LATE, |n| late(n, RequestContext::get::<$type>)),
-            Row::new(ECHOED, |n| echoed(n, RequestContext::get::<$type>)),
-            Row::new(TOKIOS, |n| task_local(n, read_task_local::<$type>)),
+            Row::new(AFTER_SET, |n| after_set(n, RequestContext::get::<$type>)),
+            Row::new(AFTER_APPLY, |n| after_apply(n, RequestContext::get::<$type>)),
+            Row::new(TASK_LOCAL, |n| task_local(n, read_task_local::<$type>)),
             Row::new("metainfo", |n| in_metainfo(n, read_metainfo::<$type>)),
             Row::new("opentelemetry", |n| in_otel(n, read_otel::<$type>)),
             Row::new("dcontext", |n| in_dcontext(n, || dcontext::get_context_variable::<$type>($name))),
@@ -31,19 +31,29 @@ macro_rules! reads {
     };
 }
 
-// An id is one value more that a read of what is not there has to pass, so there the echo has no such target.
-const UNCHANGED: [Target; 2] = [Target::times(LATE, 1.0, OURS), Target::times(ECHOED, 1.0, OURS)];
-const HIT: &[Target] = &[Target::times(OURS, 1.0, HELD), UNCHANGED[0], UNCHANGED[1]];
+// The id is one more value that a read of an absent value compares, so that group has no target for it.
+const UNCHANGED: [Target; 2] = [Target::times(AFTER_SET, 1.0, OURS), Target::times(AFTER_APPLY, 1.0, OURS)];
+const HIT: &[Target] = &[Target::times(OURS, 1.0, ARGUMENT), UNCHANGED[0], UNCHANGED[1]];
 
 pub(crate) const GROUPS: &[Group] = &[
-    Group { name: "read the value seeded last of three", floor: false, rows: reads!(Locale, "locale"), targets: HIT },
-    Group { name: "read the value seeded first of three", floor: false, rows: reads!(UserId, "user"), targets: HIT },
-    Group { name: "read what is not there", floor: false, rows: reads!(Absent, "absent"), targets: &[UNCHANGED[0]] },
     Group {
-        name: "read outside of any context",
-        floor: false,
+        name: "read the value inserted last of three",
+        baseline: false,
+        rows: reads!(Locale, "locale"),
+        targets: HIT,
+    },
+    Group {
+        name: "read the value inserted first of three",
+        baseline: false,
+        rows: reads!(UserId, "user"),
+        targets: HIT,
+    },
+    Group { name: "read an absent value", baseline: false, rows: reads!(Absent, "absent"), targets: &[UNCHANGED[0]] },
+    Group {
+        name: "read without a context",
+        baseline: false,
         rows: &[
-            Row::new(TOKIOS, |n| again(n, read_task_local::<UserId>)),
+            Row::new(TASK_LOCAL, |n| again(n, read_task_local::<UserId>)),
             Row::new(OURS, |n| again(n, RequestContext::get::<UserId>)),
             Row::new("metainfo", |n| again(n, read_metainfo::<UserId>)),
             Row::new("opentelemetry", |n| again(n, read_otel::<UserId>)),
@@ -58,7 +68,7 @@ pub(crate) fn again<T>(n: u64, read: impl Fn() -> T) {
     }
 }
 
-fn held<T>(n: u64, read: fn(&http::Extensions) -> T) {
+fn as_argument<T>(n: u64, read: fn(&http::Extensions) -> T) {
     let extensions = extensions();
     again(n, || read(black_box(&extensions)));
 }
@@ -67,16 +77,16 @@ fn current<T>(n: u64, read: impl Fn() -> T) {
     context().sync_scope(|| again(n, read));
 }
 
-fn late<T>(n: u64, read: impl Fn() -> T) {
+fn after_set<T>(n: u64, read: impl Fn() -> T) {
     let context = context();
-    context.set(Late(1));
+    context.set(SetLater(1));
     context.sync_scope(|| again(n, read));
 }
 
-fn echoed<T>(n: u64, read: impl Fn() -> T) {
+fn after_apply<T>(n: u64, read: impl Fn() -> T) {
     let mut store = Store::new();
     RequestIdPolicy::new().apply(&mut store, &mut http::Request::new(()).into_parts().0);
-    seed(&mut store);
+    insert_three(&mut store);
     RequestContext::new(store).sync_scope(|| again(n, read));
 }
 

@@ -1,4 +1,4 @@
-//! A request in stages, each a function that callgrind can be told to count alone.
+//! A request in stages. Each stage is a function of its own, so that callgrind can count it alone.
 
 use std::{
     hint::black_box,
@@ -13,26 +13,26 @@ use tower_request_context::RequestContextLayer;
 
 use super::{
     layer::{bare, on_end},
-    tokios::ByTokio,
+    task_local::TaskLocalService,
 };
 use crate::Row;
 
-/// What a request is to whoever serves it, and the function that does it.
+/// The name of each stage, and the function that runs it.
 pub const STAGES: &[(&str, &str)] = &[
     ("call", "stage_call"),
-    ("poll, which is ready", "stage_poll"),
+    ("poll (ready)", "stage_poll"),
     ("drop of the future", "stage_drop_of_the_future"),
     ("frame", "stage_frame"),
-    ("end", "stage_end"),
+    ("end of the body", "stage_end"),
     ("drop of the body", "stage_drop_of_the_body"),
 ];
 
-/// The first is the floor.
+/// The services. The first is the baseline.
 pub const SERVICES: &[Row] = &[
     Row::new("the bare service", |n| serve(service_fn(bare), n)),
     Row::new("RequestContextLayer", |n| serve(RequestContextLayer::new(|_, _| {}).layer(service_fn(bare)), n)),
     Row::new("… with an on_end", |n| serve(RequestContextLayer::new(on_end).layer(service_fn(bare)), n)),
-    Row::new("task_local!, without an end", |n| serve(ByTokio(service_fn(bare)), n)),
+    Row::new("task_local!, without completion", |n| serve(TaskLocalService(service_fn(bare)), n)),
 ];
 
 fn serve<S, B>(mut service: S, n: u64)
@@ -45,7 +45,7 @@ where
         let mut future = pin!(Some(stage_call(&mut service, black_box(Request::new(())))));
         let response = stage_poll(future.as_mut(), &mut cx);
         stage_drop_of_the_future(future);
-        let Some(response) = black_box(response) else { panic!("it is ready at once") };
+        let Some(response) = black_box(response) else { panic!("expected the response at the first poll") };
         let mut body = pin!(Some(response.into_body()));
         black_box(stage_frame(body.as_mut(), &mut cx));
         black_box(stage_end(body.as_mut(), &mut cx));
@@ -74,13 +74,13 @@ fn stage_drop_of_the_future<F>(mut future: Pin<&mut Option<F>>) {
     future.set(None);
 }
 
-/// Whether there was one.
+/// Returns whether the body had a frame.
 #[inline(never)]
 fn stage_frame<B: Body>(body: Pin<&mut Option<B>>, cx: &mut Context<'_>) -> bool {
     body.as_pin_mut().is_some_and(|body| matches!(body.poll_frame(cx), Poll::Ready(Some(Ok(_)))))
 }
 
-/// Whether it was one.
+/// Returns whether the body was at its end.
 #[inline(never)]
 fn stage_end<B: Body>(body: Pin<&mut Option<B>>, cx: &mut Context<'_>) -> bool {
     body.as_pin_mut().is_some_and(|body| matches!(body.poll_frame(cx), Poll::Ready(None)))

@@ -1,4 +1,4 @@
-//! What the layer would be on `tokio::task_local!`, without callbacks and without an end.
+//! The layer as it would be on `tokio::task_local!`, without callbacks and without completion.
 
 use std::{
     pin::Pin,
@@ -15,9 +15,9 @@ use tower::Service;
 use super::values::EXTENSIONS;
 
 #[derive(Clone)]
-pub(crate) struct ByTokio<S>(pub(crate) S);
+pub(crate) struct TaskLocalService<S>(pub(crate) S);
 
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for ByTokio<S>
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for TaskLocalService<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
 {

@@ -1,4 +1,4 @@
-//! Three values of a request, and where each peer keeps them.
+//! The three values of a request, in the store of each alternative.
 
 use std::sync::Arc;
 
@@ -19,15 +19,15 @@ pub(crate) struct Locale(pub(crate) u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Absent;
 
-/// Set late where it is.
+/// Set after sharing, in the rows that measure this.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Late(pub(crate) u64);
+pub(crate) struct SetLater(pub(crate) u64);
 
 tokio::task_local! {
     pub(crate) static EXTENSIONS: Arc<Extensions>;
 }
 
-pub(crate) fn seed(store: &mut Store) {
+pub(crate) fn insert_three(store: &mut Store) {
     store.insert(UserId(7));
     store.insert(Tenant(8));
     store.insert(Locale(9));
@@ -35,7 +35,7 @@ pub(crate) fn seed(store: &mut Store) {
 
 pub(crate) fn context() -> RequestContext {
     let mut store = Store::new();
-    seed(&mut store);
+    insert_three(&mut store);
     RequestContext::new(store)
 }
 

@@ -1,4 +1,4 @@
-//! A write after the setup, and a read of what was written, beside the map behind a lock that one would write by hand.
+//! Writes after sharing, and reads of the values written, compared with a hand-written map behind a lock.
 
 use std::{
     any::{Any, TypeId},
@@ -9,7 +9,7 @@ use std::{
 
 use tower_request_context::{RequestContext, Store};
 
-use super::values::Late;
+use super::values::SetLater;
 use crate::{Group, Row, Target};
 
 type LockedMap = Arc<RwLock<HashMap<TypeId, Box<dyn Any + Send + Sync>>>>;
@@ -18,49 +18,49 @@ tokio::task_local! {
     pub(crate) static LOCKED: LockedMap;
 }
 
-const LOCKED_MAP: &str = "task_local! of a locked map";
+const LOCKED_MAP: &str = "task_local! with a locked map";
 const OURS: &str = "tower-request-context";
-const AT_MOST_THEIRS: &[Target] = &[Target::times(OURS, 1.0, LOCKED_MAP)];
+const NOT_ABOVE_LOCKED_MAP: &[Target] = &[Target::times(OURS, 1.0, LOCKED_MAP)];
 
 pub(crate) const GROUPS: &[Group] = &[
     Group {
-        name: "read a value that was set late",
-        floor: false,
+        name: "read a value set after sharing",
+        baseline: false,
         rows: &[
-            Row::new(LOCKED_MAP, |n| locked(n, |_| _ = black_box(get::<Late>()))),
-            Row::new(OURS, |n| current(n, |_| _ = black_box(RequestContext::get::<Late>()))),
+            Row::new(LOCKED_MAP, |n| locked(n, |_| _ = black_box(get::<SetLater>()))),
+            Row::new(OURS, |n| current(n, |_| _ = black_box(RequestContext::get::<SetLater>()))),
         ],
-        targets: AT_MOST_THEIRS,
+        targets: NOT_ABOVE_LOCKED_MAP,
     },
     Group {
         name: "set",
-        floor: false,
+        baseline: false,
         rows: &[
-            Row::new(LOCKED_MAP, |n| locked(n, |i| set(Late(i)))),
-            Row::new(OURS, |n| current(n, |i| _ = RequestContext::set(Late(i)))),
+            Row::new(LOCKED_MAP, |n| locked(n, |i| set(SetLater(i)))),
+            Row::new(OURS, |n| current(n, |i| _ = RequestContext::set(SetLater(i)))),
         ],
-        targets: AT_MOST_THEIRS,
+        targets: NOT_ABOVE_LOCKED_MAP,
     },
     Group {
         name: "update",
-        floor: false,
+        baseline: false,
         rows: &[
             Row::new(LOCKED_MAP, |n| locked(n, update)),
-            Row::new(OURS, |n| current(n, |i| _ = RequestContext::update(|late: &mut Late| late.0 += i))),
+            Row::new(OURS, |n| current(n, |i| _ = RequestContext::update(|value: &mut SetLater| value.0 += i))),
         ],
-        targets: AT_MOST_THEIRS,
+        targets: NOT_ABOVE_LOCKED_MAP,
     },
 ];
 
 fn current(n: u64, work: impl Fn(u64)) {
     let context = RequestContext::new(Store::new());
-    context.set(Late(0));
+    context.set(SetLater(0));
     context.sync_scope(|| (0..n).for_each(|i| work(black_box(i))));
 }
 
 fn locked(n: u64, work: impl Fn(u64)) {
     LOCKED.sync_scope(LockedMap::default(), || {
-        set(Late(0));
+        set(SetLater(0));
         (0..n).for_each(|i| work(black_box(i)));
     });
 }
@@ -84,8 +84,8 @@ pub(crate) fn set<T: Send + Sync + 'static>(value: T) {
 fn update(i: u64) {
     let update = |map: &LockedMap| {
         let mut map = map.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(late) = map.get_mut(&TypeId::of::<Late>()).and_then(|value| value.downcast_mut::<Late>()) {
-            late.0 += i;
+        if let Some(value) = map.get_mut(&TypeId::of::<SetLater>()).and_then(|value| value.downcast_mut::<SetLater>()) {
+            value.0 += i;
         }
     };
     let _ = LOCKED.try_with(update);
