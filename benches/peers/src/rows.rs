@@ -7,6 +7,7 @@ mod growth;
 mod guarantees;
 mod ids;
 mod layer;
+mod on_enter;
 mod polls;
 mod reads;
 pub mod stages;
@@ -29,6 +30,7 @@ pub fn groups() -> Vec<Group> {
         frames::GROUPS,
         polls::GROUPS,
         growth::GROUPS,
+        on_enter::GROUPS,
     ]
     .concat()
 }

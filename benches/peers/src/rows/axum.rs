@@ -12,17 +12,20 @@ use axum::{
     body::Body,
     extract::Request,
     handler::Handler,
+    http::HeaderName,
     middleware::{Next, from_fn},
     response::Response,
     routing::get,
 };
 use metainfo::{METAINFO, MetaInfo};
 use sentry_tower::NewSentryLayer;
-use tower::{Service, layer::layer_fn, util::MapRequestLayer};
-use tower_request_context::{RequestContext, RequestContextLayer};
+use tower::{Service, ServiceBuilder, layer::layer_fn, util::MapRequestLayer};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_request_context::{RequestContext, RequestContextLayer, RequestIdPolicy};
 
 use super::{
     drive::drive,
+    guarantees::with_on_end,
     values::{Locale, Tenant, UserId, extend, insert_three},
     writes::{self, LOCKED},
 };
@@ -72,6 +75,39 @@ pub(crate) const GROUPS: &[Group] = &[
             }),
         ],
         targets: &[Target::times(OURS, 1.0, ARC)],
+    },
+    // `benches/cost.awk` finds this group by its name.
+    Group {
+        name: "in axum: the cost of each way",
+        baseline: true,
+        rows: &[
+            Row::new(BASELINE, |n| ask(app_without(), n)),
+            Row::new("extensions with from_fn, three values", |n| {
+                ask(route(read_extensions).layer(from_fn(extending)), n);
+            }),
+            Row::new("task_local! with from_fn, three values in a struct", |n| {
+                ask(route(read_task_local).layer(from_fn(in_task_local)), n);
+            }),
+            Row::new("tower-http's SetRequestIdLayer and PropagateRequestIdLayer", |n| {
+                let name = HeaderName::from_static("x-request-id");
+                let set = SetRequestIdLayer::new(name.clone(), MakeRequestUuid);
+                let layer = ServiceBuilder::new().layer(set).layer(PropagateRequestIdLayer::new(name));
+                ask(route(hello).layer(layer), n);
+            }),
+            Row::new("RequestContextLayer, empty", |n| ask(route(hello).layer(RequestContextLayer::new(|_, _| {})), n)),
+            Row::new("RequestContextLayer, three values", |n| ask(app_with_context(), n)),
+            Row::new("RequestContextLayer, three values and on_end", |n| {
+                ask(route(read_context).layer(RequestContextLayer::new(with_on_end)), n);
+            }),
+            Row::new("RequestContextLayer, RequestIdPolicy", |n| {
+                let ids = RequestIdPolicy::new();
+                let layer = RequestContextLayer::new(move |store, request| {
+                    ids.apply(store, request);
+                });
+                ask(route(hello).layer(layer), n);
+            }),
+        ],
+        targets: &[],
     },
 ];
 

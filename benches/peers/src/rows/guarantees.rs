@@ -70,7 +70,7 @@ async fn polled<T: Future>(context: RequestContext, future: T) -> T::Output {
     poll_fn(|cx| context.sync_scope(|| future.as_mut().poll(cx))).await
 }
 
-fn with_on_end(store: &mut Store, request: &mut Parts) {
+pub(crate) fn with_on_end(store: &mut Store, request: &mut Parts) {
     insert_three(store);
     on_end(store, request);
 }
