@@ -1,7 +1,7 @@
 //! The layer in salvo, over a socket.
 //!
-//! salvo's `compat()` takes any layer. But the layer's inner service only sends the request to the adapter, which calls the
-//! handlers beside the layer's future. So handlers run outside the context, unless a handler enters it.
+//! salvo's `compat()` takes any layer. Since version 1.1, the layer's inner service only sends the request to the adapter,
+//! which calls the handlers beside the layer's future. So handlers run outside the context, unless a handler enters it.
 
 use std::{
     convert::Infallible,
