@@ -1,4 +1,4 @@
-//! The store: the values of one request, by type.
+//! The store: the values of one request, keyed by type.
 //!
 //! A store holds the context of its parent, and a context is a shared store. So this module and
 //! [`context`](crate::context) use each other.
@@ -25,7 +25,6 @@ mod single_flight;
 mod type_key;
 
 use std::{
-    iter,
     mem::ManuallyDrop,
     panic::{RefUnwindSafe, UnwindSafe},
     ptr,
@@ -36,7 +35,7 @@ pub(crate) use self::{
     id_header::IdHeader,
     on_enter::{Guard, has_hooks},
 };
-use self::{initial::InitialValues, lazy_parts::LazyBox, on_enter::EnterHooks, shared::WriteFilter};
+use self::{initial::InitialValues, lazy_parts::LazyBox, on_enter::HookList, shared::WriteFilter};
 use crate::{
     RequestContext,
     context::scope,
@@ -44,18 +43,11 @@ use crate::{
     unwind::drop_each,
 };
 
-/// Holds the values of one request, at most one of each type.
+/// A type map with the values of one request.
 ///
-/// A store is filled in two ways. Whoever owns it alone, as a setup closure does, *seeds* it with
-/// [`insert`](Self::insert); reading a seed takes no lock and allocates nothing. Once it is shared as a
-/// [`RequestContext`], code of the request writes with [`set`](Self::set) and its relatives, from anywhere and through
-/// `&self`; such late values stand behind a lock that readers of other types hardly ever meet.
-///
-/// The key is the type: two values of one type need two newtypes. There are no strings to collide and no way to
-/// enumerate values. None of your code (`Clone`, `Drop`, a closure) runs under the lock.
-///
-/// In a [child](RequestContext::child) each reader falls through to the parents for what is not found here, each time
-/// it is method; writes stay here. So a counter that nested layers share is an `Arc` of an atomic.
+/// In the setup closure, [`insert`](Self::insert) adds *initial values* through `&mut Store`. Reading an initial value takes
+/// no lock and allocates nothing. Later the store is shared as a [`RequestContext`], and code of the request uses
+/// [`set`](Self::set) and the methods next to it, through `&self` and from any thread.
 ///
 /// ```
 /// use tower_request_context::Store;
@@ -68,15 +60,23 @@ use crate::{
 /// assert_eq!(store.get(), Some(UserId(7)));
 /// ```
 ///
-/// The values are dropped with the last handle, in nobody's name: in no context, the late ones before the seeds. What has
-/// to know whose it is at its end should hold it, or be told by [`on_end`](Self::on_end).
-///
-/// What is method for is checked by the compiler:
+/// A store holds at most one value of each type. To keep two values of one type, wrap them in two newtypes. There are no
+/// string keys, and values cannot be enumerated. The compiler checks the type of each read:
 ///
 /// ```compile_fail,E0308
 /// # use tower_request_context::Store;
 /// let name: Option<String> = Store::new().with_value(7_u64).get::<u64>();
 /// ```
+///
+/// Values set after sharing are behind an internal lock. Reads of types that were never set rarely take it. None of your
+/// code (`Clone`, `Drop`, a closure) runs under the lock.
+///
+/// In a [child](RequestContext::child), each read that finds no value looks at the parents. Writes change the child only. To
+/// share a counter between nested layers, insert an `Arc` of an atomic.
+///
+/// Values are dropped with the last handle to the store, while no context is current. Values set after sharing are dropped
+/// before initial values. If the `Drop` of a value needs the user or the request id, keep a copy in the value itself, or do
+/// the work in [`on_end`](Self::on_end).
 ///
 /// `Debug` prints the names of the types, never a value:
 ///
@@ -87,29 +87,32 @@ use crate::{
 /// ```
 #[derive(Default)]
 pub struct Store {
+    // A value is in one of three places: this list, which takes the fewest instructions to read; a map in `lazy`, since a
+    // long list would be slow; or a vector in `lazy`, for values set after sharing, which need a lock.
     initial: InitialValues,
+    /// Which types may have been set after sharing.
     written: WriteFilter,
     lazy: LazyBox,
     callbacks: Callbacks,
     state: RequestState,
     kind: ContextKind,
-    /// Whether a seed in the list runs code when it is dropped.
+    /// Whether an initial value in the list has a destructor.
     needs_drop: bool,
-    /// Which header carries the id, for requests that go out.
+    /// Which header carries the id on outgoing requests.
     pub(crate) id_header: IdHeader,
-    // The drop of a store takes apart what it holds in an order of its own; then nothing is left to be dropped, which
-    // `ManuallyDrop` says to the compiler, here as in the parts.
+    // The drop of the store empties these fields in an order of its own. `ManuallyDrop` keeps the compiler from checking
+    // them once more, here as in `InitialValues`, `LazyBox` and `Callbacks`.
     parent: ManuallyDrop<Option<RequestContext>>,
-    on_enter: ManuallyDrop<EnterHooks>,
+    on_enter: ManuallyDrop<HookList>,
 }
 
-// Values are never left half written: a seed is written by its only owner, a late value by a move under a lock
-// that recovers. What a value does with its own interior is between it and its user.
+// A panic leaves no value half written: initial values are written through `&mut self`, and values set after sharing are
+// moved under a lock that recovers from poisoning. The interior mutability of a value is up to its type.
 impl UnwindSafe for Store {}
 impl RefUnwindSafe for Store {}
 
 impl Store {
-    /// Shares the store. From now on it has a kind, and perhaps a parent; both stay as they are.
+    /// Shares the store as a context of this kind, with or without a parent.
     #[inline]
     pub(crate) fn into_context(mut self, kind: ContextKind, parent: Option<RequestContext>) -> RequestContext {
         self.kind = kind;
@@ -120,22 +123,19 @@ impl Store {
     #[inline]
     pub(crate) fn set_parent(&mut self, parent: Option<RequestContext>) {
         if let Some(parent) = &parent {
-            self.inherit_enter_hooks(parent);
+            self.inherit_hooks(parent);
         }
         self.parent = ManuallyDrop::new(parent);
     }
 
     /// Returns whether `outer` is this store or one of its parents.
     pub(crate) fn is_within(&self, outer: &Self) -> bool {
-        iter::successors(Some(self), |store| store.parent.as_deref()).any(|store| ptr::eq(store, outer))
+        self.ancestors().any(|store| ptr::eq(store, outer))
     }
 
+    /// Returns the nearest of this store and its parents whose kind matches.
     fn nearest_ancestor(&self, predicate: impl Fn(ContextKind) -> bool) -> Option<&Self> {
-        let mut store = self;
-        while !predicate(store.kind) {
-            store = store.parent.as_ref()?;
-        }
-        Some(store)
+        self.ancestors().find(|store| predicate(store.kind))
     }
 }
 
@@ -145,6 +145,7 @@ impl Drop for Store {
         if self.needs_drop || self.lazy.get().is_some() || self.state.has_callbacks() || self.on_enter.is_some() {
             self.drop_values();
         } else {
+            // Nothing here runs code when it is dropped, so no context has to be left first.
             self.initial.free();
         }
         if let Some(parent) = self.parent.take() {
@@ -156,24 +157,25 @@ impl Drop for Store {
 impl Store {
     #[inline(never)]
     fn drop_values(&mut self) {
-        // Nobody can hold this context any more, and whichever is current here is another request's: the values'
-        // destructors run in none. Values set after sharing may refer to initial values.
+        // No handle to this store is left, so a context that is current here belongs to another request. The destructors of
+        // the values run outside it. Values set after sharing may refer to initial values, so they are dropped first.
         scope::sync_scope(None, || {
             self.callbacks.clear();
-            self.drop_enter_hooks();
-            let more = self.lazy.take().map(|parts| {
+            self.drop_hooks();
+            let overflow = self.lazy.take().map(|parts| {
                 drop_each(parts.shared.take());
                 parts.overflow
             });
             drop_each(self.initial.take());
-            if let Some(more) = more {
-                drop_each(more.take());
+            if let Some(overflow) = overflow {
+                drop_each(overflow.take());
             }
         });
     }
 }
 
-/// Takes a chain of parents that only the last of their children kept alive apart, link by link and not by recursion.
+/// Drops a parent, and the further parents to which no other handle exists, in a loop: a long chain would overflow the stack
+/// by recursion.
 fn drop_chain(parent: RequestContext) {
     let mut next = Some(parent);
     while let Some(mut store) = next.and_then(RequestContext::into_store) {

@@ -1,20 +1,21 @@
-//! The current context: where it is kept, how it is entered and left, and the carrier that takes it along.
+//! The current context: where it is stored, and how it is entered and left.
 //!
-//! A context is current for the time of a call: swapped into a thread-local by [`enter`], swapped out by the guard that
-//! `enter` returns, also when the call unwinds. That is what [`tokio::task_local!`] does, and [`Scoped`] is its
-//! `TaskLocalFuture`. The thread-local is the crate's own for two reasons; what that costs and gains is measured in
-//! `benches/slots.rs`:
+//! A context is current during a call. [`enter`] swaps it into a thread-local, and the [`EnterGuard`] that it returns swaps
+//! it out again, also when the call unwinds. `tokio::task_local!` works in the same way, and [`Scoped`](super::Scoped)
+//! corresponds to its `TaskLocalFuture`. The thread-local here differs from tokio's in two ways. `benches/carrier.rs`
+//! compares their costs.
 //!
-//! * **It lends.** Readers run their users' code (a value's `Clone`, a closure) on the context in place, without
-//!   counting a reference. That code may enter a scope, or drop something that does, such as another request's future.
-//!   `LocalKey` panics then. Here the entered context goes into a second slot, the overlay, which readers ask first. It
-//!   is empty again when the loan ends, because whatever entered inside the loan has left inside it. So code never runs
-//!   under an identity that is not its own, whatever a value does while it is read.
-//! * **It has no destructor.** What enters always leaves, so there is nothing to drop at thread exit, and a body that was
-//!   parked in another thread-local can still be dropped in its context then. `LocalKey` is gone by that time, and
-//!   entering it in `Drop` aborts the process.
+//! * **Re-entrancy.** A reader borrows the context in place and counts no reference. Meanwhile it runs user code (a value's
+//!   `Clone`, a closure), which may enter a scope, or drop something that enters one, such as another request's future.
+//!   `LocalKey` panics in that case. Here the entered context goes into a second slot, the overlay, which readers check
+//!   first. All scopes that are entered during the borrow are also left during the borrow, so the overlay is empty when the
+//!   borrow ends. So code always runs in its own context, whatever a value does while it is read.
+//! * **No destructor.** Each entry is followed by an exit, so there is nothing to drop at thread exit. A body in another
+//!   thread-local can therefore still be dropped in its context while the thread exits. A `LocalKey` may be gone by then,
+//!   and to enter it in `Drop` aborts the process.
 //!
-//! There is no public guard to hold across an await or to drop in the wrong order: only calls, futures and bodies.
+//! No public guard exists that could be held across an await or dropped in the wrong order. The public API takes closures,
+//! futures and bodies.
 
 use std::{
     cell::{Cell, RefCell},
@@ -43,26 +44,26 @@ thread_local! {
     };
 }
 
-/// A context that may be none. `ManuallyDrop` is what keeps the thread-local free of a destructor.
+/// A context or none. Because of `ManuallyDrop`, the thread-local has no destructor.
 type Slot = RefCell<ManuallyDrop<Option<RequestContext>>>;
 
 struct CurrentSlots {
-    /// The current context, unless there is an overlay. Borrowed for as long as a reader uses it.
+    /// The current context, unless a scope is in the overlay. Readers borrow it for as long as they use it.
     base: Slot,
-    /// The context entered while the base is borrowed. Borrowed only to swap or to clone it.
+    /// The context that was entered while the base was borrowed. It is borrowed only to be swapped or cloned.
     overlay: Slot,
-    /// How many scopes have been entered there, one inside the other. None, unless the base is borrowed.
+    /// The number of nested scopes in the overlay. Zero unless the base is borrowed.
     overlay_depth: Cell<usize>,
-    /// The guards that closures of `on_enter` returned, latest first.
+    /// The guards that hooks returned, latest first.
     guards: Cell<ManuallyDrop<Option<Box<dyn Guard>>>>,
-    /// Whether a closure of `on_enter` is running, or a guard that one returned is being dropped.
+    /// Whether a hook is running, or a guard that one returned is being dropped.
     in_hooks: Cell<bool>,
 }
 
-/// Calls `f` with this thread's slots. `try_with` is inlined where `LocalKey::with` is not: a call the less for each read.
+/// Calls `f` with this thread's slots. Uses `try_with`, since `LocalKey::with` is not inlined and costs each read a call.
 #[inline]
 fn with_slots<R>(f: impl FnOnce(&CurrentSlots) -> R) -> R {
-    CURRENT.try_with(f).expect("a thread-local without a destructor is there as long as its thread")
+    CURRENT.try_with(f).expect("a thread-local without a destructor exists as long as its thread")
 }
 
 /// Calls `f` with the current context.
@@ -77,74 +78,76 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
     })
 }
 
-/// Makes `context` the current one, or none, until the guard is dropped; meanwhile `context` holds the outer one.
+/// Makes `context` the current one until the guard is dropped. With `None`, no context is current. Meanwhile `context` holds
+/// the outer context.
 ///
-/// Runs the closures that were registered with [`Store::on_enter`](crate::Store::on_enter). A panic in one of them goes on,
-/// after the context was left.
+/// Runs the hooks that were registered with [`Store::on_enter`](crate::Store::on_enter). If one panics, the context is left,
+/// and the panic continues.
 #[inline]
 pub(crate) fn enter(context: &mut Option<RequestContext>) -> EnterGuard<'_> {
     enter_with(context, false)
 }
 
-/// As [`enter`], but contains a panic in a closure of `on_enter`. For destructors: they must not panic, and they need the
-/// context even if a closure panics.
+/// Does the same as [`enter`], but catches a panic in a hook. For destructors, which must not panic, and need the context
+/// even if a hook panics.
 #[inline]
 pub(crate) fn enter_in_drop(context: &mut Option<RequestContext>) -> EnterGuard<'_> {
     enter_with(context, true)
 }
 
 #[inline]
-fn enter_with(context: &mut Option<RequestContext>, contains_panics: bool) -> EnterGuard<'_> {
+fn enter_with(context: &mut Option<RequestContext>, catch_panics: bool) -> EnterGuard<'_> {
     if has_hooks() {
-        return enter_with_hooks(context, contains_panics);
+        return enter_with_hooks(context, catch_panics);
     }
     with_slots(|slots| slots.swap_in(context));
     EnterGuard { context, not_send: PhantomData }
 }
 
-/// Enters, and runs the closures of the context unless it is current already.
+/// Enters a context, and runs its hooks unless it is current already.
 #[cold]
 #[inline(never)]
-fn enter_with_hooks(context: &mut Option<RequestContext>, contains_panics: bool) -> EnterGuard<'_> {
+fn enter_with_hooks(context: &mut Option<RequestContext>, catch_panics: bool) -> EnterGuard<'_> {
     let is_same = |current: &RequestContext| context.as_ref().is_some_and(|context| context.is_same(current));
     let is_new = !with_current(|current| current.is_some_and(is_same));
     with_slots(|slots| slots.swap_in(context));
     let entered = EnterGuard { context, not_send: PhantomData };
     if is_new {
-        entered.run_hooks(contains_panics);
+        entered.run_hooks(catch_panics);
     }
     entered
 }
 
-/// Calls `f` in a context, or in none.
+/// Calls `f` in a context, or while none is current.
 #[inline]
 pub(crate) fn sync_scope<R>(mut context: Option<RequestContext>, f: impl FnOnce() -> R) -> R {
     let _entered = enter(&mut context);
     f()
 }
 
-/// Leaves what [`enter`] entered. Guards of one thread are dropped in the reverse order of their making, since each
-/// lives on the stack of one call.
+/// Leaves the context when it is dropped.
+///
+/// The guards of a thread are dropped in the reverse order of their creation, since each lives on the stack of one call.
 pub(crate) struct EnterGuard<'a> {
     context: &'a mut Option<RequestContext>,
     not_send: PhantomData<*const ()>,
 }
 
 impl EnterGuard<'_> {
-    /// Runs the closures of the context that was entered.
-    fn run_hooks(&self, contains_panics: bool) {
+    /// Runs the hooks of the context that was entered.
+    fn run_hooks(&self, catch_panics: bool) {
         let Some(context) = RequestContext::current() else { return };
-        let Some(hooks) = context.enter_hooks() else { return };
+        let Some(hooks) = context.hooks() else { return };
         let Some(_in_hooks) = InHooks::start() else { return };
-        hooks.enter_all(contains_panics, |mut guard| {
+        hooks.run_all(catch_panics, |mut guard| {
             with_slots(|slots| {
-                guard.set_outer(self.id(), ManuallyDrop::into_inner(slots.guards.take()));
+                guard.link(self.id(), ManuallyDrop::into_inner(slots.guards.take()));
                 slots.guards.set(ManuallyDrop::new(Some(guard)));
             });
         });
     }
 
-    /// Drops the guards that [`run_hooks`](Self::run_hooks) got, latest first. A panic in one goes no further.
+    /// Drops the guards that [`run_hooks`](Self::run_hooks) added, if any, latest first. Catches a panic in a drop.
     #[cold]
     #[inline(never)]
     fn drop_guards(&self) {
@@ -161,19 +164,20 @@ impl EnterGuard<'_> {
         drop_each(guards);
     }
 
-    /// Identifies this entry among those of the thread: the reference is exclusive.
+    /// Identifies this entry among those of the thread. The reference is exclusive, so no two entries have the same address.
     fn id(&self) -> usize {
         ptr::from_ref(&*self.context).addr()
     }
 }
 
-/// Notes that closures of `on_enter` are running. Contexts that they enter run none: they would enter them again and again.
+/// Marks that hooks are running, or their guards are being dropped. Contexts that they enter run no hooks, which prevents
+/// endless recursion.
 struct InHooks;
 
 impl InHooks {
     fn start() -> Option<Self> {
         let was_in_hooks = with_slots(|slots| slots.in_hooks.replace(true));
-        (!was_in_hooks).then(|| Self) // not `then_some`, which would drop one
+        (!was_in_hooks).then(|| Self) // `then_some` would create, and drop, one in either case
     }
 }
 
@@ -192,7 +196,8 @@ impl CurrentSlots {
         }
     }
 
-    /// The base is borrowed just if it was when the scope was entered: every loan made inside has ended inside.
+    /// Uses the same slot as `swap_in`: the base is borrowed here exactly if it was borrowed there. A borrow that starts
+    /// inside the scope also ends inside it, and a borrow from before the scope ends after it.
     #[inline]
     fn swap_out(&self, context: &mut Option<RequestContext>) {
         if !self.swap_base(context) {
@@ -201,7 +206,7 @@ impl CurrentSlots {
         }
     }
 
-    /// Does nothing and says so while the base is borrowed.
+    /// Returns whether the context was swapped. It was not if the base is borrowed.
     #[inline]
     fn swap_base(&self, context: &mut Option<RequestContext>) -> bool {
         match self.base.try_borrow_mut() {

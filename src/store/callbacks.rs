@@ -1,4 +1,4 @@
-//! The response and the end that a store belongs to.
+//! Callbacks for the response and the completion of a request.
 
 use http::response::Parts;
 
@@ -9,13 +9,13 @@ use crate::{CallbackError, End, lifecycle::ContextKind};
 impl Store {
     /// Registers a callback that is called with the status and headers of the response, before they are sent.
     ///
-    /// This is for the setup closure, where it cannot fail. Once the context is shared, code below registers with
+    /// Use it in the setup closure, where registration cannot fail. Code below the layer uses
     /// [`RequestContext::on_response`](crate::RequestContext::on_response).
     ///
     /// Callbacks run once, in the order of their registration, in the context. They may change the status and headers, also
-    /// of the response with which a setup rejects the request. A callback that waits for a response that never comes is
-    /// dropped uncalled when the request ends, and so is one of a store that becomes no layer's context. After a panic in one
-    /// callback the others still run. Then the request fails with that panic.
+    /// if the setup closure rejects the request. If there is no response, callbacks are dropped without being called when
+    /// the request ends. The same applies to a store that does not become the context of a layer. If a callback panics, the
+    /// others still run. Then the panic continues, and the request ends as [`End::Panicked`].
     ///
     /// ```
     /// # use tower_request_context::RequestContextLayer;
@@ -34,15 +34,17 @@ impl Store {
         debug_assert!(registered.is_ok(), "a store that is not shared has sent no headers");
     }
 
-    /// Registers a callback that is called once when the request ends, with how it ended.
+    /// Registers a callback that is called once, when the request ends, with the [`End`] that says how it ended.
     ///
-    /// This is for the setup closure, and for the store of a [`run`](Self::run), where it cannot fail. Once the context is
-    /// shared, code below registers with [`RequestContext::on_end`](crate::RequestContext::on_end).
+    /// Use it in the setup closure, or before [`run`](Self::run), where registration cannot fail. Code below uses
+    /// [`RequestContext::on_end`](crate::RequestContext::on_end).
     ///
     /// Callbacks run in the order of their registration, in the context, after the response body was dropped and before the
-    /// values are dropped; see [`End`] for when that is. They are synchronous and run while the server waits, so they should
-    /// be quick: spawn longer work. A panic in one is reported by the panic hook and goes no further. A callback of a store
-    /// that becomes a context without an end, such as one that is only [scoped](crate::RequestContext::scope), is dropped uncalled.
+    /// values are dropped. They are synchronous and run while the server waits, so keep them short and spawn longer work. A
+    /// panic in a callback is reported by the panic hook and goes no further.
+    ///
+    /// A context from [`RequestContext::new`](crate::RequestContext::new), `child` or `inherit` has no end of its own, so
+    /// callbacks of its store are dropped without being called.
     ///
     /// ```
     /// # use tower_request_context::{End, Store};
@@ -57,8 +59,10 @@ impl Store {
         debug_assert!(registered.is_ok(), "a store that is not shared has not ended");
     }
 
-    /// Returns whether the request, or the [`Run`](crate::Run), that this store belongs to has ended. `false` for a context
-    /// that has no end, such as one that is only [scoped](crate::RequestContext::scope).
+    /// Returns whether the request, or the [`Run`](crate::Run), that this store belongs to has ended.
+    ///
+    /// In a [child](crate::RequestContext::child), this is the request of the nearest parent that has an end. If there is
+    /// none, this returns `false`.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -72,17 +76,19 @@ impl Store {
         self.nearest_ancestor(ContextKind::has_end).is_some_and(|store| store.state.is_ended())
     }
 
+    /// Registers a callback with the nearest of this store and its parents that has a response.
     pub(crate) fn try_on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
         let store = self.nearest_ancestor(ContextKind::has_response).ok_or(CallbackError::NoLifecycle)?;
         store.callbacks.on_response(&store.state, f)
     }
 
+    /// Registers a callback with the nearest of this store and its parents that has an end.
     pub(crate) fn try_on_end(&self, f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
         let store = self.nearest_ancestor(ContextKind::has_end).ok_or(CallbackError::NoLifecycle)?;
         store.callbacks.on_end(&store.state, f)
     }
 
-    /// Closes the registration of `on_response` callbacks. Returns whether any may be registered.
+    /// Closes the registration of `on_response` callbacks. Returns whether any may have been registered.
     #[inline]
     pub(crate) fn close_response_callbacks(&self) -> bool {
         self.state.send_headers()
@@ -92,7 +98,7 @@ impl Store {
         self.callbacks.run_on_response(parts);
     }
 
-    /// Sets the state to ended. Returns whether any callbacks may be registered.
+    /// Closes the registration of all callbacks. Returns whether any may have been registered.
     #[inline]
     pub(crate) fn set_ended(&self) -> bool {
         self.state.end()

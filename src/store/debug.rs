@@ -1,25 +1,24 @@
-//! What is printed of a store: the names of its types, never a value.
+//! The `Debug` output of a store: the names of its types, and no value.
 
 use std::{any::TypeId, collections::HashSet, fmt};
 
 use super::Store;
 
 impl Store {
-    /// The names of the types that `get` finds, sorted.
+    /// Returns the names of the types of which `get` finds a value, sorted.
     pub(crate) fn type_names(&self) -> Vec<&'static str> {
-        let mut decided = HashSet::<TypeId>::new();
+        let mut seen = HashSet::<TypeId>::new();
         let mut names = Vec::new();
-        let mut next = Some(self);
-        while let Some(store) = next {
+        // In the order in which `get` searches. The first entry of a type counts, also if it says that the value was removed.
+        for store in self.ancestors() {
             let parts = store.lazy.get();
             let shared = parts.map(|parts| parts.shared.types()).into_iter().flatten();
             let initial = store.initial.types().chain(parts.into_iter().flat_map(|parts| parts.overflow.types()));
             for (id, name) in shared.chain(initial.map(|(id, name)| (id, Some(name)))) {
-                if decided.insert(id) {
+                if seen.insert(id) {
                     names.extend(name);
                 }
             }
-            next = store.parent.as_deref();
         }
         names.sort_unstable();
         names
@@ -32,8 +31,8 @@ impl fmt::Debug for Store {
     }
 }
 
-/// Prints the names of a store's types under the name of what holds it.
-pub(crate) fn fmt_types(f: &mut fmt::Formatter<'_>, holder: &str, store: &Store) -> fmt::Result {
+/// Formats the type names of a store as the field `values` of a struct called `name`.
+pub(crate) fn fmt_types(f: &mut fmt::Formatter<'_>, name: &str, store: &Store) -> fmt::Result {
     struct Names(Vec<&'static str>);
 
     impl fmt::Debug for Names {
@@ -46,5 +45,5 @@ pub(crate) fn fmt_types(f: &mut fmt::Formatter<'_>, holder: &str, store: &Store)
         }
     }
 
-    f.debug_struct(holder).field("values", &Names(store.type_names())).finish()
+    f.debug_struct(name).field("values", &Names(store.type_names())).finish()
 }

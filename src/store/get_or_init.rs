@@ -1,4 +1,4 @@
-//! Values that are initialised once.
+//! Values that are initialised on first use.
 
 use std::convert::Infallible;
 
@@ -8,9 +8,9 @@ use super::Store;
 impl Store {
     /// Returns a clone of the value of a type. If there is none, awaits `f` and sets the value that it returns.
     ///
-    /// Only one caller runs its `f` at a time, and the others wait for the value. If that `f` is cancelled or panics, one of
-    /// the others runs its own. A value that is [`set`](Self::set) meanwhile wins. The value is set in this store. A value
-    /// that a parent holds is returned, and `f` does not run.
+    /// One caller at a time runs its `f`, and the others wait for the value. If that `f` is cancelled or panics, another
+    /// caller runs its own. If the value is [`set`](Self::set) while `f` runs, the set value wins. The value is set in this
+    /// store. If a parent holds one, that value is returned and `f` does not run.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -23,25 +23,23 @@ impl Store {
     ///
     /// # Panics
     ///
-    /// If `f` waits for the value that it is to make, itself or through the initialisers of other values, and nothing else
-    /// can wake it. An `f` that races such a wait against something else, as `select!` with a timeout does, goes on when
-    /// that is ready.
+    /// If `f` waits for its own value, directly or through the initialisers of other values, and nothing else can wake it.
+    /// An `f` that waits for something else too, such as a timeout in a `select!`, continues when that is ready. A timeout
+    /// around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
     ///
-    /// A timeout around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
-    ///
-    /// Such a cycle is not found, and never completes, where it leads through a spawned task, or through an executor that
-    /// `f` polls: a `FuturesUnordered`, a `LocalSet`, a `block_on`. To find one, a pending `f` that waits for another
-    /// initialiser may be polled twice in a row.
+    /// A cycle through a spawned task, or through an executor that `f` polls (`FuturesUnordered`, `LocalSet`, `block_on`),
+    /// is not detected and never completes. To detect the others, a pending `f` that waits for another initialiser may be
+    /// polled twice in a row.
     pub async fn get_or_init<T>(&self, f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,
     {
-        let made = self.get_or_try_init(async || Ok::<T, Infallible>(f().await)).await;
-        made.unwrap_or_else(|never| match never {})
+        let result = self.get_or_try_init(async || Ok::<T, Infallible>(f().await)).await;
+        result.unwrap_or_else(|never| match never {})
     }
 
-    /// Does the same as [`get_or_init`](Self::get_or_init) with an `f` that may fail. After an error another caller runs its
-    /// own `f`.
+    /// Does the same as [`get_or_init`](Self::get_or_init) with an `f` that may fail. After an error, another caller runs
+    /// its own `f`.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -54,11 +52,11 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// The error that `f` returns. It is not kept.
     ///
     /// # Panics
     ///
-    /// As [`get_or_init`](Self::get_or_init) does.
+    /// In the same cases as [`get_or_init`](Self::get_or_init).
     pub async fn get_or_try_init<T, E>(&self, f: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,
@@ -75,7 +73,7 @@ impl Store {
                 break permit;
             }
         };
-        let made = permit.run(f()).await?;
-        Ok(self.get_or_insert_with(|| made))
+        let value = permit.run(f()).await?;
+        Ok(self.get_or_insert_with(|| value))
     }
 }

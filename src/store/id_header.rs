@@ -1,16 +1,17 @@
 //! The header that carries the request id of a store.
 
-/// Which header carries the id of a store.
+/// Which header carries the request id of a store on outgoing requests.
 ///
-/// The id itself is the store's [`RequestId`], read when it is needed: what is propagated is what [`Store::id`] returns.
+/// The id itself is not stored here. It is the store's [`RequestId`](crate::RequestId), read when it is needed, so outgoing
+/// requests carry what [`Store::id`](crate::Store::id) returns.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "request-id"), expect(dead_code, reason = "only a policy records a header"))]
+#[cfg_attr(not(feature = "request-id"), expect(dead_code, reason = "only `RequestIdPolicy` records a header"))]
 pub(crate) enum IdHeader {
     /// No policy was applied to the store.
     #[default]
     Unset,
-    /// `x-request-id`, the usual one: it needs no [`IdHeaders`], which take an allocation.
+    /// `x-request-id`, the default. A variant of its own, because inserting an `IdHeaders` takes an allocation.
     RequestId,
-    /// The last of the store's [`IdHeaders`].
+    /// The `last` header of the store's `IdHeaders`.
     Recorded,
 }

@@ -1,4 +1,4 @@
-//! The values a store was seeded with: written by its one owner, frozen once it is shared.
+//! The initial values of a store. Only `&mut Store` inserts them, so they never change after the store is shared.
 
 use std::{
     any::{Any, TypeId, type_name},
@@ -9,23 +9,23 @@ use std::{
 
 use super::type_key::{BuildTypeHasher, TypeKey};
 
-/// So many values stand in the list; those that come after stand in the map.
-const MAX_LISTED: usize = 8;
+/// How many values the list holds. Further values go into the map.
+const MAX_LIST_LENGTH: usize = 8;
 
-/// A short list, newest first.
+/// The first initial values of a store, in a linked list, latest first.
 ///
-/// Most requests carry fewer than five values. A list of boxed nodes costs them one allocation a value and a read of
-/// the first a handful of instructions. It is [taken](Self::take) apart by the drop of its store and by nothing else.
+/// Most requests have fewer than five values. In a list of boxed nodes each value takes one allocation, and reading the
+/// latest takes a few instructions. The drop of the store [takes](Self::take) or [frees](Self::free) the list.
 #[derive(Default)]
 pub(super) struct InitialValues(ManuallyDrop<Option<Box<Node>>>);
 
-/// The values that found no place in the list: a read among hundreds takes no longer than one among ten.
+/// Initial values beyond the length of the list, in a map, so that a read among hundreds of values stays fast.
 #[derive(Default)]
 pub(super) struct InitialOverflow(HashMap<TypeId, Box<Node>, BuildTypeHasher>);
 
 pub(super) struct Node<T: ?Sized = dyn Any + Send + Sync> {
     key: TypeKey,
-    /// A function and not its result, which takes twice the room.
+    /// The function, not the name that it returns: a function pointer is half the size of a `&str`.
     type_name: fn() -> &'static str,
     next: Option<Box<Node>>,
     value: T,
@@ -36,49 +36,39 @@ impl InitialValues {
         Self(ManuallyDrop::new(None))
     }
 
-    /// As [`get`](Self::get), but what stands behind a type with the same key is not found.
+    /// Does the same as [`get`](Self::get), but gives up at the first node with the key of the type, even if that node holds
+    /// another type. So it does not keep its position in the list, which saves instructions in most reads.
     #[inline]
-    pub(super) fn first<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        let key = TypeKey::of::<T>();
-        let mut next = &*self.0;
-        while let Some(node) = next {
-            if node.key == key {
-                return node.value.downcast_ref();
-            }
-            next = &node.next;
-        }
-        None
+    pub(super) fn get_fast<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        find(self.0.as_deref(), TypeKey::of::<T>())?.value.downcast_ref()
     }
 
     pub(super) fn get<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        let key = TypeKey::of::<T>();
-        let mut next = &*self.0;
-        while let Some(node) = next {
-            if node.key == key {
-                if let Some(value) = node.value.downcast_ref() {
-                    return Some(value);
-                }
+        let mut next = self.0.as_deref();
+        while let Some(node) = find(next, TypeKey::of::<T>()) {
+            if let Some(value) = node.value.downcast_ref() {
+                return Some(value);
             }
-            next = &node.next;
+            next = node.next.as_deref();
         }
         None
     }
 
-    /// Puts a value in and gives back the one that it replaces; `Err` if there is no place for one more.
+    /// Inserts a value and returns the value that it replaces. Returns the value as an error if the list is full.
     pub(super) fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> Result<Option<T>, T> {
         let key = TypeKey::of::<T>();
-        let mut listed = 0;
+        let mut length = 0;
         let mut next = &mut *self.0;
         while let Some(node) = next {
             if node.key == key {
-                if let Some(held) = node.value.downcast_mut() {
-                    return Ok(Some(mem::replace(held, value)));
+                if let Some(existing) = node.value.downcast_mut() {
+                    return Ok(Some(mem::replace(existing, value)));
                 }
             }
-            listed += 1;
+            length += 1;
             next = &mut node.next;
         }
-        if listed == MAX_LISTED {
+        if length == MAX_LIST_LENGTH {
             return Err(value);
         }
         let next = self.0.take();
@@ -91,13 +81,13 @@ impl InitialValues {
         iter::successors(self.0.as_deref(), |node| node.next.as_deref()).map(Node::type_of_value)
     }
 
-    /// Frees the values, none of which runs code for that.
+    /// Drops all values together. Only for values that have no destructor.
     #[inline]
     pub(super) fn free(&mut self) {
         drop(self.0.take());
     }
 
-    /// Takes the values out one by one, so that the drop of each is a step of its own.
+    /// Takes the values out one by one, so that a panic in the drop of one does not affect the others.
     pub(super) fn take(&mut self) -> impl Iterator<Item = Box<Node>> {
         let mut list = self.0.take();
         iter::from_fn(move || {
@@ -113,9 +103,10 @@ impl InitialOverflow {
         self.0.get(&TypeId::of::<T>())?.value.downcast_ref()
     }
 
+    /// Inserts a value and returns the value that it replaces.
     pub(super) fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> Option<T> {
-        if let Some(held) = self.0.get_mut(&TypeId::of::<T>()).and_then(|node| node.value.downcast_mut()) {
-            return Some(mem::replace(held, value));
+        if let Some(existing) = self.0.get_mut(&TypeId::of::<T>()).and_then(|node| node.value.downcast_mut()) {
+            return Some(mem::replace(existing, value));
         }
         self.0.insert(TypeId::of::<T>(), Node::boxed(value, None));
         None
@@ -126,10 +117,22 @@ impl InitialOverflow {
         self.0.values().map(|node| node.type_of_value())
     }
 
-    /// Takes the values out one by one, so that the drop of each is a step of its own.
+    /// Takes the values out one by one, so that a panic in the drop of one does not affect the others.
     pub(super) fn take(self) -> impl Iterator<Item = Box<Node>> {
         self.0.into_values()
     }
+}
+
+/// Returns the first node with this key, from `next` on.
+#[inline]
+fn find(mut next: Option<&Node>, key: TypeKey) -> Option<&Node> {
+    while let Some(node) = next {
+        if node.key == key {
+            return Some(node);
+        }
+        next = node.next.as_deref();
+    }
+    None
 }
 
 impl<T: Send + Sync + 'static> Node<T> {

@@ -1,4 +1,4 @@
-//! Inserting the initial values of a store that is not shared yet.
+//! Inserting initial values into a store that is not shared yet.
 
 use std::{
     mem::{ManuallyDrop, needs_drop},
@@ -66,7 +66,7 @@ impl Store {
         match self.lazy.get_mut().map_or(Lookup::NotFound, |parts| parts.shared.take_entry()) {
             Lookup::NotFound => inserted,
             Lookup::Removed => None,
-            // An earlier writer's `Arc` is shared only while an `update` runs, which `&mut self` rules out.
+            // `&mut self` rules out a concurrent read or update, so this is the only handle.
             Lookup::Value(value) => Arc::into_inner(value),
         }
     }

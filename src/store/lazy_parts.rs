@@ -1,4 +1,4 @@
-//! What few stores have: made when the first of it is needed, so that all others stay small.
+//! Parts of a store that few stores need. They are allocated on first use, which keeps the other stores small.
 
 use std::mem::ManuallyDrop;
 
@@ -12,7 +12,7 @@ pub(super) struct LazyParts {
     pub(super) single_flight: SingleFlight,
 }
 
-/// Where they stand once they are made. They are [taken](Self::take) by the drop of its store and by nothing else.
+/// The [`LazyParts`] of a store, if they are allocated. The drop of the store [takes](Self::take) them.
 #[derive(Default)]
 pub(super) struct LazyBox(ManuallyDrop<OnceLock<Box<LazyParts>>>);
 
@@ -33,15 +33,15 @@ impl LazyBox {
         self.get().unwrap_or_else(|| self.allocate(LazyParts::default))
     }
 
-    /// As [`get_or_alloc`](Self::get_or_alloc), with room for the values that are about to be set.
+    /// Does the same as [`get_or_alloc`](Self::get_or_alloc), with room for the values that are about to be set.
     #[inline]
     pub(super) fn get_or_alloc_for_writes(&self) -> &LazyParts {
         self.get().unwrap_or_else(|| {
-            self.allocate(|| LazyParts { shared: SharedValues::with_room(), ..LazyParts::default() })
+            self.allocate(|| LazyParts { shared: SharedValues::preallocated(), ..LazyParts::default() })
         })
     }
 
-    // Allocated before it is stored: an allocator may read this store meanwhile.
+    // Allocates outside `get_or_init`: an allocator is user code, and may use this store.
     #[cold]
     fn allocate(&self, parts: fn() -> LazyParts) -> &LazyParts {
         let mut parts = Some(Box::new(parts()));
@@ -55,7 +55,7 @@ impl LazyBox {
 
     pub(super) fn get_mut_or_alloc(&mut self) -> &mut LazyParts {
         self.get_or_alloc();
-        self.get_mut().expect("they are there now, and nobody else can take them")
+        self.get_mut().expect("`get_or_alloc` has allocated the parts")
     }
 
     pub(super) fn take(&mut self) -> Option<LazyParts> {

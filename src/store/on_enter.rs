@@ -1,4 +1,4 @@
-//! Closures that run each time a context becomes current, and the guards that they return.
+//! Hooks: closures that run each time a context becomes current, and the guards that they return.
 
 use std::{
     iter,
@@ -12,59 +12,62 @@ use std::{
 use super::Store;
 use crate::unwind::catch_panic;
 
-/// Whether any closure was ever registered in this process. Programs that register none pay for this look alone.
+/// Whether a hook was ever registered in this process. If not, entering a context costs only this check.
 ///
-/// It is set before the store is shared. What shares the store with another thread makes that visible there too, so no
-/// stronger ordering is needed.
+/// Invariant: a thread that enters a context with a hook reads `true`. The flag is set through `&mut Store`, before the store
+/// is shared, and is never cleared. Passing the context to another thread makes this write happen before the loads there.
+/// By the coherence of one atomic, those loads then return `true`. So `Relaxed` suffices.
 static HAS_HOOKS: AtomicBool = AtomicBool::new(false);
 
+/// Returns whether any context of this process may have a hook.
 #[inline]
 pub(crate) fn has_hooks() -> bool {
     HAS_HOOKS.load(Ordering::Relaxed)
 }
 
-/// A list of closures, latest first. The closures of a store are followed by those of its parent, which it shares.
-pub(crate) type EnterHooks = Option<Arc<EnterHook>>;
+/// A linked list of hooks, latest first. The hooks of a store are followed by those of its parent, which both share.
+pub(super) type HookList = Option<Arc<HookNode>>;
 
-pub(crate) struct EnterHook<E: ?Sized = dyn Enter> {
-    earlier: EnterHooks,
-    enter: E,
+pub(crate) struct HookNode<H: ?Sized = dyn Hook> {
+    earlier: HookList,
+    hook: H,
 }
 
-pub(crate) trait Enter: Send + Sync {
-    fn enter(&self) -> Box<dyn Guard>;
+pub(crate) trait Hook: Send + Sync {
+    fn run(&self) -> Box<dyn Guard>;
 }
 
+/// A closure with the type that it returns, which the impl of [`Hook`] has to name.
 struct Closure<F, G>(F, PhantomData<fn() -> G>);
 
-impl<F, G> Enter for Closure<F, G>
+impl<F, G> Hook for Closure<F, G>
 where
     F: Fn() -> G + Send + Sync,
     G: 'static,
 {
-    fn enter(&self) -> Box<dyn Guard> {
-        Box::new(Held { entry: 0, outer: None, _guard: (self.0)() })
+    fn run(&self) -> Box<dyn Guard> {
+        Box::new(GuardNode { entry: 0, outer: None, _guard: (self.0)() })
     }
 }
 
-/// What a closure returned, in the list of all that are held on a thread.
+/// A guard that a hook returned, in the linked list of all such guards of a thread.
 pub(crate) trait Guard {
-    /// Links it before the guard that was entered before it, and notes which entry of a context it belongs to.
-    fn set_outer(&mut self, entry: usize, outer: Option<Box<dyn Guard>>);
+    /// Links the guard to the one that was added before it, and records to which entry of a context it belongs.
+    fn link(&mut self, entry: usize, outer: Option<Box<dyn Guard>>);
 
     fn take_outer(&mut self) -> Option<Box<dyn Guard>>;
 
     fn entry(&self) -> usize;
 }
 
-struct Held<G> {
+struct GuardNode<G> {
     entry: usize,
     outer: Option<Box<dyn Guard>>,
     _guard: G,
 }
 
-impl<G> Guard for Held<G> {
-    fn set_outer(&mut self, entry: usize, outer: Option<Box<dyn Guard>>) {
+impl<G> Guard for GuardNode<G> {
+    fn link(&mut self, entry: usize, outer: Option<Box<dyn Guard>>) {
         (self.entry, self.outer) = (entry, outer);
     }
 
@@ -77,17 +80,17 @@ impl<G> Guard for Held<G> {
     }
 }
 
-impl EnterHook {
-    /// Runs the closures in the order of their registration, those of parents first, and hands each guard to `hold`.
+impl HookNode {
+    /// Runs the hooks in the order of their registration, those of parents first, and passes each guard to `add_guard`.
     ///
-    /// A panic in a closure goes on. With `contains_panics` it does not, and the closures after it run too.
-    pub(crate) fn enter_all(&self, contains_panics: bool, hold: impl Fn(Box<dyn Guard>)) {
-        let latest_first: Vec<_> = iter::successors(Some(self), |hook| hook.earlier.as_deref()).collect();
-        for hook in latest_first.into_iter().rev() {
-            if contains_panics {
-                catch_panic(|| hook.enter.enter()).into_iter().for_each(&hold);
+    /// A panic in a hook continues. With `catch_panics` it does not, and the hooks after it run too.
+    pub(crate) fn run_all(&self, catch_panics: bool, add_guard: impl Fn(Box<dyn Guard>)) {
+        let latest_first: Vec<_> = iter::successors(Some(self), |node| node.earlier.as_deref()).collect();
+        for node in latest_first.into_iter().rev() {
+            if catch_panics {
+                catch_panic(|| node.hook.run()).into_iter().for_each(&add_guard);
             } else {
-                hold(hook.enter.enter());
+                add_guard(node.hook.run());
             }
         }
     }
@@ -95,14 +98,14 @@ impl EnterHook {
 
 /// # Tracing spans and other ambient contexts
 impl Store {
-    /// Runs `enter` each time the context becomes current on a thread, and drops what it returns when the context stops
-    /// being current there.
+    /// Runs `enter` each time the context becomes current on a thread, and drops the guard that it returns when the context
+    /// stops being current there.
     ///
-    /// Use it for what other libraries keep current by a guard of their own: a span of `tracing`, a `Context` of
-    /// OpenTelemetry, a `Hub` of Sentry. They are then current wherever the request's context is: in the inner service, in
-    /// body frames, in drops, in callbacks, and in what [`spawn`](crate::RequestContext::spawn),
-    /// [`scope`](crate::RequestContext::scope), [`carry`](crate::RequestContext::carry),
-    /// [`bind`](crate::RequestContext::bind) and [`run`](Self::run) carry elsewhere.
+    /// Use it for contexts that other libraries keep current with a guard: a span of `tracing`, a `Context` of OpenTelemetry,
+    /// a `Hub` of Sentry. They are then current wherever the request's context is: in the inner service, in body frames, in
+    /// drops and in callbacks. [`spawn`](crate::RequestContext::spawn), [`scope`](crate::RequestContext::scope),
+    /// [`carry`](crate::RequestContext::carry), [`bind`](crate::RequestContext::bind) and [`run`](Self::run) propagate them
+    /// too.
     ///
     /// ```
     /// # use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -127,51 +130,59 @@ impl Store {
     /// assert_eq!(ENTERED.load(Relaxed), 0);
     /// ```
     ///
-    /// With `tracing` that is `store.on_enter(move || span.clone().entered())`, with OpenTelemetry
+    /// For `tracing`, call `store.on_enter(move || span.clone().entered())`. For OpenTelemetry, call
     /// `store.on_enter(move || cx.clone().attach())`.
     ///
     /// The closures run in the order of their registration, after the context has become current. Their guards are dropped
-    /// in reverse, before the context is left. A [child](crate::RequestContext::child), or a layer that inherits, runs the
-    /// closures of its parents first. A context that is entered while it is current does not run them again. A closure, and
-    /// the drop of a guard, may read the context and enter others, which then run no closures.
+    /// in reverse order, before the context is left. A [child](crate::RequestContext::child), or a layer that inherits, runs
+    /// the closures of its parents first. Entering a context that is already current runs no closures. A closure, and the
+    /// drop of a guard, may read the context and enter others, which then run no closures.
     ///
-    /// Each entry runs all closures, so they should be fast. An entry takes one allocation for each guard, and one more.
+    /// All closures run at each entry, so keep them fast. An entry takes one allocation for each guard, and one more.
     ///
-    /// [`exit`](crate::RequestContext::exit) leaves the context and drops no guard: what other libraries keep current stays
+    /// [`exit`](crate::RequestContext::exit) leaves the context and drops no guard. The contexts of other libraries stay
     /// current.
     ///
     /// # Panics
     ///
-    /// A panic in `enter` leaves what was entered before it, and goes on to the code that entered the context; for a
-    /// request this is [`End::Panicked`](crate::End::Panicked). When the context is entered for a drop or for `on_end`
-    /// callbacks, the panic hook reports it and it goes no further. The same holds for a panic in the drop of a guard.
+    /// If `enter` panics, the guards of that entry are dropped, the context is left, and the panic continues in the code that
+    /// entered the context. A request then ends as [`End::Panicked`](crate::End::Panicked).
+    ///
+    /// If the context is entered for a drop or for `on_end` callbacks, the panic hook reports the panic and it goes no
+    /// further. The same holds for a panic in the drop of a guard.
     pub fn on_enter<G: 'static>(&mut self, enter: impl Fn() -> G + Send + Sync + 'static) {
         HAS_HOOKS.store(true, Ordering::Relaxed);
         let earlier = self.on_enter.take();
-        *self.on_enter = Some(Arc::new(EnterHook { earlier, enter: Closure(enter, PhantomData) }));
+        *self.on_enter = Some(Arc::new(HookNode { earlier, hook: Closure(enter, PhantomData) }));
     }
 
-    /// Puts the closures of a parent before those of this store, which is not shared yet.
-    pub(super) fn inherit_enter_hooks(&mut self, parent: &Self) {
+    /// Puts the hooks of a parent before those of this store, which is not shared yet.
+    pub(super) fn inherit_hooks(&mut self, parent: &Self) {
         let Some(inherited) = &*parent.on_enter else { return };
         let mut own = &mut *self.on_enter;
-        while let Some(hook) = own {
-            own = &mut Arc::get_mut(hook).expect("the closures of a store that is not shared have one handle").earlier;
+        while let Some(node) = own {
+            own = &mut Arc::get_mut(node)
+                .expect("a store that is not shared holds the only handles to its hooks")
+                .earlier;
         }
         *own = Some(Arc::clone(inherited));
     }
 
-    /// Drops the closures that no child shares, one by one: a list may be too long for recursion.
-    pub(super) fn drop_enter_hooks(&mut self) {
+    /// Drops the hooks of this store and its handle to those of its parent. Drops them one by one, since a list may be too
+    /// long for recursion.
+    ///
+    /// A child drops its handle to these hooks before its handle to this store. So here `get_mut` fails for inherited hooks
+    /// only.
+    pub(super) fn drop_hooks(&mut self) {
         let mut next = self.on_enter.take();
-        while let Some(mut hook) = next {
-            next = Arc::get_mut(&mut hook).and_then(|hook| hook.earlier.take());
-            catch_panic(|| drop(hook));
+        while let Some(mut node) = next {
+            next = Arc::get_mut(&mut node).and_then(|node| node.earlier.take());
+            catch_panic(|| drop(node));
         }
     }
 
     #[inline]
-    pub(crate) fn enter_hooks(&self) -> Option<&Arc<EnterHook>> {
+    pub(crate) fn hooks(&self) -> Option<&Arc<HookNode>> {
         self.on_enter.as_ref()
     }
 }

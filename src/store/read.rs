@@ -1,4 +1,4 @@
-//! Reading: late values first, then seeds, then the parents.
+//! Reading values: those set after sharing, then initial values, then those of the parents.
 
 use std::iter;
 
@@ -43,7 +43,8 @@ impl Store {
         self.get().ok_or_else(ContextError::missing::<T>)
     }
 
-    /// Calls `f` with the value of a type, which need not be `Clone`; `None` if there is no such value.
+    /// Calls `f` with a reference to the value of a type, which need not be `Clone`. Returns `None` if there is no such
+    /// value.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -55,9 +56,9 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        // Most reads find a seed of this very store, and are short enough to stand where they are called.
+        // Most reads find an initial value of this store. This part is short enough to be inlined into the caller.
         if !self.written.has::<T>() {
-            if let Some(value) = self.initial.first() {
+            if let Some(value) = self.initial.get_fast() {
                 return Some(f(value));
             }
         }
@@ -80,14 +81,14 @@ impl Store {
         self.with(|_: &T| ()).is_some()
     }
 
+    // Out of line, to keep the callers of `with` small.
     #[inline(never)]
     fn search<T, R>(&self, f: impl FnOnce(&T) -> R) -> Option<R>
     where
         T: Send + Sync + 'static,
     {
-        let mut store = self;
-        loop {
-            match store.shared::<T>() {
+        for store in self.ancestors() {
+            match store.lookup_shared::<T>() {
                 Lookup::NotFound => {}
                 Lookup::Removed => return None,
                 Lookup::Value(value) => return Some(f(&value)),
@@ -95,12 +96,13 @@ impl Store {
             if let Some(value) = store.initial() {
                 return Some(f(value));
             }
-            store = store.parent.as_ref()?;
         }
+        None
     }
 
+    /// Looks a type up among the values set after sharing.
     #[inline]
-    pub(super) fn shared<T>(&self) -> Lookup<T>
+    pub(super) fn lookup_shared<T>(&self) -> Lookup<T>
     where
         T: Send + Sync + 'static,
     {
@@ -111,16 +113,17 @@ impl Store {
         }
     }
 
+    /// Returns the initial value of a type in this store, also if another value was set since.
     #[inline]
     pub(crate) fn initial<T>(&self) -> Option<&T>
     where
         T: Send + Sync + 'static,
     {
-        // The list has mostly been looked at by now.
+        // The overflow map first: `with` has usually searched the list already.
         self.lazy.get().and_then(|parts| parts.overflow.get()).or_else(|| self.initial.get())
     }
 
-    /// The values of a type that were seeded here and in the parents, nearest first.
+    /// The initial values of a type in this store and its parents, nearest first.
     pub(crate) fn initial_values<T>(&self) -> impl Iterator<Item = &T>
     where
         T: Send + Sync + 'static,

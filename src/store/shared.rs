@@ -1,4 +1,4 @@
-//! The values written after the store was shared, behind a lock and a filter in front of it.
+//! Values set after sharing, behind a lock, and a filter with which most reads skip the lock.
 
 use std::{
     any::{Any, TypeId, type_name},
@@ -9,45 +9,54 @@ use std::{
 use super::type_key::TypeKey;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, const_fn};
 
-/// The bits of all types ever written late: it spares the readers of other types the lock.
+/// One bit for each type that was set after sharing. A read of a type whose bit is not set skips the lock.
+///
+/// A writer calls [`add`](Self::add) before it writes, and a reader calls [`has`](Self::has) before it looks for a value.
+///
+/// Invariant: if a write happens before a read of the same type, the read finds the bit set. The writer sets the bit, or
+/// reads it as set, before it writes, so that access happens before the reader's load. By the coherence of one atomic, the
+/// load then returns the same or a later number, and no later number clears a bit. Coherence holds for every ordering.
+/// `Release` and `Acquire` add that a reader that sees the bit also sees what its writer did before it set the bit.
+///
+/// A read that is concurrent with the first write may miss the bit. It then returns what was there before the write.
 #[derive(Default)]
 pub(super) struct WriteFilter(AtomicU64);
 
-/// Values set after the store was shared, behind a lock.
+/// Values set after sharing.
 ///
-/// The lock is held for a look-up, and to move a value into its slot or out of it. Meanwhile nothing is allocated, freed,
-/// or dropped but a handle that is not the last: an allocator may read the current context, and so may a value's `Drop`.
-/// A writer allocates before it takes the lock, and returns what it took out for the caller to drop.
+/// Invariant: no user code runs under the lock. The `Drop` of a value is user code, and so is an allocator, which may read
+/// the current context. So code under the lock only looks entries up, moves values, and clones handles to them. It
+/// allocates and frees nothing, and drops a handle only while another one exists. A writer allocates before it takes the
+/// lock, and drops a replaced value after it has released the lock.
 #[derive(Default)]
 pub(super) struct SharedValues(Mutex<Entries>);
 
-/// How many types there is room for at first.
-const ROOM: usize = 4;
+const INITIAL_CAPACITY: usize = 4;
 
-/// One for each type ever written, sorted by type: shorter to search than a map is to hash while they are few, and they
-/// can be no more than a program has types.
+/// One entry for each type that was ever written, sorted by type.
+///
+/// While there are few entries, a binary search takes less time than hashing. There are never more than the program has
+/// types.
 #[derive(Default)]
 struct Entries(Vec<Entry>);
 
 struct Entry {
     id: TypeId,
     type_name: &'static str,
-    /// `None`: removed, which hides what the seeds and the parents hold.
-    value: Option<Shared>,
+    /// `None` if the value was removed. Initial values and values of parents are then hidden too.
+    value: Option<SharedValue>,
 }
 
-type Shared = Arc<dyn Any + Send + Sync>;
+type SharedValue = Arc<dyn Any + Send + Sync>;
 
-/// What the late part says of one type.
+/// The result of a look-up among the values set after sharing.
 pub(super) enum Lookup<T> {
-    /// Nothing: the seeds and the parents decide.
+    /// The type was never written. Look at the initial values, and then at the parents.
     NotFound,
+    /// The value was removed. Do not look any further.
     Removed,
     Value(Arc<T>),
 }
-
-/// What a write replaced, or could not write. The caller drops it, outside the lock.
-pub(super) type Leftover<T> = (Option<T>, [Option<Shared>; 2]);
 
 impl WriteFilter {
     const_fn! {
@@ -56,10 +65,7 @@ impl WriteFilter {
         }
     }
 
-    /// Sets the bit of a type. Returns whether it was set before: if not, the type was never written.
-    ///
-    /// This comes before the write. A thread that learned of a write from its writer also sees the bit, since no bit is ever
-    /// cleared. A thread that races with the write may see either.
+    /// Sets the bit of a type. Returns whether it was set before.
     #[inline]
     pub(super) fn add<T: 'static>(&self) -> bool {
         let was_set = self.has::<T>();
@@ -69,6 +75,7 @@ impl WriteFilter {
         was_set
     }
 
+    /// Returns whether the bit of a type is set. Two types may have the same bit.
     #[inline]
     pub(super) fn has<T: 'static>(&self) -> bool {
         self.0.load(Ordering::Acquire) & TypeKey::of::<T>().bit() != 0
@@ -76,87 +83,75 @@ impl WriteFilter {
 }
 
 impl SharedValues {
-    /// An empty one with room for the first few types.
-    pub(super) fn with_room() -> Self {
-        Self(Mutex::new(Entries(Vec::with_capacity(ROOM))))
+    /// Creates an empty one with room for the first values.
+    pub(super) fn preallocated() -> Self {
+        Self(Mutex::new(Entries(Vec::with_capacity(INITIAL_CAPACITY))))
     }
 
     pub(super) fn get<T: Send + Sync + 'static>(&self) -> Lookup<T> {
         self.lock().get()
     }
 
-    /// Sets a value. Pass `is_written: false` only if the type was never written here.
-    pub(super) fn set<T: Send + Sync + 'static>(&self, value: T, is_written: bool) -> Leftover<T> {
-        let result = if is_written { self.lock().replace_unshared(value) } else { Err(value) };
-        let value = match result {
-            Ok(replaced) => return (Some(replaced), [None, None]),
-            Err(value) => value,
-        };
-        let mut value: Option<Shared> = Some(Arc::new(value));
+    /// Sets a value. With `maybe_written`, first tries to reuse the allocation of a value that was written before.
+    pub(super) fn set<T: Send + Sync + 'static>(&self, value: T, maybe_written: bool) {
+        let reused = if maybe_written { self.lock().replace_unshared(value) } else { Err(value) };
+        let Err(value) = reused else { return };
+        let mut value: Option<SharedValue> = Some(Arc::new(value));
         let replaced = self.with_slot::<T, _>(|slot, _| mem::replace(slot, value.take()));
-        (None, [replaced, None])
+        drop(replaced);
     }
 
-    /// As [`set`](Self::set), if the value is still the one that was `seen`. With `seen: None`, only if the type was never
-    /// written.
-    pub(super) fn compare_and_set<T>(&self, seen: Option<Arc<T>>, value: T) -> Result<Leftover<T>, Leftover<T>>
-    where
-        T: Send + Sync + 'static,
-    {
-        let (seen, value) = match seen {
+    /// Sets a value if the type's value is still the `expected` one. With `None`, sets it if the type was never written.
+    /// Returns whether it was set.
+    pub(super) fn compare_and_set<T: Send + Sync + 'static>(&self, expected: Option<Arc<T>>, value: T) -> bool {
+        let (expected, value) = match expected {
             None => (None, value),
-            Some(seen) => match self.lock().replace_seen(seen, value) {
-                Ok(replaced) => return Ok((Some(replaced), [None, None])),
-                Err((seen, value)) => (Some(seen), value),
-            },
-        };
-        let mut value: Option<Shared> = Some(Arc::new(value));
-        let written = self.with_slot::<T, _>(|slot, is_new| {
-            let is_as_seen = seen.as_ref().map_or(is_new, |seen| holds(slot.as_ref(), seen));
-            is_as_seen.then(|| mem::replace(slot, value.take()))
-        });
-        // No value is dropped here, at the end of the function: a panic in a drop there leaks what is returned.
-        let seen = seen.map(|seen| -> Shared { seen });
-        match written {
-            Some(replaced) => Ok((None, [replaced, seen])),
-            None => Err((None, [value, seen])),
-        }
-    }
-
-    /// As [`set`](Self::set), provided that no value stands there; else gives that one back beside the new one.
-    pub(super) fn set_if_absent<T>(&self, value: Arc<T>) -> Result<(), (Arc<T>, Arc<T>)>
-    where
-        T: Send + Sync + 'static,
-    {
-        let mut unused = Some(value);
-        let winner = self.with_slot::<T, _>(|slot, _| {
-            if slot.is_none() {
-                *slot = unused.take().map(|value| -> Shared { value });
+            Some(expected) => {
+                let reused = self.lock().replace_expected(expected, value);
+                let Err((expected, value)) = reused else { return true };
+                (Some(expected), value)
             }
-            found(slot.clone())
+        };
+        let mut value: Option<SharedValue> = Some(Arc::new(value));
+        let replaced = self.with_slot::<T, _>(|slot, is_new| {
+            let is_expected = expected.as_ref().map_or(is_new, |expected| ptr_eq(slot.as_ref(), expected));
+            is_expected.then(|| mem::replace(slot, value.take()))
         });
-        match (winner, unused) {
-            (Lookup::Value(winner), Some(unused)) => Err((winner, unused)),
-            _ => Ok(()),
-        }
+        replaced.is_some()
     }
 
-    /// Hides the type and gives back what stood there, for the caller to drop outside the lock.
-    pub(super) fn remove<T: Send + Sync + 'static>(&self) -> Lookup<T> {
-        let (replaced, is_new) = self.with_slot::<T, _>(|slot, is_new| (slot.take(), is_new));
-        if is_new { Lookup::NotFound } else { found(replaced) }
+    /// Sets a value if there is none. Otherwise drops it and returns the value that is there.
+    pub(super) fn set_if_absent<T: Send + Sync + 'static>(&self, value: Arc<T>) -> Option<Arc<T>> {
+        let mut unused = Some(value);
+        let current = self.with_slot::<T, _>(|slot, _| {
+            if slot.is_none() {
+                *slot = unused.take().map(|value| -> SharedValue { value });
+                return None;
+            }
+            slot.clone()
+        });
+        // Not at the end of the function: if this drop panicked there, the returned value would be leaked.
+        drop(unused);
+        current.and_then(|value| value.downcast().ok())
     }
 
-    /// Forgets the type as if it had never been written here.
+    /// Records that a value was removed, which also hides initial values and those of parents. Returns `false` if that was
+    /// recorded before.
+    pub(super) fn remove<T: Send + Sync + 'static>(&self) -> bool {
+        let (removed, is_new) = self.with_slot::<T, _>(|slot, is_new| (slot.take(), is_new));
+        is_new || removed.is_some()
+    }
+
+    /// Takes out the entry of a type, as if the type had never been written.
     pub(super) fn take_entry<T: Send + Sync + 'static>(&mut self) -> Lookup<T> {
         let entries = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         match entries.search::<T>() {
-            Ok(index) => found(entries.0.remove(index).value),
+            Ok(index) => Lookup::of_entry(entries.0.remove(index).value),
             Err(_) => Lookup::NotFound,
         }
     }
 
-    /// Each type written, with its name if a value stands there.
+    /// The type of each entry, with its name unless the value was removed.
     pub(super) fn types(&self) -> Vec<(TypeId, Option<&'static str>)> {
         let mut types = Vec::new();
         loop {
@@ -171,39 +166,40 @@ impl SharedValues {
         }
     }
 
-    /// Takes the values out one by one, so that the drop of each is a step of its own.
-    pub(super) fn take(self) -> impl Iterator<Item = Shared> {
+    /// Takes the values out one by one, so that a panic in the drop of one does not affect the others.
+    pub(super) fn take(self) -> impl Iterator<Item = SharedValue> {
         let entries = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         entries.0.into_iter().filter_map(|entry| entry.value)
     }
 
-    /// Calls `f` under the lock with the slot of a type's value, and with whether the type is written for the first time.
+    /// Calls `f` under the lock with the slot of a type's value, and with whether the type was never written before.
     ///
-    /// `f` moves values, and drops none: what it does not use, its caller must still own.
-    fn with_slot<T: 'static, R>(&self, f: impl FnOnce(&mut Option<Shared>, bool) -> R) -> R {
-        let mut room = Vec::new();
+    /// `f` must not drop a value. It moves values into what it returns or leaves them with its caller.
+    fn with_slot<T: 'static, R>(&self, f: impl FnOnce(&mut Option<SharedValue>, bool) -> R) -> R {
+        let mut spare = Vec::new(); // declared before the guard, so it is freed after the lock was released
         loop {
             let mut entries = self.lock();
             match entries.search::<T>() {
                 Ok(index) => return f(&mut entries.0[index].value, false),
-                Err(index) if entries.has_room(&mut room) => return f(entries.insert::<T>(index), true),
+                Err(index) if entries.reserve_one(&mut spare) => return f(entries.insert::<T>(index), true),
                 Err(_) => {
-                    let capacity = (2 * entries.0.len()).max(ROOM);
+                    let capacity = (2 * entries.0.len()).max(INITIAL_CAPACITY);
                     drop(entries);
-                    room = Vec::with_capacity(capacity);
+                    spare = Vec::with_capacity(capacity);
                 }
             }
         }
     }
 
+    // No user code runs under this lock, so a poisoned one guards entries that are whole.
     #[inline]
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner) // no user code runs under it, so the entries are whole
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entries {
-    /// Where the entry of a type stands, or else would.
+    /// Returns the index of a type's entry, or as an error the index at which to insert it.
     #[inline]
     fn search<T: 'static>(&self) -> Result<usize, usize> {
         self.0.binary_search_by_key(&TypeId::of::<T>(), |entry| entry.id)
@@ -212,62 +208,69 @@ impl Entries {
     #[inline]
     fn get<T: Send + Sync + 'static>(&self) -> Lookup<T> {
         match self.search::<T>() {
-            Ok(index) => found(self.0[index].value.clone()),
+            Ok(index) => Lookup::of_entry(self.0[index].value.clone()),
             Err(_) => Lookup::NotFound,
         }
     }
 
-    /// Whether one more entry can be inserted without an allocation, if need be after a move to `room`.
-    fn has_room(&mut self, room: &mut Vec<Entry>) -> bool {
+    /// Makes room for one more entry without an allocation: moves all entries to `spare` if that is larger. Returns whether
+    /// there is room.
+    fn reserve_one(&mut self, spare: &mut Vec<Entry>) -> bool {
         let length = self.0.len();
-        if length == self.0.capacity() && length < room.capacity() {
-            room.append(&mut self.0);
-            mem::swap(room, &mut self.0);
+        if length == self.0.capacity() && length < spare.capacity() {
+            spare.append(&mut self.0);
+            mem::swap(spare, &mut self.0);
         }
         length < self.0.capacity()
     }
 
-    fn insert<T: 'static>(&mut self, index: usize) -> &mut Option<Shared> {
+    fn insert<T: 'static>(&mut self, index: usize) -> &mut Option<SharedValue> {
         self.0.insert(index, Entry { id: TypeId::of::<T>(), type_name: type_name::<T>(), value: None });
         &mut self.0[index].value
     }
 
-    /// Replaces a value that has no other handle, in its slot, which saves an allocation.
+    /// Replaces a value in its allocation, if no other handle to it exists. Returns the replaced value, or `value` as an
+    /// error.
     fn replace_unshared<T: Send + Sync + 'static>(&mut self, value: T) -> Result<T, T> {
         let slot = self.search::<T>().ok().and_then(|index| self.0[index].value.as_mut());
-        match slot.and_then(Arc::get_mut).and_then(|held| held.downcast_mut()) {
-            Some(held) => Ok(mem::replace(held, value)),
+        match slot.and_then(Arc::get_mut).and_then(|current| current.downcast_mut()) {
+            Some(current) => Ok(mem::replace(current, value)),
             None => Err(value),
         }
     }
 
-    /// As [`replace_unshared`](Self::replace_unshared), if the value is the one that was `seen`.
-    fn replace_seen<T>(&mut self, mut seen: Arc<T>, value: T) -> Result<T, (Arc<T>, T)>
+    /// Replaces the `expected` value in its allocation, if the slot and `expected` are the only handles to it. Returns the
+    /// replaced value, or both arguments as an error.
+    fn replace_expected<T>(&mut self, mut expected: Arc<T>, value: T) -> Result<T, (Arc<T>, T)>
     where
         T: Send + Sync + 'static,
     {
         let slot = self.search::<T>().ok().map(|index| &mut self.0[index].value);
-        let Some(slot) = slot.filter(|slot| holds(slot.as_ref(), &seen)) else { return Err((seen, value)) };
-        *slot = None; // `seen` is a handle too, so no value is dropped
-        if let Some(held) = Arc::get_mut(&mut seen) {
-            let replaced = mem::replace(held, value);
-            *slot = Some(seen);
+        let Some(slot) = slot.filter(|slot| ptr_eq(slot.as_ref(), &expected)) else { return Err((expected, value)) };
+        *slot = None; // drops a handle, and not the value: `expected` is a handle too
+        if let Some(current) = Arc::get_mut(&mut expected) {
+            let replaced = mem::replace(current, value);
+            *slot = Some(expected);
             return Ok(replaced);
         }
-        *slot = Some(Arc::clone(&seen) as Shared);
-        Err((seen, value))
+        *slot = Some(Arc::clone(&expected) as SharedValue);
+        Err((expected, value))
     }
 }
 
-#[inline]
-fn holds<T>(slot: Option<&Shared>, value: &Arc<T>) -> bool {
-    slot.is_some_and(|held| ptr::addr_eq(Arc::as_ptr(held), Arc::as_ptr(value)))
+impl<T: Send + Sync + 'static> Lookup<T> {
+    /// The result for a type that has an entry with this value.
+    #[inline]
+    fn of_entry(value: Option<SharedValue>) -> Self {
+        match value.and_then(|value| value.downcast().ok()) {
+            Some(value) => Self::Value(value),
+            None => Self::Removed,
+        }
+    }
 }
 
+/// [`Arc::ptr_eq`] for a slot and a handle with a type.
 #[inline]
-fn found<T: Send + Sync + 'static>(value: Option<Shared>) -> Lookup<T> {
-    match value.and_then(|value| value.downcast().ok()) {
-        Some(value) => Lookup::Value(value),
-        None => Lookup::Removed,
-    }
+fn ptr_eq<T>(slot: Option<&SharedValue>, value: &Arc<T>) -> bool {
+    slot.is_some_and(|current| ptr::addr_eq(Arc::as_ptr(current), Arc::as_ptr(value)))
 }

@@ -1,4 +1,4 @@
-//! Single-flight initialisation: of each type, one initialiser runs at a time. A cycle of initialisers panics.
+//! Single-flight initialisation: one initialiser of each type runs at a time. A cycle of initialisers panics.
 
 mod cycles;
 
@@ -16,11 +16,11 @@ use tokio::sync::Notify;
 use self::cycles::WakerHolder;
 use crate::sync::{Mutex, MutexGuard};
 
-/// The slots of one store: a list with one for each type that was ever initialised here.
+/// A linked list of slots, one for each type that `get_or_init` has tried to initialise in this store.
 #[derive(Default)]
 pub(super) struct SingleFlight(Mutex<Option<Arc<Slot>>>);
 
-/// Where the value of one type is initialised, by one initialiser at a time.
+/// The lock of one type. The initialiser that runs holds its permit.
 struct Slot {
     id: TypeId,
     type_name: &'static str,
@@ -31,10 +31,11 @@ struct Slot {
 
 #[derive(Default)]
 struct State {
-    /// How many permits were given out: the number of the current one, if any.
-    permits: u64,
+    /// The number of the latest permit. Permits of a slot are numbered from 1.
+    latest_permit: u64,
+    /// Whether the latest permit is still held.
     is_taken: bool,
-    /// What the initialiser with the permit waits for, while nothing else can wake it.
+    /// What the initialiser with the permit waits for, if nothing else can wake it.
     blocked_on: Option<Arc<[Wait]>>,
 }
 
@@ -45,17 +46,18 @@ struct Wait {
     permit: u64,
 }
 
-/// The right to initialise a value, until it is dropped.
+/// The right to initialise the value of a type. It is released when this is dropped.
 pub(super) struct Permit(Wait);
 
 impl SingleFlight {
-    /// Acquires the permit for a type. Waits while another has it, and then returns `None`.
+    /// Acquires the permit for a type. If it is taken, waits until it is released and returns `None`.
     ///
-    /// A permit is not handed on: all that wait are woken and try again, so that one that is never polled again does not
-    /// block the others.
+    /// A release wakes all waiting callers, and each tries again. The permit is not passed to one of them, because that one
+    /// might never be polled again and would then block the others.
     pub(super) async fn acquire<T: 'static>(&self) -> Option<Permit> {
         let slot = self.slot::<T>();
-        // Made before the state is read, so that it receives each release from then on, polled or not.
+        // A `Notified` receives each `notify_waiters` from its creation on, even before it is polled. It is created before
+        // the state is read, so a release after that read is not missed.
         let mut released = pin!(slot.released.notified());
         let wait = match Slot::try_acquire(&slot) {
             Ok(permit) => return Some(permit),
@@ -88,15 +90,16 @@ impl SingleFlight {
             released: Notify::new(),
         });
         let mut first = self.lock();
+        // Another thread may have added one meanwhile.
         if let Some(slot) = Slot::find(first.as_ref(), id) {
             return slot;
         }
-        Arc::get_mut(&mut added).expect("no other handle to a new slot exists").next = first.take();
+        Arc::get_mut(&mut added).expect("a new slot has one handle").next = first.take();
         *first = Some(Arc::clone(&added));
         added
     }
 
-    // Only slots are looked up and linked under this lock, so a poisoned one guards a list that is whole.
+    // Slots are only looked up and linked under this lock, so a poisoned one guards a list that is whole.
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Slot>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,14 +117,14 @@ impl Slot {
         None
     }
 
-    /// Returns the permit, or what to wait for.
+    /// Returns the permit, or as an error the wait for its release.
     fn try_acquire(self: &Arc<Self>) -> Result<Permit, Wait> {
         let mut state = self.lock();
         let was_taken = mem::replace(&mut state.is_taken, true);
         if !was_taken {
-            state.permits += 1;
+            state.latest_permit += 1;
         }
-        let wait = Wait { slot: Arc::clone(self), permit: state.permits };
+        let wait = Wait { slot: Arc::clone(self), permit: state.latest_permit };
         if was_taken { Err(wait) } else { Ok(Permit(wait)) }
     }
 
@@ -136,17 +139,17 @@ impl Wait {
         Arc::ptr_eq(&self.slot, &other.slot) && self.permit == other.permit
     }
 
-    /// What the initialiser that is waited for is blocked on. `None` if it is not blocked, or its permit was released.
+    /// Returns what the initialiser with the permit is blocked on. `None` if it is not blocked, or has released the permit.
     fn blocked_on(&self) -> Option<Arc<[Self]>> {
         let state = self.slot.lock();
-        if state.is_taken && state.permits == self.permit { state.blocked_on.clone() } else { None }
+        if state.is_taken && state.latest_permit == self.permit { state.blocked_on.clone() } else { None }
     }
 }
 
 impl Permit {
     fn set_blocked_on(&self, waits: Option<Arc<[Wait]>>) {
-        let former = mem::replace(&mut self.0.slot.lock().blocked_on, waits);
-        drop(former); // after the lock was released
+        let replaced = mem::replace(&mut self.0.slot.lock().blocked_on, waits);
+        drop(replaced); // after the lock was released
     }
 }
 

@@ -1,4 +1,4 @@
-//! A type as a number: what the lists, maps and filters of a store are keyed by.
+//! A number for each type: the key of the lists, maps and filters of a store.
 
 use std::{
     any::TypeId,
@@ -8,9 +8,9 @@ use std::{
 /// Builds hashers for maps keyed by `TypeId`, which is a hash already.
 pub(super) type BuildTypeHasher = BuildHasherDefault<TypeHasher>;
 
-/// Half of a type's id: enough to tell most types apart, cheap to compare and a constant after inlining.
+/// Half of a type's id. It is cheap to compare, and a constant after inlining.
 ///
-/// Two types may share a key, so whoever finds a key still asks `Any` for the type.
+/// Two types may have the same key, so code that finds a key also checks the type with `Any`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct TypeKey(u64);
 
@@ -22,14 +22,14 @@ impl TypeKey {
         Self(hasher.finish())
     }
 
-    /// One bit of sixty-four, for a filter over types.
+    /// Returns one bit of 64, for a filter of types.
     #[inline]
     pub(super) fn bit(self) -> u64 {
         1 << (self.0 % 64)
     }
 }
 
-/// Hands on the 64 bits that `TypeId` feeds to a hasher.
+/// Returns the 64 bits that a `TypeId` writes to its hasher.
 #[derive(Default)]
 pub(super) struct TypeHasher(u64);
 
@@ -39,7 +39,7 @@ impl Hasher for TypeHasher {
         self.0 = bits;
     }
 
-    // `TypeId` promises to implement `Hash`, not to call `write_u64`.
+    // `TypeId` implements `Hash`, but does not guarantee that it calls `write_u64`.
     fn write(&mut self, bytes: &[u8]) {
         self.0 = BuildHasherDefault::<DefaultHasher>::default().hash_one((self.0, bytes));
     }

@@ -24,8 +24,8 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        let is_written = self.written.add::<T>();
-        self.lazy.get_or_alloc_for_writes().shared.set(value, is_written);
+        let maybe_written = self.written.add::<T>();
+        self.lazy.get_or_alloc_for_writes().shared.set(value, maybe_written);
     }
 
     /// Sets a value unless this store or a parent holds one. Returns whether it was set.
@@ -41,14 +41,14 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        !self.contains::<T>() && self.shared_for_write::<T>().set_if_absent(Arc::new(value)).is_ok()
+        !self.contains::<T>() && self.shared_for_write::<T>().set_if_absent(Arc::new(value)).is_none()
     }
 
     /// Changes a value in one atomic step and returns what `f` returned, or `None` if there is no such value.
     ///
-    /// `f` works on a clone, and no lock is held. If another thread writes the value meanwhile, `f` runs again on a new
-    /// clone, so it should have no other effects. A value of a parent is copied into this store and does not change in the
-    /// parent.
+    /// `f` changes a clone, and no lock is held meanwhile. If another thread writes the value at the same time, `f` runs
+    /// again on a new clone, so it should have no other effects. A value of a parent is cloned into this store and stays as
+    /// it is in the parent.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -61,8 +61,8 @@ impl Store {
         T: Clone + Send + Sync + 'static,
     {
         loop {
-            let (mut value, seen) = match self.shared::<T>() {
-                Lookup::Value(seen) => (T::clone(&seen), Some(seen)),
+            let (mut value, expected) = match self.lookup_shared::<T>() {
+                Lookup::Value(current) => (T::clone(&current), Some(current)),
                 Lookup::Removed => return None,
                 Lookup::NotFound => match self.initial::<T>() {
                     Some(value) => (value.clone(), None),
@@ -70,7 +70,7 @@ impl Store {
                 },
             };
             let result = f(&mut value);
-            if self.shared_for_write::<T>().compare_and_set(seen, value).is_ok() {
+            if self.shared_for_write::<T>().compare_and_set(expected, value) {
                 return Some(result);
             }
         }
@@ -92,12 +92,13 @@ impl Store {
     where
         T: Send + Sync + 'static,
     {
-        self.contains::<T>() && !matches!(self.shared_for_write::<T>().remove::<T>(), Lookup::Removed)
+        self.contains::<T>() && self.shared_for_write::<T>().remove::<T>()
     }
 
     /// Returns a clone of the value of a type. If there is none, sets the one that `f` returns.
     ///
-    /// Of several concurrent callers each may run its `f`. The first to set its value wins, and all return that value.
+    /// Concurrent callers may each run their `f`. The first to set its value wins, and all of them return that value. To
+    /// run only one at a time, use [`get_or_init`](Self::get_or_init).
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -112,13 +113,12 @@ impl Store {
         if let Some(value) = self.get() {
             return value;
         }
-        let made = Arc::new(f());
-        match self.shared_for_write::<T>().set_if_absent(Arc::clone(&made)) {
-            Ok(()) => T::clone(&made),
-            Err((winner, _)) => T::clone(&winner),
-        }
+        let value = Arc::new(f());
+        let current = self.shared_for_write::<T>().set_if_absent(Arc::clone(&value));
+        T::clone(current.as_ref().unwrap_or(&value))
     }
 
+    /// Returns the values set after sharing, for a write of this type.
     #[inline]
     fn shared_for_write<T: 'static>(&self) -> &SharedValues {
         self.written.add::<T>();

@@ -1,18 +1,17 @@
-//! Cycles of initialisers, and how they are found.
-//!
+//! Detection of initialisers that wait for themselves.
 //!
 //! An initialiser that waits for its own value, directly or through the initialisers of other values, never completes.
-//! [`Permit::run`] panics then. It does so only where nothing but such a wait can wake the initialiser, since one that
-//! also waits for something else (a `select!` with a timeout) may go on without the value.
+//! [`Permit::run`] panics in that case. It panics only if nothing but such a wait can wake the initialiser. One that also
+//! waits for something else, such as a timeout in a `select!`, may continue without the value.
 //!
-//! To find that out, an initialiser in which a wait is pending is polled with a waker of ours, a [`Tracker`], whose
-//! clones are counted. If each clone belongs to a wait for a slot, the initialiser is *blocked on* those slots. If all
-//! initialisers that can be reached from there are blocked too, and this one is among them, none of them can be woken.
+//! To find this out, an initialiser in which a wait is pending is polled with a [`CountedWaker`], whose clones are counted.
+//! If each clone belongs to a wait for a slot, the initialiser is *blocked on* those slots. An initialiser can never be
+//! woken if all initialisers that can be reached through these waits are blocked, and it is one of them.
 //!
-//! A wait that is polled with another waker is not counted: an executor inside the initialiser (a `LocalSet`, a
-//! `FuturesUnordered`, a `block_on`) may poll it on behalf of other work. So an initialiser that could go on never panics,
-//! and a cycle through such an executor is not found. What drops the whole initialiser from outside, such as a timeout
-//! around `get_or_init`, is no way on for the initialiser, and cannot be seen from here.
+//! A wait that is polled with another waker is not counted. An executor inside the initialiser (a `LocalSet`, a
+//! `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other work. So an initialiser
+//! that could continue never panics, and a cycle through such an executor is not detected. Code outside the initialiser
+//! that may drop it, such as a timeout around `get_or_init`, does not count as a way to continue, and cannot be seen here.
 
 use std::{
     cell::RefCell,
@@ -36,51 +35,54 @@ impl Permit {
     /// If the initialiser waits for itself: see the [module](self).
     pub(in crate::store) async fn run<F: Future>(&self, initialiser: F) -> F::Output {
         let mut initialiser = pin!(initialiser);
-        let mut tracked = None::<Tracked>;
+        let mut counted_waker = None;
         poll_fn(|cx| {
-            if tracked.is_none() {
+            // Most initialisers never wait for another one, and are polled with the waker of their caller.
+            if counted_waker.is_none() {
                 let (polled, poll) = InitialiserPoll::run(None, || initialiser.as_mut().poll(cx));
                 if polled.is_ready() || !poll.has_waits {
                     return polled;
                 }
             }
-            self.poll_tracked(initialiser.as_mut(), &mut tracked, cx)
+            self.poll_counted(initialiser.as_mut(), &mut counted_waker, cx)
         })
         .await
     }
 
-    fn poll_tracked<F: Future>(
+    fn poll_counted<F: Future>(
         &self,
         initialiser: Pin<&mut F>,
-        tracked: &mut Option<Tracked>,
+        waker: &mut Option<CountedWaker>,
         cx: &mut Context<'_>,
     ) -> Poll<F::Output> {
-        let former = tracked.take().filter(|tracked| tracked.tracker.outer.will_wake(cx.waker()));
-        let tracked = tracked.insert(former.unwrap_or_else(|| Tracked::new(cx.waker())));
-        tracked.holder.release();
-        // While it is polled it is not blocked.
-        self.set_blocked_on(None);
-        tracked.tracker.is_woken.swap(false, Ordering::AcqRel);
+        let reused = waker.take().filter(|waker| waker.shared.caller.will_wake(cx.waker()));
+        let waker = waker.insert(reused.unwrap_or_else(|| CountedWaker::new(cx.waker())));
+        waker.holder.release();
+        self.set_blocked_on(None); // an initialiser that is being polled is not blocked
+        // This poll answers the earlier wake-ups, and with `Acquire` sees what happened before them.
+        waker.shared.is_woken.swap(false, Ordering::AcqRel);
         let (polled, poll) =
-            InitialiserPoll::run(Some(&tracked.waker), || initialiser.poll(&mut Context::from_waker(&tracked.waker)));
-        if polled.is_pending() && !poll.held.is_empty() && tracked.has_clones(poll.held.len()) {
-            let waits: Vec<Wait> = poll.held.into_iter().flat_map(|(_, waits)| waits).collect();
+            InitialiserPoll::run(Some(&waker.waker), || initialiser.poll(&mut Context::from_waker(&waker.waker)));
+        if polled.is_pending() && !poll.holders.is_empty() && waker.has_clones(poll.holders.len()) {
+            let waits: Vec<Wait> = poll.holders.into_iter().flat_map(|(_, waits)| waits).collect();
             self.set_blocked_on(Some(Arc::from(&*waits)));
             assert!(
                 !self.is_in_cycle(&waits),
-                "the initialiser of `{0}` waits for the `{0}` that it is to make: it called `get_or_init` for that \
-                 type, itself or through the initialiser of another; pass it what it needs instead",
+                "the initialiser of `{0}` waits for itself: it calls `get_or_init` for `{0}`, directly or through the \
+                 initialiser of another type; pass it the values that it needs instead",
                 waits[0].slot.type_name,
             );
-            tracked.holder.hold(waits, cx); // by its clone of the outer waker
+            waker.holder.hold(waits, cx); // the counted waker holds a clone of the caller's
         }
         polled
     }
 
-    /// Whether every initialiser that can be reached through these waits is blocked, and this one is one of them.
+    /// Returns whether every initialiser that can be reached through these waits is blocked, and this is one of them.
     ///
-    /// Each publishes what it is blocked on, under the lock of its slot, before it looks at the others. So of those that
-    /// complete a cycle at the same time, at least the last to publish sees it.
+    /// Invariant: if several initialisers complete a cycle at the same time, at least one of them finds it. Each publishes
+    /// what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of theirs. If one
+    /// misses what another publishes, its look happens before that publication, and so does its own publication. This cannot
+    /// be true of each of them, since happens-before has no cycles.
     fn is_in_cycle(&self, waits: &[Wait]) -> bool {
         let mut reachable = waits.to_vec();
         let mut next = 0;
@@ -97,46 +99,48 @@ impl Permit {
     }
 }
 
-/// The waker that an initialiser is polled with. Its clones are handles to one [`Tracker`], and counted as such.
-struct Tracked {
-    tracker: Arc<Tracker>,
+/// A waker for an initialiser, whose clones are counted: each is a handle to the same [`CountedWake`].
+struct CountedWaker {
+    shared: Arc<CountedWake>,
     waker: Waker,
     holder: WakerHolder,
 }
 
-struct Tracker {
-    outer: Waker,
+struct CountedWake {
+    /// The waker with which the caller polls `get_or_init`.
+    caller: Waker,
     is_woken: atomic::AtomicBool,
 }
 
-impl Tracked {
-    fn new(outer: &Waker) -> Self {
-        let tracker = Arc::new(Tracker { outer: outer.clone(), is_woken: atomic::AtomicBool::new(false) });
-        let holder = WakerHolder(Arc::as_ptr(&tracker).addr());
-        Self { waker: Waker::from(Arc::clone(&tracker)), tracker, holder }
+impl CountedWaker {
+    fn new(caller: &Waker) -> Self {
+        let shared = Arc::new(CountedWake { caller: caller.clone(), is_woken: atomic::AtomicBool::new(false) });
+        let holder = WakerHolder(Arc::as_ptr(&shared).addr());
+        Self { waker: Waker::from(Arc::clone(&shared)), shared, holder }
     }
 
-    /// Returns whether exactly so many clones of the waker are left, and no other clone has woken the initialiser.
+    /// Returns whether exactly this many clones of the waker are left, and no other clone has woken the initialiser.
     ///
-    /// A clone that wakes stores `is_woken` and is dropped after that. Its drop is a decrement of the count with release
-    /// ordering. If the count no longer includes the clone, the load read that decrement or a later one in its release
-    /// sequence. With the fence, the load of `is_woken` then sees the store.
+    /// Invariant: if the count no longer includes a clone that has woken the initialiser, `is_woken` is seen as set. The
+    /// clone stores `is_woken` and is dropped after that, and its drop decrements the count with `Release`. A count without
+    /// it was read from that decrement, or from a later change in its release sequence. The `Acquire` fence makes that read
+    /// synchronise with the decrement, so the load of `is_woken` sees the store.
     fn has_clones(&self, clones: usize) -> bool {
-        let count = Arc::strong_count(&self.tracker);
+        let count = Arc::strong_count(&self.shared);
         atomic::fence(Ordering::Acquire);
-        let own = 2; // the fields of `self`
-        count == own + clones && !self.tracker.is_woken.load(Ordering::Relaxed)
+        let own = 2; // `shared` and `waker`
+        count == own + clones && !self.shared.is_woken.load(Ordering::Relaxed)
     }
 }
 
-impl Wake for Tracker {
+impl Wake for CountedWake {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.is_woken.store(true, Ordering::Release);
-        self.outer.wake_by_ref();
+        self.caller.wake_by_ref();
     }
 }
 
@@ -145,18 +149,18 @@ thread_local! {
     static POLLS: RefCell<Vec<InitialiserPoll>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What was seen during one poll of an initialiser.
+/// The waits that one poll of an initialiser finds.
 struct InitialiserPoll {
-    /// Identifies its [`Tracked`] waker, if it is polled with one: no other waker has the same data.
+    /// Identifies the [`CountedWaker`] of the poll, if it has one: no other waker has the same data.
     waker: Option<*const ()>,
     /// Whether any wait inside is pending.
     has_waits: bool,
-    /// What holds a clone of the tracked waker each, by its address, and what that waits for.
-    held: Vec<(usize, Vec<Wait>)>,
+    /// The holders of one clone each of that waker, by address, and what they wait for.
+    holders: Vec<(usize, Vec<Wait>)>,
 }
 
 impl InitialiserPoll {
-    /// Calls `f` as one poll of an initialiser, and returns what was seen.
+    /// Calls `f` as one poll of an initialiser, and also returns the waits that were found.
     fn run<R>(waker: Option<&Waker>, f: impl FnOnce() -> R) -> (R, Self) {
         struct PopOnPanic;
 
@@ -166,46 +170,46 @@ impl InitialiserPoll {
             }
         }
 
-        let poll = || Self { waker: waker.map(Waker::data), has_waits: false, held: Vec::new() };
-        // The list is gone while the thread exits. Then no cycle is found.
-        let _ = POLLS.try_with(|polls| polls.borrow_mut().push(poll()));
+        let new = || Self { waker: waker.map(Waker::data), has_waits: false, holders: Vec::new() };
+        // While the thread exits, the thread-local may be gone. Then no cycle is detected.
+        let _ = POLLS.try_with(|polls| polls.borrow_mut().push(new()));
         let guard = PopOnPanic;
         let output = f();
         mem::forget(guard);
-        let seen = POLLS.try_with(|polls| {
+        let poll = POLLS.try_with(|polls| {
             let mut polls = polls.borrow_mut();
-            let seen = polls.pop()?;
+            let poll = polls.pop()?;
             if let Some(outer) = polls.last_mut() {
-                outer.has_waits |= seen.has_waits;
+                outer.has_waits |= poll.has_waits;
             }
-            Some(seen)
+            Some(poll)
         });
-        (output, seen.ok().flatten().unwrap_or_else(poll))
+        (output, poll.ok().flatten().unwrap_or_else(new))
     }
 }
 
-/// The address of what may hold one clone of a tracked waker: a pending wait, or the tracker of a nested initialiser.
+/// The address of something that holds one clone of a counted waker: a pending wait, or the waker of a nested initialiser.
 ///
-/// It counts only while it is alive: what was polled, and then dropped in the same poll, holds no clone any more.
+/// It counts only while it exists. A wait that is polled, and dropped later in the same poll, no longer holds a clone.
 pub(super) struct WakerHolder(pub(super) usize);
 
 impl WakerHolder {
-    /// Notes in the innermost poll that this holds a clone of its waker, if it is that waker.
+    /// Records in the innermost poll that this waits, and that it holds a clone of the poll's waker, if `cx` has that waker.
     pub(super) fn hold(&self, waits: Vec<Wait>, cx: &Context<'_>) {
         let _ = POLLS.try_with(|polls| {
             if let Some(poll) = polls.borrow_mut().last_mut() {
                 poll.has_waits = true;
                 if poll.waker == Some(cx.waker().data()) {
-                    poll.held.push((self.0, waits));
+                    poll.holders.push((self.0, waits));
                 }
             }
         });
     }
 
-    /// Notes in all polls that it does not, or no longer.
+    /// Removes the record from all polls.
     pub(super) fn release(&self) {
         let _ = POLLS.try_with(|polls| {
-            polls.borrow_mut().iter_mut().for_each(|poll| poll.held.retain(|(holder, _)| *holder != self.0));
+            polls.borrow_mut().iter_mut().for_each(|poll| poll.holders.retain(|(holder, _)| *holder != self.0));
         });
     }
 }

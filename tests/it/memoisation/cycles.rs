@@ -38,7 +38,7 @@ async fn panic_of(work: impl Future) -> String {
 
 fn assert_reports<T>(text: &str) {
     let name = std::any::type_name::<T>();
-    let start = format!("the initialiser of `{name}` waits for the `{name}` that it is to make");
+    let start = format!("the initialiser of `{name}` waits for itself: it calls `get_or_init` for `{name}`, ");
     assert!(text.starts_with(&start), "{text}");
 }
 
