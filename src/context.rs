@@ -30,12 +30,8 @@ use crate::{Store, store::fmt_types};
 
 /// A handle to the [`Store`] of a request, and access to the current one.
 ///
-/// Associated functions work on the *current* context: `RequestContext::get::<UserId>()`. Methods work on *this* context,
-/// and most of them are those of [`Store`]: `context.get::<UserId>()`.
-///
-/// A clone takes one atomic increment. A handle keeps the values alive, and can read them after the request has ended.
-/// Use a [`WeakRequestContext`] in a cache, a timer, an extension, and in a value of the store itself: a handle that is
-/// stored in its own context is never freed.
+/// Associated functions use the *current* context: `RequestContext::get::<UserId>()`. Methods use *this* context, and most
+/// of them are methods of [`Store`]: `context.get::<UserId>()`.
 ///
 /// ```
 /// use tower_request_context::{RequestContext, Store};
@@ -48,6 +44,10 @@ use crate::{Store, store::fmt_types};
 /// assert_eq!(RequestContext::get::<UserId>(), None);
 /// context.sync_scope(|| assert_eq!(RequestContext::get(), Some(UserId(7))));
 /// ```
+///
+/// Cloning a handle takes one atomic increment. A handle keeps the values alive, and can read them after the request has
+/// ended. Use a [`WeakRequestContext`] in caches, timers and extensions. Use one also in a value of the store itself: a
+/// store that holds a handle to itself is never freed.
 #[derive(Clone)]
 pub struct RequestContext(Arc<Store>);
 
@@ -57,9 +57,9 @@ impl RequestContext {
         Self(Arc::new(store))
     }
 
-    /// Makes this context a child of another. It must not have been cloned yet: then it has no readers either.
+    /// Makes this context a child of another one. This must be the only handle to it.
     pub(crate) fn set_parent(&mut self, parent: Option<Self>) {
-        let store = Arc::get_mut(&mut self.0).expect("a context that was never entered has one handle");
+        let store = Arc::get_mut(&mut self.0).expect("a context that was not entered yet has one handle");
         store.set_parent(parent);
     }
 
@@ -67,6 +67,7 @@ impl RequestContext {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Returns the store if this is the last handle to it.
     pub(crate) fn into_store(self) -> Option<Store> {
         Arc::into_inner(self.0)
     }

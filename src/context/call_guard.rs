@@ -1,4 +1,4 @@
-//! The guard around the call of an inner service.
+//! The guard around a call of the inner service.
 
 use std::mem;
 
@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{End, store::has_hooks};
 
-/// Keeps a context current while the inner service is called. If the call panics, the request has ended.
+/// Keeps a context current while the inner service is called. If the call panics, reports the end of the request.
 pub(crate) struct CallGuard<'a> {
-    report: ReportOnDrop, // dropped first: it reports to the current context
+    // Dropped first, since it reports to the current context.
+    report: ReportOnDrop,
     entered: EnterGuard<'a>,
 }
 
@@ -30,7 +31,7 @@ impl<'a> CallGuard<'a> {
     }
 }
 
-/// Enters a context. If a closure of `on_enter` panics, the request has ended.
+/// Enters a context. If a hook panics, reports the end of the request.
 #[cold]
 fn enter_or_end(context: &mut Option<RequestContext>, must_report: bool) -> EnterGuard<'_> {
     struct EndOnPanic(Option<RequestContext>);

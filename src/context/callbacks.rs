@@ -1,4 +1,4 @@
-//! The response and the completion of the current request.
+//! Callbacks for the response and the completion of the current request.
 
 use http::{Response, response::Parts};
 
@@ -8,9 +8,10 @@ use crate::{CallbackError, End};
 /// # Callbacks and completion
 impl RequestContext {
     /// Registers a callback that is called with the status and headers of the current request's response, before they are
-    /// sent. It may change them. See [`Store::on_response`](crate::Store::on_response).
+    /// sent.
     ///
-    /// In a [child](Self::child) this is the response of the nearest parent that has one.
+    /// The callback may change them. See [`Store::on_response`](crate::Store::on_response). In a [child](Self::child), this
+    /// is the response of the nearest parent that has one.
     ///
     /// ```
     /// # use tower_request_context::RequestContext;
@@ -27,17 +28,17 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// A [`CallbackError`] that says why `f` will not be called: no context is current, it has no response, or the headers
-    /// were sent. `f` is dropped then.
+    /// A [`CallbackError`] if no context is current, if it has no response, or if the headers were already sent. `f` is
+    /// dropped in that case.
     pub fn on_response(f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
         scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.try_on_response(f))
     }
 
-    /// Registers a callback that is called once when the current request, or the current [`Run`](crate::Run), ends. See
-    /// [`Store::on_end`](crate::Store::on_end).
+    /// Registers a callback that is called once, when the current request or the current [`Run`](crate::Run) ends.
     ///
-    /// In a [child](Self::child) this is the end of the nearest parent that has one. To register with a context that is not
-    /// current, enter it: `context.sync_scope(|| RequestContext::on_end(f))`.
+    /// See [`Store::on_end`](crate::Store::on_end). In a [child](Self::child), this is the end of the nearest parent that has
+    /// one. To register with a context that is not current, enter it:
+    /// `context.sync_scope(|| RequestContext::on_end(f))`.
     ///
     /// ```
     /// # use tower_request_context::{CallbackError, End, RequestContext, Store};
@@ -52,14 +53,15 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// A [`CallbackError`] that says why `f` will not be called: no context is current, it has no end, or it has ended. `f`
-    /// is dropped then.
+    /// A [`CallbackError`] if no context is current, if it has no end, or if it has already ended. `f` is dropped in that
+    /// case.
     pub fn on_end(f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
         scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.try_on_end(f))
     }
 
-    /// Returns whether the current request, or the current [`Run`](crate::Run), has ended. `false` where no context is
-    /// current. See [`Store::is_ended`](crate::Store::is_ended).
+    /// Returns whether the current request, or the current [`Run`](crate::Run), has ended.
+    ///
+    /// If no context is current, this returns `false`. See [`Store::is_ended`](crate::Store::is_ended).
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};

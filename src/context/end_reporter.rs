@@ -16,20 +16,21 @@ use crate::{End, unwind::catch_panic};
 pin_project! {
     /// A future or body in its context. It reports the end of the request once, when it completes or is dropped.
     ///
-    /// At the end, the inner `T` is dropped first, and then the callbacks run. Both happen in the context, which is released
-    /// last. A future [transfers](Self::transfer_to) the context and the duty to report to the body of its response.
+    /// At the end, the inner `T` is dropped first, and then the callbacks run. Both happen in the context, whose handle is
+    /// dropped last. A future does not report the end if it is ready with a response: it [transfers](Self::transfer_to) the
+    /// context to the body of that response, which then reports the end.
     pub(crate) struct EndReporter<T> {
         #[pin]
         scoped: Scoped<T>,
-        // Whether this has still to report the end.
+        // Whether this must still report the end.
         must_report: bool,
-        // Whether the inner `T` has panicked. `std::thread::panicking` does not tell: the panic may have been caught before
-        // the drop, and a drop during an unrelated panic is a cancellation.
-        // Atomic because methods that take `&self` can panic. It is read through `&mut`: the exclusive borrow comes after
-        // every shared one, which orders the store before the read. So `Relaxed` suffices.
+        // Whether the inner `T` has panicked. `std::thread::panicking` cannot replace it: the panic may have been caught
+        // before the drop, and a drop during an unrelated panic is a cancellation.
+        // It is atomic because methods that take `&self` can panic too. It is read through `&mut` only. Safe Rust makes each
+        // shared borrow, and so each store, happen before a later exclusive borrow. So `Relaxed` suffices.
         panicked: AtomicBool,
-        // Returns how the request ends if the inner `T` is dropped before it is complete. A function pointer, because `Drop`
-        // has no bound `T: Body`.
+        // Returns how the request ends if the inner `T` is dropped before it has ended. A function pointer, because `Drop`
+        // cannot require `T: Body`.
         at_drop: fn(&T) -> End,
     }
 
@@ -58,7 +59,7 @@ impl<T> EndReporter<T> {
         Self::new(None, false, inner)
     }
 
-    /// Makes the context, which was not entered yet, a child of the current one.
+    /// Makes the context a child of the current one. It must not have been entered yet.
     pub(crate) fn inherit(self: Pin<&mut Self>) {
         if let Some(context) = self.project().scoped.context_mut() {
             context.set_parent(RequestContext::current());
@@ -69,13 +70,14 @@ impl<T> EndReporter<T> {
     #[inline]
     pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, EnterGuard<'_>, PanicGuard<'_>) {
         let this = self.project();
-        // Created first, because closures of `on_enter` run during `enter` and may panic.
-        let panic_guard = PanicGuard { panicked: this.panicked, must_report: Some(this.must_report), is_done: false };
+        // Created first, because hooks run during `enter` and may panic.
+        let panic_guard =
+            PanicGuard { panicked: this.panicked, must_report: Some(this.must_report), reports_end: false };
         let (inner, entered) = this.scoped.enter();
         (inner, entered, panic_guard)
     }
 
-    /// Reports the end, if there is one. The inner `T` was dropped, and its context left.
+    /// Reports `end`, if it is `Some`. Call this after the inner `T` was dropped and its context was left.
     #[inline]
     pub(crate) fn end(self: Pin<&mut Self>, end: Option<End>) {
         let this = self.project();
@@ -111,7 +113,8 @@ impl<T> EndReporter<T> {
         }
     }
 
-    /// Transfers the context and the duty to report from a future that is ready to the body of its response.
+    /// Transfers the context from a future that is ready to the body of its response. From now on the body must report the
+    /// end.
     #[inline]
     pub(crate) fn transfer_to<U>(self: Pin<&mut Self>, next: U, at_drop: fn(&U) -> End) -> EndReporter<U> {
         let this = self.project();
@@ -119,7 +122,7 @@ impl<T> EndReporter<T> {
         EndReporter { scoped: Scoped::new(this.scoped.take_context(), next), must_report, panicked, at_drop }
     }
 
-    /// Calls a method of the inner `T` outside its context, unless `T` was dropped. A panic is recorded, and goes on.
+    /// Calls a method of the inner `T` outside its context, unless `T` was dropped. Records a panic, which continues.
     #[inline]
     pub(crate) fn call<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let panic_guard = PanicGuard::recording(&self.panicked);
@@ -145,7 +148,7 @@ impl<T> EndReporter<T> {
         *this.must_report = false;
         let end = match this.scoped.as_ref().get_ref().get_ref() {
             _ if *this.panicked.get_mut() => End::Panicked,
-            // This may call the body's `is_end_stream`: outside its context, as a server does.
+            // Before the context is entered: `at_drop` may call the body's `is_end_stream`, which servers call outside it.
             Some(inner) => catch_panic(|| (this.at_drop)(inner)).unwrap_or(End::Panicked),
             None => End::Cancelled,
         };
@@ -160,26 +163,26 @@ impl<T> EndReporter<T> {
 pub(crate) struct PanicGuard<'a> {
     panicked: &'a AtomicBool,
     must_report: Option<&'a mut bool>,
-    is_done: bool,
+    reports_end: bool,
 }
 
 impl<'a> PanicGuard<'a> {
     fn recording(panicked: &'a AtomicBool) -> Self {
-        Self { panicked, must_report: None, is_done: false }
+        Self { panicked, must_report: None, reports_end: false }
     }
 
     /// From now on, a panic also reports the end immediately: the inner `T` is complete, and only its drop can panic. Call
     /// this in the context.
     #[inline]
     pub(crate) fn report_on_panic(&mut self) {
-        self.is_done = true;
+        self.reports_end = true;
     }
 }
 
 impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
         self.panicked.store(true, Ordering::Relaxed);
-        if self.is_done && self.must_report.take().is_some_and(mem::take) {
+        if self.reports_end && self.must_report.take().is_some_and(mem::take) {
             drop(ReportOnDrop(Some(End::Panicked)));
         }
     }

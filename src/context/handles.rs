@@ -1,4 +1,4 @@
-//! The current context, new contexts and children.
+//! Handles: to the current context, to new contexts and to children.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] where no context is current.
+    /// [`ContextError::NoContext`] if no context is current.
     pub fn try_current() -> Result<Self, ContextError> {
         Self::current().ok_or(ContextError::NoContext)
     }
@@ -61,6 +61,8 @@ impl RequestContext {
 
     /// Creates a child of this context.
     ///
+    /// A read in the child that finds no value looks at the parent. Writes change the child only.
+    ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
     /// let parent = RequestContext::new(Store::new().with_value(1_u8));
@@ -73,15 +75,7 @@ impl RequestContext {
         store.into_context(ContextKind::Scoped, Some(self.clone()))
     }
 
-    /// Creates a child of the current context, or a context without a parent where none is current.
-    ///
-    /// The child reads the current values of its parent at each read. Values that are set in the child stay in the child.
-    ///
-    /// Below a `tower::buffer` no context is current in `Service::call`, since the buffer's worker makes that call on its
-    /// own task. A context that is made there has no parent. Where it is entered, it hides the request's context, also in
-    /// the future and in the body. Instead, call `inherit` in the future, or create a [`child`](Self::child) of the context
-    /// in the request's extensions, as this [recipe](crate::recipes::libraries#a-context-without-a-layer) shows. A layer with
-    /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks there itself.
+    /// Creates a child of the current context. If no context is current, creates a context without a parent.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -90,6 +84,12 @@ impl RequestContext {
     /// assert_eq!((inner.get::<u8>(), inner.get::<&str>()), (Some(7), Some("inner")));
     /// assert_eq!(outer.get::<&str>(), None);
     /// ```
+    ///
+    /// Below a `tower::buffer`, no context is current in `Service::call`, since the buffer's worker makes that call on its
+    /// own task. A context that is created there has no parent. It hides the request's context wherever it is entered, also
+    /// in the future and in the body. Call `inherit` in the future instead, or create a [`child`](Self::child) of the context
+    /// in the request's extensions, as this [recipe](crate::recipes::libraries#a-context-without-a-layer) shows. A layer with
+    /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks at the extensions itself.
     #[must_use]
     pub fn inherit(store: Store) -> Self {
         store.into_context(ContextKind::Scoped, Self::current())

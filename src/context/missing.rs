@@ -1,43 +1,43 @@
-//! The panic of [`RequestContext::expect`].
+//! The panic message of [`RequestContext::expect`].
 
 use std::any::type_name;
 
 use super::RequestContext;
 use crate::ContextError;
 
-/// How many names of types the message lists, so that it stays readable.
-const MAX_LISTED: usize = 16;
+/// How many type names the message lists at most.
+const MAX_NAMES: usize = 16;
 
-/// Generic wrappers that are easily forgotten when a value is inserted or read.
+/// Wrappers that are easily left out, or added, when a value is inserted or read.
 const WRAPPERS: [&str; 6] = ["Arc", "Box", "Cow", "Mutex", "Option", "RwLock"];
 
 #[cold]
 #[inline(never)]
 #[track_caller]
-pub(super) fn panic(error: ContextError, method: &str) -> ! {
+pub(super) fn panic(error: ContextError, requested: &str) -> ! {
     match (error, RequestContext::current()) {
         (ContextError::Missing { .. }, Some(context)) => {
             let present = context.type_names();
-            panic!("{error}; {}{}", near_misses(method, &present), list(&present))
+            panic!("{error}; {}{}", hints(requested, &present), list(&present))
         }
-        _ => panic!("cannot read `{method}`: {error}"),
+        _ => panic!("cannot read `{requested}`: {error}"),
     }
 }
 
-/// Points out the types whose names differ from the one method for in wrappers only, or not at all.
-fn near_misses(method: &str, present: &[&str]) -> String {
-    let near = present.iter().filter(|name| unwrapped(name) == unwrapped(method));
-    near.map(|name| remark(method, name)).collect()
+/// Returns a hint for each type that differs from the requested one only in wrappers, or has the same name.
+fn hints(requested: &str, present: &[&str]) -> String {
+    let similar = present.iter().filter(|name| unwrapped(name) == unwrapped(requested));
+    similar.map(|name| hint(requested, name)).collect()
 }
 
-fn remark(method: &str, name: &str) -> String {
-    if name == method {
-        // The name of a type does not tell versions of its crate apart.
+fn hint(requested: &str, name: &str) -> String {
+    if name == requested {
+        // The same type in two versions of a crate has the same name.
         format!(
             "another type called `{name}` is there, perhaps from a second version of its crate (see `cargo tree -d`); "
         )
     } else {
-        format!("`{name}` is there: read that type, or insert `{method}`; ")
+        format!("`{name}` is there: read that type, or insert `{requested}`; ")
     }
 }
 
@@ -45,14 +45,16 @@ fn list(present: &[&str]) -> String {
     if present.is_empty() {
         return String::from("the context holds no values");
     }
-    let (listed, rest) = present.split_at(present.len().min(MAX_LISTED));
+    let (listed, rest) = present.split_at(present.len().min(MAX_NAMES));
     let listed = listed.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let rest = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
     format!("the context holds {listed}{rest}")
 }
 
-/// The name of a type without references and [`WRAPPERS`]. Names are compared, since the type inside an `Option<_>` that is
-/// method for has no `TypeId` here; what they look like is not guaranteed, so this is for hints only.
+/// Returns the name of a type without references and [`WRAPPERS`].
+///
+/// Hints compare names because the `TypeId` of the type inside a wrapper is not known here. The format of type names is not
+/// guaranteed, so this is good enough for hints only.
 fn unwrapped(name: &str) -> &str {
     let mut name = name;
     loop {

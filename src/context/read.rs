@@ -7,7 +7,7 @@ use crate::ContextError;
 
 /// # Reading values
 ///
-/// Each function here is the method of [`Store`](crate::Store) with the same name, called on the current context.
+/// Each function here calls the method of [`Store`](crate::Store) with the same name on the current context.
 impl RequestContext {
     /// Returns a clone of the value of a type, or `None` if there is no such value or no context is current.
     ///
@@ -37,7 +37,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] where no context is current, [`ContextError::Missing`] if it has no such value.
+    /// [`ContextError::NoContext`] if no context is current, [`ContextError::Missing`] if it has no such value.
     #[inline]
     pub fn try_get<T>() -> Result<T, ContextError>
     where
@@ -46,7 +46,7 @@ impl RequestContext {
         scope::with_current(|context| context.ok_or(ContextError::NoContext)?.try_get())
     }
 
-    /// Returns a clone of the value of a type, and panics if there is none.
+    /// Returns a clone of the value of a type. Panics if there is none.
     ///
     /// ```should_panic
     /// # use tower_request_context::RequestContext;
@@ -56,8 +56,8 @@ impl RequestContext {
     /// # Panics
     ///
     /// If no context is current, or it holds no value of the type. The message names the type, the likely causes and their
-    /// fixes. It lists the names of the types that the context does hold, at most 16, and points out those that are nearly
-    /// the one that is missing, such as an `Option` or `Arc` of it. It shows no value.
+    /// fixes. It lists up to 16 types that the context holds, and points out similar ones, such as an `Option` or `Arc` of
+    /// the missing type. It contains no values.
     #[must_use]
     #[track_caller]
     pub fn expect<T>() -> T

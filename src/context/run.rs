@@ -1,4 +1,4 @@
-//! A unit of work that is no HTTP request.
+//! Background jobs: work with a context and a completion, but without an HTTP request.
 
 use std::{
     fmt, mem,
@@ -13,15 +13,7 @@ use crate::{End, Store, lifecycle::ContextKind};
 
 /// # Background jobs
 impl Store {
-    /// Runs a future in this store's context, as work without an HTTP request: a job, a message of a queue, a test.
-    ///
-    /// The context ends with the future: as `Completed` when the future is ready, whatever its output, else as `Cancelled`
-    /// or `Panicked`. The completion of a request around it is not affected.
-    ///
-    /// The context inherits from the one that is current when the returned future is *first polled*. So a job that is
-    /// awaited in a request inherits from the request. One that is passed to `tokio::spawn`, or wrapped in
-    /// [`RequestContext::exit`](crate::RequestContext::exit), inherits nothing, and neither does one that is dropped before
-    /// it is polled.
+    /// Runs a future in a context with these values, without an HTTP request: a job, a message of a queue, a test.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -30,6 +22,15 @@ impl Store {
     /// assert_eq!(job.await, Some(7));
     /// # }
     /// ```
+    ///
+    /// The context ends with the future. It ends as [`Completed`](End::Completed) when the future is ready, whatever the
+    /// output is, and else as [`Cancelled`](End::Cancelled) or [`Panicked`](End::Panicked). If the job runs inside a request,
+    /// the completion of that request is not affected.
+    ///
+    /// The context becomes a child of the one that is current when the returned future is *first polled*. So a job that is
+    /// awaited in a request inherits from the request. A job that is passed to `tokio::spawn`, or wrapped in
+    /// [`RequestContext::exit`](crate::RequestContext::exit), inherits nothing. Neither does a job that is dropped before it
+    /// is polled.
     pub fn run<T>(self, future: T) -> Run<T>
     where
         T: Future,
@@ -39,23 +40,23 @@ impl Store {
 }
 
 pin_project! {
-    /// A future in a context of its own that ends with it. Made by [`Store::run`](crate::Store::run).
+    /// The future that [`Store::run`](crate::Store::run) returns. It runs the inner future in a context that ends with it.
     ///
     /// # Panics
     ///
-    /// When it is polled after completion.
+    /// If it is polled after completion.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Run<T> {
         #[pin]
         future: EndReporter<T>,
-        has_parent: bool,
+        was_polled: bool,
     }
 }
 
 impl<T> Run<T> {
     pub(crate) fn new(store: Store, future: T) -> Self {
         let context = store.into_context(ContextKind::Run, None);
-        Self { future: EndReporter::new(Some(context), true, future), has_parent: false }
+        Self { future: EndReporter::new(Some(context), true, future), was_polled: false }
     }
 }
 
@@ -65,8 +66,8 @@ impl<T: Future> Future for Run<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut future = this.future;
-        // Not when it is made: whatever polls it decides whether it is part of a request.
-        if !mem::replace(this.has_parent, true) {
+        // Not in `new`: the code that polls the job decides whether it is part of a request.
+        if !mem::replace(this.was_polled, true) {
             future.as_mut().inherit();
         }
         let (mut inner, entered, mut panic_guard) = future.as_mut().enter();

@@ -17,15 +17,11 @@ use super::scope::{self, EnterGuard};
 use crate::RequestContext;
 
 pin_project! {
-    /// A `T` that is polled and dropped in a context, or in none.
+    /// A future, body or stream that is polled and dropped in a context, or while none is current.
     ///
-    /// It is a [`Future`] when `T` is one, an [`http_body::Body`] when `T` is one, and with the feature `stream` a
-    /// `futures_core::Stream` when `T` is one. [`RequestContext::scope`], [`RequestContext::carry`] and
-    /// [`RequestContext::exit`] return it.
-    ///
-    /// The context is current during each poll and while the `T` is dropped, be it finished, cancelled, never polled or
-    /// unwinding; what was current before is restored after each. A future is dropped as soon as it is ready. The
-    /// `size_hint` of a body or stream and the `is_end_stream` of a body are called outside the context.
+    /// [`RequestContext::scope`], [`RequestContext::carry`] and [`RequestContext::exit`] return it. It implements [`Future`]
+    /// if `T` does, and [`http_body::Body`] if `T` does. With the feature `stream`, it implements `futures_core::Stream` if
+    /// `T` does.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -37,14 +33,19 @@ pin_project! {
     /// # }
     /// ```
     ///
+    /// The context is current during each poll, and while the `T` is dropped: after completion, on cancellation, without a
+    /// poll, or during a panic. After each, the context that was current before is current again. A future is dropped as
+    /// soon as it is ready. The `size_hint` of a body or stream and the `is_end_stream` of a body are called outside the
+    /// context.
+    ///
     /// # Panics
     ///
-    /// As a future, when it is polled after completion.
+    /// If a future is polled after completion.
     #[must_use = "futures, streams and bodies do nothing unless they are polled"]
     pub struct Scoped<T> {
-        // While `inner` is polled or dropped, the outer context.
+        // Holds the outer context while `inner` is polled or dropped.
         context: Option<RequestContext>,
-        // `None` once it is dropped: that has to happen in scope.
+        // `None` after it was dropped, which happens in the context.
         #[pin]
         inner: Option<T>,
     }
@@ -82,14 +83,14 @@ impl<T> Scoped<T> {
         self.inner.as_mut()
     }
 
-    /// Enters the context for as long as the inner `T`, if it is still there, is borrowed.
+    /// Enters the context, and borrows the inner `T` for as long.
     #[inline]
     pub(crate) fn enter(self: Pin<&mut Self>) -> (Pin<&mut Option<T>>, EnterGuard<'_>) {
         let this = self.project();
         (this.inner, scope::enter(this.context))
     }
 
-    // Out of line: a drop is most often that of a `Scoped` that is empty, and then costs a comparison.
+    // Out of line: most often the inner `T` was dropped before, and then the drop costs only a comparison.
     #[inline(never)]
     fn drop_inner(self: Pin<&mut Self>) {
         let (mut inner, _entered) = self.enter_in_drop();
@@ -101,10 +102,10 @@ impl<T> Scoped<T> {
         (this.inner, scope::enter_in_drop(this.context))
     }
 
-    /// Takes the context from a future that is ready, for what comes after it.
+    /// Takes the context out, after the inner `T` was dropped.
     #[inline]
     pub(crate) fn take_context(self: Pin<&mut Self>) -> Option<RequestContext> {
-        debug_assert!(self.inner.is_none(), "the inner future still needs its context");
+        debug_assert!(self.inner.is_none(), "the inner value is dropped before its context is taken");
         self.project().context.take()
     }
 }
@@ -113,9 +114,9 @@ impl<T: FnOnce() -> R, R> Scoped<T> {
     /// Calls the inner closure in its context.
     pub(crate) fn call(mut self) -> R {
         let this = &mut self;
-        // EnterGuard first: if that panics, the closure is still here, and is dropped in its context.
+        // Enters before it takes the closure: if a hook panics, the closure is dropped in its context.
         let _entered = scope::enter(&mut this.context);
-        let f = this.inner.take().expect("a new `Scoped` is full, and this call consumes it");
+        let f = this.inner.take().expect("`call` consumes the closure, so it was not called before");
         f()
     }
 }
@@ -178,7 +179,7 @@ impl<T: Stream> Stream for Scoped<T> {
 }
 
 impl<T> Scoped<T> {
-    /// Prints the inner `T` under the name of the type that its user knows.
+    /// Returns a `Debug` that shows the inner `T` under this name.
     pub(crate) fn named(&self, type_name: &'static str) -> impl fmt::Debug {
         Named { context: &self.context, type_name }
     }

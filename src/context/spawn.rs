@@ -1,4 +1,4 @@
-//! Entering and leaving contexts: futures, bodies, closures, tasks and threads.
+//! Propagating contexts to tasks and threads, and entering and leaving them.
 
 #[cfg(feature = "rt")]
 use tokio::task::JoinHandle;
@@ -7,9 +7,9 @@ use super::{RequestContext, Scoped, scope};
 
 /// # Spawned tasks, threads and scopes
 impl RequestContext {
-    /// Spawns a future on tokio's runtime, in the context that is current now: `tokio::spawn(carry(future))`.
+    /// Spawns a future on tokio's runtime, in the context that is current now.
     ///
-    /// A bare `tokio::spawn` does not propagate the context.
+    /// This is `tokio::spawn(RequestContext::carry(future))`. A bare `tokio::spawn` does not propagate the context.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -22,7 +22,7 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime, as [`tokio::spawn`] does.
+    /// If it is called outside a tokio runtime, as [`tokio::spawn`] does.
     #[cfg(feature = "rt")]
     #[track_caller]
     pub fn spawn<T>(future: T) -> JoinHandle<T::Output>
@@ -33,8 +33,9 @@ impl RequestContext {
         tokio::spawn(Self::carry(future))
     }
 
-    /// Runs a closure on tokio's blocking thread pool, in the context that is current now:
-    /// `tokio::task::spawn_blocking(bind(f))`.
+    /// Runs a closure on tokio's blocking thread pool, in the context that is current now.
+    ///
+    /// This is `tokio::task::spawn_blocking(RequestContext::bind(f))`.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -47,7 +48,7 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime, as [`tokio::task::spawn_blocking`] does.
+    /// If it is called outside a tokio runtime, as [`tokio::task::spawn_blocking`] does.
     #[cfg(feature = "rt")]
     #[track_caller]
     pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
@@ -60,10 +61,7 @@ impl RequestContext {
 
     /// Wraps a future, a stream or a body so that it is polled and dropped in the context that is current now.
     ///
-    /// Use it where [`spawn`](Self::spawn) does not fit: with a `JoinSet`, a `TaskTracker` or `spawn_local`. Call it where
-    /// the context is current. In a callback that a library runs on a task of its own, such as axum's for a WebSocket, no
-    /// context is current: pass it a handle from [`current`](Self::current) and use [`scope`](Self::scope). Where no context
-    /// is current now, none is current inside, as with [`exit`](Self::exit).
+    /// Use it where [`spawn`](Self::spawn) does not fit: with a `JoinSet`, a `TaskTracker` or `spawn_local`.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -74,15 +72,17 @@ impl RequestContext {
     /// assert_eq!(tasks.join_all().await, [Some(7)]);
     /// # }
     /// ```
+    ///
+    /// Call it while the context is current. If no context is current, none is current inside either, as with
+    /// [`exit`](Self::exit). Some libraries run callbacks on a task of their own, such as axum for a WebSocket. No context is
+    /// current there: move a handle from [`current`](Self::current) into the callback, and use [`scope`](Self::scope).
     pub fn carry<T>(inner: T) -> Scoped<T> {
         Scoped::new(Self::current(), inner)
     }
 
-    /// Binds a closure to the context that is current now: it is called and dropped in that context, on any thread.
+    /// Wraps a closure so that it is called and dropped in the context that is current now, on any thread.
     ///
-    /// Use it for work that is not a future: a job of a thread pool, a new thread, `JoinSet::spawn_blocking`. If the closure
-    /// is never called, its captured values are dropped in the context too. Where no context is current now, none is
-    /// current inside, whatever is current on the thread that calls it.
+    /// Use it for work that is not a future: a job of a thread pool, a new thread, `JoinSet::spawn_blocking`.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -90,13 +90,16 @@ impl RequestContext {
     /// let work = context.sync_scope(|| RequestContext::bind(RequestContext::get::<u8>));
     /// assert_eq!(std::thread::spawn(work).join().unwrap(), Some(7));
     /// ```
+    ///
+    /// If the closure is never called, its captured values are dropped in the context too. If no context is current now, none
+    /// is current inside either, whichever context is current on the thread that calls it.
     #[must_use = "the closure does nothing until it is called"]
     pub fn bind<F, R>(f: F) -> impl FnOnce() -> R
     where
         F: FnOnce() -> R,
     {
-        let carried = Self::carry(f);
-        || carried.call()
+        let scoped = Self::carry(f);
+        || scoped.call()
     }
 
     /// Wraps a future, a stream or a body so that it is polled and dropped in this context.
@@ -121,9 +124,9 @@ impl RequestContext {
     /// assert_eq!(context.sync_scope(RequestContext::get::<u8>), Some(7));
     /// ```
     ///
-    /// `f` should not wait for a thread pool that it runs on. While a thread of a rayon pool waits (in `join`, `scope`,
-    /// `install`, `yield_now` or a parallel iterator), it runs other jobs of the pool, and a job of another request then
-    /// runs in this context. See the [recipe](crate::recipes::tasks#thread-pools-rayon).
+    /// `f` should not wait for the thread pool that it runs on. While a thread of a rayon pool waits (in `join`, `scope`,
+    /// `install`, `yield_now` or a parallel iterator), it runs other jobs of the pool. A job of another request then runs in
+    /// this context. See the [recipe](crate::recipes::tasks#thread-pools-rayon).
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         scope::sync_scope(Some(self.clone()), f)
     }
@@ -131,7 +134,7 @@ impl RequestContext {
     /// Wraps a future, a stream or a body so that no context is current while it is polled and dropped.
     ///
     /// Use it for work that several requests share: filling a cache, opening a pooled connection, a `Shared` future.
-    /// Otherwise it runs in the context of the request that polls it.
+    /// Otherwise that work runs in the context of the request that happens to poll it.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};

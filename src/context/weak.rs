@@ -1,4 +1,4 @@
-//! A handle that does not keep what it leads to alive.
+//! A handle to a context that does not keep its values alive.
 
 use std::{fmt, sync::Weak};
 
@@ -7,8 +7,8 @@ use crate::{Store, store::fmt_types};
 
 /// A handle to a [`RequestContext`] that does not keep its values alive.
 ///
-/// Made by [`RequestContext::downgrade`]; a layer puts one into the request's extensions when it is told to
-/// [`insert_extension`](crate::RequestContextLayer::insert_extension).
+/// [`RequestContext::downgrade`] returns one. A layer with the option
+/// [`insert_extension`](crate::RequestContextLayer::insert_extension) inserts one into the request's extensions.
 ///
 /// ```
 /// # use tower_request_context::{RequestContext, Store};

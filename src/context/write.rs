@@ -5,8 +5,8 @@ use crate::ContextError;
 
 /// # Writing values
 ///
-/// Each function here calls the method of [`Store`](crate::Store) with the same name on the current context. Values are set in
-/// that context; its parents keep theirs.
+/// Each function here calls the method of [`Store`](crate::Store) with the same name on the current context. Values of its
+/// parents do not change.
 impl RequestContext {
     /// Sets a value in the current context. It replaces the context's value of that type and hides those of its parents.
     ///
@@ -20,7 +20,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] where no context is current. The value is dropped then.
+    /// [`ContextError::NoContext`] if no context is current. The value is dropped in that case.
     pub fn set<T>(value: T) -> Result<(), ContextError>
     where
         T: Send + Sync + 'static,
@@ -43,7 +43,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] where no context is current. The value is dropped then.
+    /// [`ContextError::NoContext`] if no context is current. The value is dropped in that case.
     pub fn set_if_absent<T>(value: T) -> Result<bool, ContextError>
     where
         T: Send + Sync + 'static,
@@ -53,7 +53,7 @@ impl RequestContext {
 
     /// Changes a value of the current context in one atomic step and returns what `f` returned.
     ///
-    /// `f` works on a clone, and runs again if another thread writes the value meanwhile. See
+    /// `f` changes a clone, and runs again if another thread writes the value at the same time. See
     /// [`Store::update`](crate::Store::update).
     ///
     /// ```
@@ -65,7 +65,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] where no context is current, [`ContextError::Missing`] if it has no such value.
+    /// [`ContextError::NoContext`] if no context is current, [`ContextError::Missing`] if it has no such value.
     pub fn update<T, R>(f: impl FnMut(&mut T) -> R) -> Result<R, ContextError>
     where
         T: Clone + Send + Sync + 'static,
@@ -90,7 +90,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] where no context is current.
+    /// [`ContextError::NoContext`] if no context is current.
     pub fn remove<T>() -> Result<bool, ContextError>
     where
         T: Send + Sync + 'static,
@@ -100,8 +100,10 @@ impl RequestContext {
 
     /// Returns a clone of the value of a type. If there is none, sets the one that `f` returns.
     ///
-    /// Of several concurrent callers each may run its `f`. The first to set its value wins, and all return that value.
-    /// Where no context is current, this returns what `f` returns.
+    /// Concurrent callers may each run their `f`. The first to set its value wins, and all of them return that value. To
+    /// run only one at a time, use [`get_or_init`](Self::get_or_init).
+    ///
+    /// If no context is current, this returns what `f` returns.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -126,7 +128,7 @@ impl RequestContext {
     /// Returns a clone of the value of a type. If there is none, awaits `f` and sets the value that it returns, once per
     /// request.
     ///
-    /// Where no context is current, this returns what `f` returns. See [`Store::get_or_init`](crate::Store::get_or_init).
+    /// If no context is current, this returns what `f` returns. See [`Store::get_or_init`](crate::Store::get_or_init).
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -139,7 +141,7 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// If `f` waits for the value that it is to make: see [`Store::get_or_init`](crate::Store::get_or_init).
+    /// If `f` waits for its own value: see [`Store::get_or_init`](crate::Store::get_or_init).
     pub async fn get_or_init<T>(f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,
@@ -150,8 +152,8 @@ impl RequestContext {
         }
     }
 
-    /// Does the same as [`get_or_init`](Self::get_or_init) with an `f` that may fail. After an error another caller runs its
-    /// own `f`.
+    /// Does the same as [`get_or_init`](Self::get_or_init) with an `f` that may fail. After an error, another caller runs
+    /// its own `f`.
     ///
     /// ```
     /// # use tower_request_context::RequestContext;
@@ -162,11 +164,11 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// The error that `f` returns. It is not kept.
     ///
     /// # Panics
     ///
-    /// If `f` waits for the value that it is to make: see [`Store::get_or_init`](crate::Store::get_or_init).
+    /// If `f` waits for its own value: see [`Store::get_or_init`](crate::Store::get_or_init).
     pub async fn get_or_try_init<T, E>(f: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,
