@@ -1,4 +1,4 @@
-//! The lifecycle of a request: its state, its callbacks, and how it ended.
+//! The lifecycle of a request: its state, its callbacks, and how it ends.
 
 mod callback_list;
 mod context_kind;

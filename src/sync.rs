@@ -1,8 +1,10 @@
-//! What is shared by threads is made of these: of `std`'s types, or of loom's where `tests/loom` checks models.
+//! The types that threads share: those of `std`, or those of loom when `tests/loom` checks its models.
 //!
-//! The package there builds the library with the cfg that chooses; nothing else does. `cargo test --release` runs it.
-//! Only what is to be modelled comes from here. The handles and the values stand in `std`'s `Arc`s always: loom's knows
-//! neither a downcast nor a `Weak`, and who owns an `Arc` alone is `std`'s promise and not ours.
+//! Only the package in `tests/loom` sets the cfg `tower_request_context_loom`. `cargo test --release` there runs the
+//! models.
+//!
+//! Handles and values are always in `std`'s `Arc`. Loom's `Arc` supports neither downcasts nor `Weak`, and the models
+//! need not check the reference counts of `std`.
 
 #[cfg(not(tower_request_context_loom))]
 pub(crate) use std::{
@@ -16,7 +18,7 @@ pub(crate) use std::{
 #[cfg(tower_request_context_loom)]
 pub(crate) use self::models::{AtomicU8, AtomicU64, Mutex, MutexGuard, OnceLock};
 
-/// A `const fn`, but in a model: what loom is to watch cannot be made in a constant.
+/// Declares a `const fn`, or with loom an ordinary `fn`, because loom's constructors are not `const`.
 #[cfg(not(tower_request_context_loom))]
 macro_rules! const_fn {
     ($($function:tt)*) => { $($function)* };
@@ -29,7 +31,8 @@ macro_rules! const_fn {
     };
 }
 
-// The threads of a model take turns on one of the system's.
+/// Declares a thread-local. Loom runs the threads of a model on one thread of the system, so it has its own
+/// thread-locals.
 #[cfg(tower_request_context_loom)]
 macro_rules! per_thread {
     ($(#[$attribute:meta])* static $name:ident: $kind:ty = const $value:block;) => {
@@ -41,7 +44,7 @@ pub(crate) use const_fn;
 #[cfg(tower_request_context_loom)]
 pub(crate) use per_thread as thread_local;
 
-/// Loom's types, with those of `std`'s methods that they lack.
+/// Loom's types, with the methods of `std` that they lack.
 #[cfg(tower_request_context_loom)]
 mod models {
     use std::{
@@ -61,7 +64,8 @@ mod models {
         }
 
         pub(crate) fn get_mut(&mut self) -> impl Deref<Target = u8> {
-            // Boxed, to be dereferenced as the reference from `std`'s is: loom lends its own to closures alone.
+            // Returns a box, which callers dereference like the `&mut u8` of `std`. Loom gives access only inside a
+            // closure.
             Box::new(self.0.with_mut(|value| *value))
         }
     }
@@ -74,26 +78,27 @@ mod models {
         }
     }
 
-    /// As `std`'s, one that a reader may find empty until he learned of its value from the one who made it.
+    /// Like the one of `std`. `is_set` is stored with `Release` after the initialisation, and loaded with `Acquire`
+    /// before a read, so a reader that sees it also sees the value. A reader that does not see it finds no value.
     #[derive(Default)]
     pub(crate) struct OnceLock<T> {
-        is_made: atomic::AtomicBool,
+        is_set: atomic::AtomicBool,
         value: Once<T>,
     }
 
     impl<T> OnceLock<T> {
         pub(crate) fn new() -> Self {
-            Self { is_made: atomic::AtomicBool::new(false), value: Once::new() }
+            Self { is_set: atomic::AtomicBool::new(false), value: Once::new() }
         }
 
         pub(crate) fn get(&self) -> Option<&T> {
-            if self.is_made.load(Ordering::Acquire) { self.value.get() } else { None }
+            if self.is_set.load(Ordering::Acquire) { self.value.get() } else { None }
         }
 
-        pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
-            let value = self.value.get_or_init(make);
-            if !self.is_made.load(Ordering::Acquire) {
-                self.is_made.store(true, Ordering::Release);
+        pub(crate) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
+            let value = self.value.get_or_init(init);
+            if !self.is_set.load(Ordering::Acquire) {
+                self.is_set.store(true, Ordering::Release);
             }
             value
         }

@@ -1,4 +1,4 @@
-//! Panics of user code that must not go any further.
+//! Catching panics of user code.
 
 use std::{
     any::Any,
@@ -6,23 +6,23 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// How many payloads in a row may panic in their drop before one is leaked.
-const PANICKING_PAYLOADS: usize = 8;
+/// The greatest number of payloads in a row that may panic in their drop. After that, the next payload is leaked.
+const MAX_PANICKING_DROPS: usize = 8;
 
-/// Calls `f`; `None` if it panicked. The panic hook has reported the panic.
+/// Calls `f` and returns what it returned, or `None` if it panicked. The panic hook reports the panic.
 pub(crate) fn catch_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(f)).map_err(drop_payload).ok()
 }
 
-/// Drops the payload of a panic, which is user code too and may panic.
+/// Drops the payload of a panic. Its `Drop` is user code, and may panic too.
 ///
-/// The payload of that panic is dropped in the same way, and so on, up to a limit. Only a payload whose drop panics with
-/// another such payload reaches the limit. At most one payload per caught panic is leaked, and none that is text.
+/// The payload of that second panic is dropped in the same way, and so on, up to a limit. At most one payload is leaked
+/// per caught panic, and only if each of the payloads before it panicked in its drop. String payloads never are.
 ///
-/// A panic that is caught here never aborts the process, also not while another panic unwinds: only one that leaves a
-/// destructor does.
+/// This never aborts the process, even if it is called while another panic unwinds: only a panic that leaves a
+/// destructor aborts, and each panic is caught here.
 pub(crate) fn drop_payload(mut payload: Box<dyn Any + Send>) {
-    for _ in 0..PANICKING_PAYLOADS {
+    for _ in 0..MAX_PANICKING_DROPS {
         match catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             Ok(()) => return,
             Err(next) => payload = next,
@@ -31,7 +31,8 @@ pub(crate) fn drop_payload(mut payload: Box<dyn Any + Send>) {
     mem::forget(payload);
 }
 
-/// Drops items one by one; a panic in one, or in making it, stops neither the others nor the caller.
+/// Drops the items one by one. A panic in the drop of an item, or in `next`, is caught, and the other items are
+/// dropped.
 pub(crate) fn drop_each(mut items: impl Iterator) {
     while catch_panic(|| items.by_ref().for_each(drop)).is_none() {}
 }

@@ -1,4 +1,4 @@
-//! What is to be called when the response is ready and when the request is over.
+//! The registered callbacks of a request.
 
 use std::{
     iter,
@@ -16,9 +16,10 @@ use crate::{
     unwind::{drop_each, drop_payload},
 };
 
-/// The callbacks of one store. They stand apart from its values, whose readers never come by here.
+/// The callbacks of one store, behind a lock of their own.
 ///
-/// Those that are left are [cleared](Self::clear) by the drop of their store and by nothing else.
+/// [`clear`](Self::clear) drops callbacks that were never called. The drop of the store calls it in the right order, so
+/// `ManuallyDrop` keeps the compiler from dropping them again.
 #[derive(Default)]
 pub(crate) struct Callbacks(Mutex<ManuallyDrop<Registered>>);
 
@@ -28,14 +29,13 @@ struct Registered {
     on_end: CallbackList<End>,
 }
 
-/// A list of callbacks, latest first. Each is one allocation, which also leads to the one that was registered before it:
-/// most requests have one or two, if any.
+/// A linked list, latest callback first. Each callback is one allocation, which includes its link.
 type CallbackList<A> = Option<Box<dyn Callback<A>>>;
 
 trait Callback<A>: Send {
     fn call(self: Box<Self>, argument: &mut A);
 
-    /// The callback that was registered before this one.
+    /// The callbacks that were registered before this one.
     fn earlier(&mut self) -> &mut CallbackList<A>;
 }
 
@@ -66,49 +66,48 @@ impl Callbacks {
     where
         F: FnOnce(&mut Parts) + Send + 'static,
     {
-        self.register(state, Stage::Open, |registered| &mut registered.on_response, Node { f, earlier: None })
+        self.register(state, Stage::Open, |registered| &mut registered.on_response, f)
     }
 
     pub(crate) fn on_end<F>(&self, state: &RequestState, f: F) -> Result<(), CallbackError>
     where
         F: FnOnce(End) + Send + 'static,
     {
-        let f = |end: &mut End| f(*end);
-        self.register(state, Stage::HeadersSent, |registered| &mut registered.on_end, Node { f, earlier: None })
+        self.register(state, Stage::HeadersSent, |registered| &mut registered.on_end, |end: &mut End| f(*end))
     }
 
-    /// Puts a callback in a list, which is open up to that stage.
+    /// Adds a callback to a list, which accepts callbacks until the end of stage `until`.
     #[inline]
     fn register<F, A>(
         &self,
         state: &RequestState,
         until: Stage,
         select: fn(&mut Registered) -> &mut CallbackList<A>,
-        callback: Node<F, A>,
+        f: F,
     ) -> Result<(), CallbackError>
     where
         F: FnOnce(&mut A) + Send + 'static,
         A: 'static,
     {
-        // A callback that is rejected is dropped after the guard, since it was there first.
-        let mut callback = Box::new(callback);
+        // Declared before the lock guard, so a rejected callback is dropped after the lock is released.
+        let mut node = Box::new(Node { f, earlier: None });
         let mut registered = self.lock();
         match state.add_waiter(until) {
             current if current <= until => {}
             Stage::Open | Stage::HeadersSent => return Err(CallbackError::HeadersSent),
             Stage::Ended => return Err(CallbackError::Ended),
         }
-        let head = select(&mut registered);
-        callback.earlier = head.take();
-        *head = Some(callback);
+        let list = select(&mut registered);
+        node.earlier = list.take();
+        *list = Some(node);
         Ok(())
     }
 
-    /// Shows the head of the response to those who wait for it. All are called; then the first panic goes on.
+    /// Calls the `on_response` callbacks. If some panic, all are called, and then the first panic is resumed.
     pub(crate) fn run_on_response(&self, parts: &mut Parts) {
-        let latest = self.lock().on_response.take();
+        let list = self.lock().on_response.take();
         let mut panic = None;
-        for callback in in_order(latest) {
+        for callback in in_order(list) {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback.call(parts))) {
                 match panic {
                     None => panic = Some(payload),
@@ -121,16 +120,16 @@ impl Callbacks {
         }
     }
 
-    /// Tells those who wait for the end, and drops those who waited for a response that did not come.
+    /// Calls the `on_end` callbacks, and drops the `on_response` callbacks of a response that was never sent.
     ///
-    /// Never unwinds: it is called in destructors.
+    /// Never unwinds, because it is called in destructors.
     pub(crate) fn run_on_end(&self, mut end: End) {
         let Registered { on_response, on_end } = mem::take(&mut **self.lock());
         drop_each(in_order(on_end).map(|callback| callback.call(&mut end)));
         drop_each(in_order(on_response));
     }
 
-    /// Drops all that is left, uncalled.
+    /// Drops all callbacks, and does not call them.
     pub(crate) fn clear(&mut self) {
         let Registered { on_response, on_end } =
             mem::take(&mut **self.0.get_mut().unwrap_or_else(PoisonError::into_inner));
@@ -138,22 +137,22 @@ impl Callbacks {
         drop_each(in_order(on_end));
     }
 
-    // No closure is called or dropped under this lock, so a poisoned one guards lists that are whole.
+    /// Recovers from poisoning: no callback is called or dropped under this lock, so the lists are consistent.
     fn lock(&self) -> MutexGuard<'_, ManuallyDrop<Registered>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Those of a list in the order of their registration.
-fn in_order<A>(mut latest: CallbackList<A>) -> impl Iterator<Item = Box<dyn Callback<A>>> {
-    let mut next = None;
-    while let Some(mut callback) = latest {
-        latest = mem::replace(callback.earlier(), next);
-        next = Some(callback);
+/// Returns the callbacks of a list in the order of their registration.
+fn in_order<A>(mut list: CallbackList<A>) -> impl Iterator<Item = Box<dyn Callback<A>>> {
+    let mut reversed = None;
+    while let Some(mut callback) = list {
+        list = mem::replace(callback.earlier(), reversed);
+        reversed = Some(callback);
     }
     iter::from_fn(move || {
-        let mut callback = next.take()?;
-        next = callback.earlier().take();
+        let mut callback = reversed.take()?;
+        reversed = callback.earlier().take();
         Some(callback)
     })
 }

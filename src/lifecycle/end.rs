@@ -1,33 +1,37 @@
-//! How a request ended.
+//! How a request ends.
 
-/// How a request, or a [`Run`](crate::Run), came to its end.
-///
-/// This speaks of the transport, not of the outcome: a 500 and a gRPC error status are [`Completed`](Self::Completed)
-/// when their response was handed to the server whole. For the outcome, record the status in
-/// [`on_response`](crate::Store::on_response).
+/// How a request, or a [`Run`](crate::Run), ended.
 ///
 /// ```
 /// # use tower_request_context::{End, Store};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let (sender, ended) = tokio::sync::oneshot::channel();
+/// let (sender, receiver) = tokio::sync::oneshot::channel();
 /// let mut store = Store::new();
 /// store.on_end(|end| sender.send(end).unwrap());
 /// store.run(async { "the work" }).await;
-/// assert_eq!(ended.await, Ok(End::Completed));
+/// assert_eq!(receiver.await, Ok(End::Completed));
 /// # }
 /// ```
+///
+/// `End` describes the transport, not the outcome. A response with status 500 or a gRPC error status is
+/// [`Completed`](Self::Completed) if all of it was handed to the server. To know the outcome, record the status in
+/// [`on_response`](crate::Store::on_response).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum End {
-    /// The response was handed on whole, or needs no body; the run is done. A server may still have to send it, and
-    /// whether it arrived nobody knows.
+    /// The whole response was handed to the server, or needs no body. For a run: its future completed.
+    ///
+    /// The server may still have to send the response, and the client may never receive it.
     Completed,
-    /// The inner service or the response body returned an error, or the body does not match the length of its response:
+    /// The inner service or the response body returned an error, or the length of the body did not match the response:
     /// see [`recipes::lifecycle`](crate::recipes::lifecycle#body-length).
     Failed,
-    /// The future or the body was dropped before it was done: the client went away, or a layer outside gave up.
+    /// The future or the body was dropped before it completed. This happens if the client disconnects, and if an outer
+    /// layer such as a timeout drops it.
     Cancelled,
-    /// The setup, the inner service's `call` or future, the body or an `on_response` callback panicked, be it in a drop.
-    /// A body's `is_end_stream` and `size_hint` count too.
+    /// The setup closure, the inner service's `call` or future, the response body or an `on_response` callback
+    /// panicked.
+    ///
+    /// This includes panics in their `Drop`, and in the body's `is_end_stream` and `size_hint`.
     Panicked,
 }

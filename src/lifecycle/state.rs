@@ -1,4 +1,4 @@
-//! How far a request has come.
+//! The state of a request.
 
 use std::sync::atomic::Ordering;
 
@@ -6,20 +6,20 @@ use crate::sync::{AtomicU8, const_fn};
 
 /// The stage of one request, and which callbacks may be registered.
 ///
-/// Both are in one atomic number, which changes without a lock. A registration calls [`add_waiter`](Self::add_waiter) while
-/// it holds the lock of the callbacks, and adds the callback before it releases the lock. An advance,
-/// [`send_headers`](Self::send_headers) or [`end`](Self::end), changes the number first and takes the lock afterwards, if a
-/// callback may be registered.
+/// Both are in one atomic number, which changes without a lock. A registration calls [`add_waiter`](Self::add_waiter)
+/// while it holds the lock of the callbacks, and adds the callback before it releases the lock. An advance,
+/// [`send_headers`](Self::send_headers) or [`end`](Self::end), changes the number first and takes the lock afterwards,
+/// if a callback may be registered.
 ///
-/// Invariant: a callback that was accepted is seen by the advance that it waits for. All read-modify-write operations on one
-/// atomic have a total order, and each reads the value of the one before it:
+/// Invariant: a callback that was accepted is seen by the advance that it waits for. All read-modify-write operations
+/// on one atomic have a total order, and each reads the value of the one before it:
 ///
 /// * If the registration comes first, the advance reads its bit and takes the lock. The registration released that lock
 ///   after it added the callback, so the advance finds the callback.
 /// * If the advance comes first, the registration reads the later stage and is rejected.
 ///
-/// `AcqRel` orders what comes before an advance, such as the values of the request, before what [`is_ended`](Self::is_ended)
-/// and a rejected registration observe. The callbacks themselves are ordered by the lock.
+/// `AcqRel` orders what comes before an advance, such as the values of the request, before what
+/// [`is_ended`](Self::is_ended) and a rejected registration observe. The callbacks themselves are ordered by the lock.
 #[derive(Default)]
 pub(crate) struct RequestState(AtomicU8);
 
@@ -53,14 +53,15 @@ impl RequestState {
         previous & HAS_RESPONSE_CALLBACKS == HAS_RESPONSE_CALLBACKS
     }
 
-    /// Advances to `Ended`. Returns whether callbacks may be registered: for the end, or for a response that was never sent.
+    /// Advances to `Ended`. Returns whether callbacks may be registered: for the end, or for a response that was never
+    /// sent.
     #[inline]
     pub(crate) fn end(&self) -> bool {
         self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & HAS_CALLBACKS != 0
     }
 
-    /// Records that a callback waits for the end of `stage`, and returns the current stage. Call this under the lock of the
-    /// callbacks, before the callback is added.
+    /// Records that a callback waits for the end of `stage`, and returns the current stage. Call this under the lock of
+    /// the callbacks, before the callback is added.
     pub(super) fn add_waiter(&self, stage: Stage) -> Stage {
         let bit = if stage == Stage::Open { HAS_RESPONSE_CALLBACKS } else { HAS_END_CALLBACKS };
         Self::stage(self.0.fetch_or(bit, Ordering::AcqRel))
