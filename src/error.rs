@@ -1,12 +1,11 @@
-//! Why a value could not be had from a context, or a callback not be left with it.
+//! Error types.
 
 use std::{error::Error, fmt};
 
 use http::StatusCode;
 
-/// The error returned when no [`RequestContext`](crate::RequestContext) is current, or it holds no value of a type.
-///
-/// The message names the type, the likely causes and their fixes. It is written for logs: do not send it to clients.
+/// The error returned when no [`RequestContext`](crate::RequestContext) is current, or when it holds no value of a
+/// type.
 ///
 /// ```
 /// use tower_request_context::{ContextError, RequestContext, Store};
@@ -16,15 +15,18 @@ use http::StatusCode;
 /// assert!(matches!(context.try_get::<u8>(), Err(ContextError::Missing { type_name: "u8", .. })));
 /// ```
 ///
+/// The message names the type, the likely causes and their fixes. It is meant for logs. Do not send it to clients.
+///
 /// # As a response
 ///
-/// The error converts into the [`StatusCode`] 500, so `?` works in a function that returns a `StatusCode` as its error.
-/// With the feature `axum` it also implements `IntoResponse`: status 500, an empty body, and the error in the response's
-/// extensions. Return `ContextError` from handlers rather than `StatusCode`, so that middleware finds it there.
+/// The error converts into [`StatusCode`] 500, so `?` works in a function whose error type is `StatusCode`. With the
+/// feature `axum` it also implements `IntoResponse`: status 500, an empty body, and the error in the response's
+/// extensions. Return `ContextError` from handlers rather than `StatusCode`, so that middleware finds the error in the
+/// extensions.
 ///
 /// With the feature `tracing`, each of these conversions logs the message once, at level `ERROR` with the target
-/// `tower_request_context`: the server has a bug, and the client sees only the status. An error that you handle yourself
-/// is not logged. That includes the `None` of `Option<ContextValue<T>>` and the `Err` of
+/// `tower_request_context`. Such an error is a bug in the server, and the client sees only the status. An error that you
+/// handle yourself is not logged. This includes the `None` of an `Option<ContextValue<T>>` and the `Err` of a
 /// `Result<ContextValue<T>, ContextError>`.
 ///
 /// ```
@@ -33,7 +35,7 @@ use http::StatusCode;
 /// #[derive(Clone)]
 /// struct UserId(u64);
 ///
-/// /// A handler of axum. Without a `UserId`, the client gets status 500.
+/// /// A handler for axum. Without a `UserId`, the client gets status 500.
 /// async fn user() -> Result<String, ContextError> {
 ///     let UserId(id) = RequestContext::try_get()?;
 ///     Ok(format!("user {id}"))
@@ -45,12 +47,12 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContextError {
-    /// No context is current where the call was made.
+    /// No context is current where the function was called.
     NoContext,
     /// The context holds no value of the type.
     #[non_exhaustive]
     Missing {
-        /// The name of the type, as [`std::any::type_name`] spells it.
+        /// The name of the type, as [`std::any::type_name`] returns it.
         type_name: &'static str,
     },
 }
@@ -85,33 +87,33 @@ impl fmt::Display for ContextError {
 
 impl Error for ContextError {}
 
-/// Returns 500, and logs the error with the feature `tracing`.
+/// Returns status 500. With the feature `tracing` the error is logged.
 impl From<ContextError> for StatusCode {
     fn from(error: ContextError) -> Self {
         internal_server_error(&error)
     }
 }
 
-/// The error returned when a callback is not registered. The callback is dropped and never called.
-///
-/// The message names the likely cause and its fix. It is written for logs: do not send it to clients. The error becomes a
-/// response, and is logged, like a [`ContextError`](ContextError#as-a-response).
+/// The error returned when a callback cannot be registered. The callback is dropped and never called.
 ///
 /// ```
 /// use tower_request_context::{CallbackError, RequestContext};
 ///
 /// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::NoContext));
 /// ```
+///
+/// The message names the likely cause and its fix. It is meant for logs. Do not send it to clients. The error converts
+/// into a response, and is logged, as a [`ContextError`](ContextError#as-a-response) is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallbackError {
-    /// No context is current where the call was made.
+    /// No context is current where the function was called.
     NoContext,
-    /// The head of the response has been sent already.
+    /// The status and headers of the response were already sent.
     HeadersSent,
-    /// The request is over already.
+    /// The request, or the [`Run`](crate::Run), has already ended.
     Ended,
-    /// The context belongs to no request, and to no run that would end.
+    /// The context has no response, for `on_response`, or never ends, for `on_end`.
     NoLifecycle,
 }
 
@@ -120,17 +122,17 @@ impl fmt::Display for CallbackError {
         match self {
             Self::NoContext => ContextError::NoContext.fmt(f),
             Self::HeadersSent => f.write_str(
-                "the head of the response has been sent: a response callback came from the response body or from a task \
-                 that was spawned; register it before the handler returns",
+                "the status and headers of the response have been sent: the callback comes from the response body or \
+                 from a spawned task; register it before the handler returns",
             ),
             Self::Ended => f.write_str(
-                "the request is over: a callback came from a task that outlived it, or from another end callback; \
-                 register it while the response body is still being sent",
+                "the request has ended: the callback comes from a task that outlived the request, or from an `on_end` \
+                 callback; register it while the response body is still being sent",
             ),
             Self::NoLifecycle => f.write_str(
-                "the request context has no end to wait for, or no response: it was made by hand and is only scoped, or \
-                 is that of a `Store::run` outside of any request; enter it with `Store::run`, or register the callback \
-                 below a `RequestContextLayer`",
+                "the request context has no end to wait for, or no response: a context that is only scoped has neither \
+                 (enter it with `Store::run`), and a `Store::run` outside any request has no response (register the \
+                 callback below a `RequestContextLayer`)",
             ),
         }
     }
@@ -138,14 +140,14 @@ impl fmt::Display for CallbackError {
 
 impl Error for CallbackError {}
 
-/// Returns 500, and logs the error with the feature `tracing`.
+/// Returns status 500. With the feature `tracing` the error is logged.
 impl From<CallbackError> for StatusCode {
     fn from(error: CallbackError) -> Self {
         internal_server_error(&error)
     }
 }
 
-/// Every conversion into a response goes through here once, so that each error is logged once.
+/// Logs an error. Each conversion into a response calls this once.
 fn internal_server_error(error: &dyn Error) -> StatusCode {
     #[cfg(feature = "tracing")]
     tracing::error!(target: "tower_request_context", "{error}");
