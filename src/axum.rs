@@ -1,4 +1,4 @@
-//! What axum's handlers take as arguments and answer with.
+//! Extractors for axum, and errors as responses.
 
 use std::{
     any::type_name,
@@ -13,16 +13,9 @@ use axum_core::{
 };
 use http::{StatusCode, request::Parts};
 
-use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
+use crate::{CallbackError, ContextError, RequestContext, middleware::context_in_extensions};
 
-/// An extractor of a value from the request context.
-///
-/// It looks in the current context, or where none is current, in the one that
-/// [`insert_extension`](crate::RequestContextLayer::insert_extension) left in the request's extensions.
-///
-/// A request whose value is missing is rejected with a [`ContextError`]: the client gets status 500 and an empty body, and
-/// the error [is logged](ContextError#as-a-response) with the feature `tracing`. `Option<ContextValue<T>>` extracts `None`
-/// instead, and `Result<ContextValue<T>, ContextError>` passes the error to the handler; neither is logged.
+/// Extractor that clones a value from the request context.
 ///
 /// ```
 /// # use axum::{Router, body::Body, routing::get};
@@ -46,7 +39,17 @@ use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
 /// # }
 /// ```
 ///
-/// `Debug` names the type of the value, and does not show it.
+/// The value comes from the current context. If no context is current, it comes from the context in the request's
+/// extensions, where [`insert_extension`](crate::RequestContextLayer::insert_extension) puts it. As with
+/// [`Nesting`](crate::Nesting), that context is ignored once its request has ended. If you spawn a task that may outlive
+/// the request, wrap its future with [`RequestContext::carry`], so that the context is current.
+///
+/// If there is no value, the request is rejected with a [`ContextError`]. The client gets status 500 and an empty body,
+/// and with the feature `tracing` the error [is logged](ContextError#as-a-response). To handle a missing value
+/// yourself, extract `Option<ContextValue<T>>`, which is `None`, or `Result<ContextValue<T>, ContextError>`. These are
+/// not logged.
+///
+/// `Debug` shows the name of the type, and not the value.
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct ContextValue<T>(pub T);
@@ -95,7 +98,8 @@ where
     }
 }
 
-/// Extracts the current context, or where none is current, the one in the request's extensions.
+/// Extracts the current context. If no context is current, extracts the one in the request's extensions, unless it has
+/// ended.
 impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = ContextError;
 
@@ -113,32 +117,31 @@ impl<S: Sync> OptionalFromRequestParts<S> for RequestContext {
 }
 
 fn context_of(request: &Parts) -> Result<RequestContext, ContextError> {
-    let carried = || request.extensions.get().and_then(WeakRequestContext::upgrade);
-    RequestContext::try_current().or_else(|error| carried().ok_or(error))
+    RequestContext::try_current().or_else(|error| context_in_extensions(request).ok_or(error))
 }
 
-/// Responds with 500 and an empty body. The error is in the response's extensions, for middleware, and is logged with the
-/// feature `tracing`.
+/// Returns a response with status 500 and an empty body. Its extensions hold the error, for middleware. With the
+/// feature `tracing` the error is logged.
 impl IntoResponse for ContextError {
     fn into_response(self) -> Response {
-        failure(self)
+        error_response(self)
     }
 }
 
-/// Responds with 500 and an empty body. The error is in the response's extensions, for middleware, and is logged with the
-/// feature `tracing`.
+/// Returns a response with status 500 and an empty body. Its extensions hold the error, for middleware. With the
+/// feature `tracing` the error is logged.
 impl IntoResponse for CallbackError {
     fn into_response(self) -> Response {
-        failure(self)
+        error_response(self)
     }
 }
 
-fn failure<E>(error: E) -> Response
+fn error_response<E>(error: E) -> Response
 where
     E: Clone + Send + Sync + 'static,
     StatusCode: From<E>,
 {
-    let mut response = StatusCode::from(error.clone()).into_response(); // which logs the error
+    let mut response = StatusCode::from(error.clone()).into_response(); // the conversion logs the error
     response.extensions_mut().insert(error);
     response
 }

@@ -1,4 +1,5 @@
-//! The tower middleware. The layer makes a service, the service makes a future, and the future makes a body.
+//! The tower middleware. The layer creates the service, the service the response future, and the future the response
+//! body.
 
 mod body;
 pub mod future;
@@ -10,6 +11,8 @@ mod service;
 mod setup;
 mod tracked_body;
 
+#[cfg(feature = "axum")]
+pub(crate) use self::prepare::context_in_extensions;
 pub use self::{
     body::ResponseBody, layer::RequestContextLayer, nesting::Nesting, service::RequestContextService,
     setup::SetupOutcome,

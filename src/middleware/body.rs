@@ -1,4 +1,4 @@
-//! The body of a response.
+//! The response body of a [`RequestContextService`](crate::RequestContextService).
 
 use std::{
     any::type_name,
@@ -14,13 +14,10 @@ use super::{remaining_bytes::RemainingBytes, tracked_body::TrackedBody};
 use crate::{End, context::EndReporter};
 
 pin_project! {
-    /// The body of the inner service's response, or that of a rejection, polled and dropped in the request's context.
+    /// Response body for [`RequestContextService`](crate::RequestContextService).
     ///
-    /// Frames, trailers, errors, `size_hint` and `is_end_stream` pass unchanged, up to the first error: nothing comes after
-    /// it. `size_hint` and `is_end_stream` are called outside the context, even by its drop. It is `Send`, `Sync`, `Unpin`
-    /// and `Default` where the inner body is; by default it is in no context.
-    ///
-    /// The request ends with it: see [`End`](crate::End).
+    /// Wraps the inner service's body, or the body of a rejection. That body is polled and dropped in the request's
+    /// context. When it ends or is dropped, the request ends: see [`End`](crate::End).
     ///
     /// ```
     /// use http_body::Body;
@@ -29,9 +26,16 @@ pin_project! {
     /// let body = ResponseBody::<String>::default();
     /// assert!(body.is_end_stream());
     /// ```
+    ///
+    /// Frames, trailers and errors pass unchanged, and so do `size_hint` and `is_end_stream`. After an error the body
+    /// is complete and returns `None`. `size_hint` and `is_end_stream` are called outside the context, also when the
+    /// response body is dropped.
+    ///
+    /// It is `Send`, `Sync` and `Unpin` if both wrapped bodies are, and `Default` if the inner service's body is. A
+    /// default body has no context.
     pub struct ResponseBody<B, R = B> {
         #[pin]
-        tracked: EndReporter<TrackedBody<EitherBody<B, R>>>,
+        reporter: EndReporter<TrackedBody<EitherBody<B, R>>>,
     }
 }
 
@@ -45,8 +49,8 @@ pin_project! {
 
 impl<B, R> ResponseBody<B, R> {
     #[inline]
-    pub(super) fn new(tracked: EndReporter<TrackedBody<EitherBody<B, R>>>) -> Self {
-        Self { tracked }
+    pub(super) fn new(reporter: EndReporter<TrackedBody<EitherBody<B, R>>>) -> Self {
+        Self { reporter }
     }
 }
 
@@ -61,12 +65,12 @@ where
 
     #[inline]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let mut ending = self.project().tracked;
-        let (mut inner, entered, mut panic_guard) = ending.as_mut().enter();
+        let mut reporter = self.project().reporter;
+        let (mut inner, entered, mut panic_guard) = reporter.as_mut().enter();
         let mut end = None;
         let polled = match inner.as_mut().as_pin_mut() {
             Some(mut tracked) => {
-                let polled = tracked.as_mut().body().poll_frame(cx);
+                let polled = tracked.as_mut().get_pin_mut().poll_frame(cx);
                 match &polled {
                     Poll::Ready(None) => end = Some(tracked.at_end()),
                     Poll::Ready(Some(Err(_))) => end = Some(End::Failed),
@@ -83,35 +87,36 @@ where
         }
         mem::forget(panic_guard);
         drop(entered);
-        ending.end(end);
+        reporter.end(end);
         polled
     }
 
     #[inline]
     fn is_end_stream(&self) -> bool {
-        self.tracked.call(|tracked| tracked.get_ref().is_end_stream()).unwrap_or(true)
+        self.reporter.call(|tracked| tracked.get_ref().is_end_stream()).unwrap_or(true)
     }
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
-        self.hint()
+        self.inner_size_hint()
     }
 }
 
-// These do not need to know that the two bodies have the same data.
+// Here the bodies need not have the same `Data`: `ResponseFuture`, which calls this, has no such bound.
 impl<B: Body, R: Body> ResponseBody<B, R> {
-    /// Sets the length from `size_hint`. If that panics, the body is in its context already, and is dropped there.
+    /// Sets the length from the body's `size_hint`. This is a method of the wrapped body, so that a body whose
+    /// `size_hint` panics is dropped in its context.
     #[inline]
     pub(super) fn set_size(&mut self) {
-        let size = self.hint();
-        if let Some(tracked) = self.tracked.get_mut() {
+        let size = self.inner_size_hint();
+        if let Some(tracked) = self.reporter.get_mut() {
             tracked.set_size(&size);
         }
     }
 
     #[inline]
-    fn hint(&self) -> SizeHint {
-        self.tracked.call(|tracked| tracked.get_ref().size_hint()).unwrap_or_else(|| SizeHint::with_exact(0))
+    fn inner_size_hint(&self) -> SizeHint {
+        self.reporter.call(|tracked| tracked.get_ref().size_hint()).unwrap_or_else(|| SizeHint::with_exact(0))
     }
 }
 
@@ -123,7 +128,7 @@ impl<B: Default, R> Default for ResponseBody<B, R> {
 
 impl<B, R> fmt::Debug for ResponseBody<B, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scoped = self.tracked.get_ref();
+        let scoped = self.reporter.get_ref();
         let mut fields = f.debug_struct("ResponseBody");
         match scoped.get_ref().map(TrackedBody::get_ref) {
             Some(EitherBody::Rejection { .. }) => fields.field("rejection", &scoped.named(type_name::<R>())),
@@ -170,7 +175,7 @@ where
     R::Error: Into<B::Error>,
 {
     #[inline]
-    #[expect(clippy::type_complexity, reason = "it is that of `Body::poll_frame`")]
+    #[expect(clippy::type_complexity, reason = "this is the return type of `Body::poll_frame`")]
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project() {
             EitherBodyProjection::Inner { body } => body.poll_frame(cx),

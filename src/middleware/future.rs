@@ -1,4 +1,4 @@
-//! The future of a [`RequestContextService`](crate::RequestContextService).
+//! The response future of a [`RequestContextService`](crate::RequestContextService).
 
 use std::{
     any::type_name,
@@ -20,9 +20,10 @@ use super::{
 use crate::{End, RequestContext, context::EndReporter};
 
 pin_project! {
-    /// The inner service's future in the request's context, or the response of a setup that rejected.
+    /// Response future for [`RequestContextService`](crate::RequestContextService).
     ///
-    /// Its type parameters are not part of the promise of this crate; name it through `Service::Future`.
+    /// Wraps the inner service's future, which is polled and dropped in the request's context. If the setup rejected
+    /// the request, it returns that response instead.
     ///
     /// ```
     /// # use {http::{Request, Response}, std::convert::Infallible, tower::{Layer, Service, service_fn}};
@@ -35,9 +36,12 @@ pin_project! {
     /// # }
     /// ```
     ///
+    /// The type parameters may change in any version. Name this type as the `Future` of the service, which is an
+    /// associated type of `Service`.
+    ///
     /// # Panics
     ///
-    /// When it is polled after completion.
+    /// Panics if it is polled after completion.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct ResponseFuture<F, R> {
         #[pin]
@@ -101,12 +105,12 @@ where
     }
 }
 
-/// Leaves the end to the body.
+/// Wraps the body of a response. From now on the body reports the end, and not the future.
 #[inline]
-fn wrap_body<B, I, R, A>(
+fn wrap_body<B, I, R, T>(
     response: Response<B>,
-    kind: fn(B) -> EitherBody<I, R>,
-    reporter: Pin<&mut EndReporter<A>>,
+    into_either: fn(B) -> EitherBody<I, R>,
+    reporter: Pin<&mut EndReporter<T>>,
     method: MethodInfo,
 ) -> Response<ResponseBody<I, R>>
 where
@@ -114,11 +118,12 @@ where
     I: Body,
     R: Body,
 {
-    // The header comes before `size_hint`: hyper sends it unchanged, and clients check it.
+    // `Content-Length` has precedence over `size_hint`: hyper sends it unchanged, and clients check the body against
+    // it.
     let remaining = RemainingBytes::for_response(&response, method);
     let at_drop = |tracked: &TrackedBody<EitherBody<I, R>>| tracked.at_drop(EitherBody::is_end_stream);
     response.map(|body| {
-        let mut body = ResponseBody::new(reporter.transfer_to(TrackedBody::new(kind(body), remaining), at_drop));
+        let mut body = ResponseBody::new(reporter.transfer_to(TrackedBody::new(into_either(body), remaining), at_drop));
         if remaining == RemainingBytes::UNKNOWN {
             body.set_size();
         }

@@ -1,4 +1,4 @@
-//! The layer: a setup, and how its contexts relate to those around them.
+//! The layer, which holds the setup closure and the options.
 
 use std::fmt;
 
@@ -8,14 +8,7 @@ use tower_layer::Layer;
 use super::{Nesting, RequestContextService, prepare::LayerConfig};
 use crate::Store;
 
-/// Gives each request a context of its own, seeded by a setup closure.
-///
-/// The closure gets the new [`Store`] and the head of the request, and returns `()`, or `Result<(), Response>` where
-/// `Err` refuses the request: that response is the answer, and the inner service is not called. It runs once a request,
-/// before the inner service's `call`, in whatever context was current before (with [`Nesting::Inherit`], in the outer
-/// context); so it seeds through `store`, not through `RequestContext::set`. It is `Fn`: services are cloned, and state
-/// behind `FnMut` would fork with each clone; share state through an `Arc`. To wait for something, set what you found from
-/// async middleware below this layer.
+/// Layer that runs each request in a context of its own, with initial values from a setup closure.
 ///
 /// ```
 /// # use std::convert::Infallible;
@@ -33,7 +26,7 @@ use crate::Store;
 ///     }
 /// });
 /// let service = layer.layer(service_fn(async |_: Request<()>| {
-///     let user = RequestContext::get::<UserId>(); // nothing was passed
+///     let user = RequestContext::get::<UserId>(); // no extractor, no argument
 ///     Ok::<_, Infallible>(Response::new(user.map_or_else(String::new, |user| user.0)))
 /// }));
 ///
@@ -43,14 +36,28 @@ use crate::Store;
 /// # }
 /// ```
 ///
-/// A panic in the setup unwinds to the caller of the service and leaves nothing behind.
+/// # The setup closure
 ///
-/// # Where axum or tower fix the type of the response
+/// The closure is called once per request, before the inner service. It gets the new [`Store`] and the request parts.
+/// It returns `()`, or a `Result<(), http::Response<_>>`, whose `Err` rejects the request with that response. The inner
+/// service is not called for a rejected request. See [`SetupOutcome`](crate::SetupOutcome).
 ///
-/// The service responds with a [`ResponseBody`](crate::ResponseBody). `Router::layer` takes it. `axum::serve` around a
-/// layered `Router`, `tower::util::option_layer` and `BoxCloneSyncService` need axum's own `Response`: "type mismatch
-/// resolving `<RequestContextService<…> as Service<Request<Body>>>::Response == Response<Body>`". Convert the response in a
-/// layer outside this one. The conversion boxes the body, which is one allocation per request.
+/// * Insert values with `store`, not with `RequestContext::set`. The new context is not current yet: the closure runs
+///   in the context that was current before, or with [`Nesting::Inherit`] in the outer context.
+/// * The closure is not async. To await something, such as a session look-up, use async middleware below this layer and
+///   set the result with [`RequestContext::set`](crate::RequestContext::set).
+/// * The closure is `Fn`, because services are cloned. State in an `FnMut` would be separate in each clone. Share state
+///   through an `Arc`.
+/// * A panic in the closure unwinds to the caller of the service. The [`on_end`](Store::on_end) callbacks that the
+///   closure registered are run with [`End::Panicked`](crate::End::Panicked), and the values are dropped.
+///
+/// # Response types in axum and tower
+///
+/// The service responds with a [`ResponseBody`](crate::ResponseBody). `Router::layer` accepts it. `axum::serve` around
+/// a layered `Router`, `tower::util::option_layer` and `BoxCloneSyncService` need axum's own `Response`, and fail to
+/// compile: "type mismatch resolving `<RequestContextService<…> as Service<Request<Body>>>::Response ==
+/// Response<Body>`". Convert the response in a layer outside this one. The conversion boxes the body, which is one
+/// allocation per request.
 ///
 /// ```
 /// # use axum::{Router, ServiceExt, body::Body, extract::Request, response::IntoResponse, routing::get};
@@ -76,7 +83,7 @@ pub struct RequestContextLayer<F> {
 }
 
 impl<F> RequestContextLayer<F> {
-    /// Makes a layer that runs `setup` on each request.
+    /// Creates a layer that runs `setup` on each request.
     ///
     /// ```
     /// # use axum::{Router, body::{Body, to_bytes}, routing::get};
@@ -95,7 +102,7 @@ impl<F> RequestContextLayer<F> {
     /// # }
     /// ```
     ///
-    /// Refusing with a response:
+    /// Rejecting a request with a response:
     ///
     /// ```
     /// # use axum::{Router, body::Body, response::IntoResponse};
@@ -119,7 +126,7 @@ impl<F> RequestContextLayer<F> {
         Self { config: LayerConfig::new(setup) }
     }
 
-    /// Says how this layer's contexts relate to those of a layer outside of it.
+    /// Sets how the layer's context relates to an outer context. The default is [`Nesting::Override`].
     ///
     /// ```
     /// # use tower_request_context::{Nesting, RequestContextLayer};
@@ -133,26 +140,26 @@ impl<F> RequestContextLayer<F> {
 
     /// Also inserts a [`WeakRequestContext`](crate::WeakRequestContext) into the request's extensions.
     ///
-    /// The handle reaches code that runs where the context is not current: a `call` that middleware makes on a task of
-    /// its own, as `tower::buffer` does. There, a layer with [`Nesting::Inherit`] or [`Nesting::Reuse`] finds the context
-    /// through the handle. Other code upgrades the handle and enters the context.
-    ///
-    /// A layer replaces the handle of an outer layer, with or without this option. Middleware that enters a context of its
-    /// own should replace it too (see the [recipe](crate::recipes::libraries#a-context-without-a-layer)), and middleware that calls
-    /// outside of the context, with [`exit`](crate::RequestContext::exit), should remove it.
+    /// Use it if middleware calls the inner service on another task, where the context is not current. `tower::buffer`
+    /// does so. There, a layer with [`Nesting::Inherit`] or [`Nesting::Reuse`] and the extractors of the feature `axum`
+    /// find the context through the handle. Other code can upgrade the handle and enter the context.
     ///
     /// ```
     /// # use tower_request_context::RequestContextLayer;
     /// let layer = RequestContextLayer::default().insert_extension();
     /// assert!(format!("{layer:?}").contains("insert_extension: true"));
     /// ```
+    ///
+    /// A layer replaces the handle of an outer layer, with or without this option. Middleware that enters a context of
+    /// its own should replace the handle too (see the [recipe](crate::recipes::libraries#a-context-without-a-layer)). Middleware
+    /// that calls the inner service outside the context, with [`exit`](crate::RequestContext::exit), should remove it.
     pub fn insert_extension(mut self) -> Self {
         self.config.insert_extension = true;
         self
     }
 }
 
-/// An empty context for each request, for what is set later.
+/// A layer without initial values. Values are set later, by code inside the context.
 impl Default for RequestContextLayer<fn(&mut Store, &mut Parts)> {
     fn default() -> Self {
         Self::new(|_, _| {})

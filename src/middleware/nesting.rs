@@ -1,33 +1,38 @@
-//! How the contexts of a layer relate to the context around them.
+//! How a layer's context relates to an outer context.
 
-/// How a layer's contexts relate to the context around them.
+/// How the context of a [`RequestContextLayer`](crate::RequestContextLayer) relates to an outer context.
 ///
-/// `Inherit` and `Reuse` look for an outer context, in this order:
-///
-/// 1. the current context, if it is a descendant of the context in the request's extensions;
-/// 2. the context in the request's extensions, unless it has ended;
-/// 3. the current context.
-///
-/// The outer layer puts its context into the extensions if it has the option
-/// [`insert_extension`](crate::RequestContextLayer::insert_extension). It is needed below a `tower::buffer`, whose worker calls
-/// the inner service on a task of its own, where no context is current.
+/// Set it with [`RequestContextLayer::nesting`](crate::RequestContextLayer::nesting).
 ///
 /// ```
 /// # use tower_request_context::Nesting;
 /// assert!(matches!(Nesting::default(), Nesting::Override));
 /// ```
+///
+/// # The outer context
+///
+/// `Inherit` and `Reuse` use the first of these that exists:
+///
+/// 1. the current context, if it is the context in the request's extensions or a descendant of it;
+/// 2. the context in the request's extensions, unless it has ended;
+/// 3. the current context.
+///
+/// A layer with the option [`insert_extension`](crate::RequestContextLayer::insert_extension) puts its context into the
+/// extensions. Set this option on the outer layer if there is a `tower::buffer` between the two layers. The worker of
+/// the buffer calls the inner service on another task, where no context is current.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Nesting {
-    /// Each request starts from its own store, whatever is current. A request that is made within another one, and
-    /// carries no identity, is anonymous.
+    /// Creates a context without a parent for each request, even if another context is current. A request that is made
+    /// within another request does not see the values of that request, such as its user.
     #[default]
     Override,
-    /// Each request gets a store of its own, as a child of the outer context: values that it lacks are read from there,
-    /// and values that are set in it stay in it. The setup runs in the outer context. Without an outer context, the new
-    /// one has no parent.
+    /// Creates a context for each request, as a child of the outer context. Values that it does not hold are read from
+    /// the outer context. Values that are set in it are not visible in the outer context. The setup runs in the outer
+    /// context. Without an outer context, the new context has no parent.
     Inherit,
-    /// Keeps the outer context and skips the setup: for a layer that is applied twice, or below middleware that calls on
-    /// another task. It never reuses a context that has ended. Without an outer context, the layer makes a new one.
+    /// Skips the setup, and keeps the outer context. Use it if a layer is applied twice, or below middleware that calls
+    /// the inner service on another task. A context that has ended is not reused. Without an outer context, the layer
+    /// runs its setup in a new context.
     Reuse,
 }

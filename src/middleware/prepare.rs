@@ -1,4 +1,4 @@
-//! The opening of a request: its context is found or made, and the setup runs.
+//! Preparing a request: finding or creating its context, and running the setup closure.
 
 use std::{any::type_name, fmt, mem};
 
@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::{Nesting, SetupOutcome};
 use crate::{End, RequestContext, Store, WeakRequestContext, context::scope, lifecycle::ContextKind};
 
-/// What a layer hands to each of its services.
+/// The configuration of a layer, which each of its services has a clone of.
 #[derive(Clone, Copy)]
 pub(super) struct LayerConfig<F> {
     setup: F,
@@ -15,10 +15,10 @@ pub(super) struct LayerConfig<F> {
     pub(super) insert_extension: bool,
 }
 
-/// What was found or made for a request.
+/// The context of a request, and the rejection if the setup returned one.
 pub(super) struct Prepared<R> {
     pub(super) context: RequestContext,
-    /// Whoever made it ends it.
+    /// Whether this layer created the context, and so must report its end.
     pub(super) is_new: bool,
     pub(super) rejection: Option<R>,
 }
@@ -35,20 +35,23 @@ impl<F> LayerConfig<F> {
         R: SetupOutcome<B>,
     {
         let prepared = match self.nesting {
-            Nesting::Override => self.set_up(parts),
-            // The new context becomes a child of the one that is current here, which the setup may read.
-            Nesting::Inherit => scope::sync_scope(outer(parts, RequestContext::current()), || self.set_up(parts)),
-            Nesting::Reuse => reused(parts).unwrap_or_else(|| self.set_up(parts)),
+            Nesting::Override => self.run_setup(parts),
+            Nesting::Inherit => {
+                scope::sync_scope(outer_context(parts, RequestContext::current()), || self.run_setup(parts))
+            }
+            Nesting::Reuse => reuse_outer(parts).unwrap_or_else(|| self.run_setup(parts)),
         };
-        // An extension that an outer layer left there would lead the layers below past this context.
+        // A handle that an outer layer inserted is replaced even without the option: it leads to the wrong context
+        // here.
         if self.insert_extension || parts.extensions.get::<WeakRequestContext>().is_some() {
             parts.extensions.insert(prepared.context.downgrade());
         }
         prepared
     }
 
+    /// Runs the setup closure on a new store, and turns the store into a context.
     #[inline]
-    fn set_up<R, B>(&self, parts: &mut Parts) -> Prepared<R::Rejection>
+    fn run_setup<R, B>(&self, parts: &mut Parts) -> Prepared<R::Rejection>
     where
         F: Fn(&mut Store, &mut Parts) -> R,
         R: SetupOutcome<B>,
@@ -57,12 +60,13 @@ impl<F> LayerConfig<F> {
         let guard = SetupGuard { store: &mut store, nesting: self.nesting };
         let outcome = (self.setup)(guard.store, parts);
         mem::forget(guard);
-        Prepared { context: share(store, self.nesting), is_new: true, rejection: outcome.into_rejection() }
+        Prepared { context: new_context(store, self.nesting), is_new: true, rejection: outcome.into_rejection() }
     }
 }
 
+/// Turns a store into the context of a request. With `Inherit` the outer context is current here, and becomes the parent.
 #[inline]
-fn share(store: Store, nesting: Nesting) -> RequestContext {
+fn new_context(store: Store, nesting: Nesting) -> RequestContext {
     let parent = match nesting {
         Nesting::Inherit => RequestContext::current(),
         Nesting::Override | Nesting::Reuse => None,
@@ -70,26 +74,31 @@ fn share(store: Store, nesting: Nesting) -> RequestContext {
     store.into_context(ContextKind::Request, parent)
 }
 
-fn reused<R>(parts: &Parts) -> Option<Prepared<R>> {
-    let context = outer(parts, RequestContext::current().filter(is_live))?;
+fn reuse_outer<R>(parts: &Parts) -> Option<Prepared<R>> {
+    let context = outer_context(parts, RequestContext::current().filter(is_live))?;
     Some(Prepared { context, is_new: false, rejection: None })
 }
 
-/// Returns the context that a layer inherits from or reuses.
-fn outer(parts: &Parts, current: Option<RequestContext>) -> Option<RequestContext> {
-    let extension = parts.extensions.get().and_then(WeakRequestContext::upgrade).filter(is_live);
-    match (extension, current) {
-        // The current context is the nearer one, and reads in it fall through to the other.
+/// Returns the context that a layer inherits from or reuses. [`Nesting`] documents the order.
+fn outer_context(parts: &Parts, current: Option<RequestContext>) -> Option<RequestContext> {
+    match (context_in_extensions(parts), current) {
         (Some(extension), Some(current)) if current.is_within(&extension) => Some(current),
         (extension, current) => extension.or(current),
     }
+}
+
+/// Returns the context whose handle is in the extensions of a request, unless it has ended.
+pub(crate) fn context_in_extensions(parts: &Parts) -> Option<RequestContext> {
+    parts.extensions.get().and_then(WeakRequestContext::upgrade).filter(is_live)
 }
 
 fn is_live(context: &RequestContext) -> bool {
     !context.is_ended()
 }
 
-/// A store in the hands of a setup. If that unwinds, those whom it has let wait for the end are told.
+/// Ends the request if the setup closure panics, so that the `on_end` callbacks that it registered run.
+///
+/// It is dropped by unwinding only: code that did not panic forgets it.
 struct SetupGuard<'a> {
     store: &'a mut Store,
     nesting: Nesting,
@@ -97,11 +106,11 @@ struct SetupGuard<'a> {
 
 impl Drop for SetupGuard<'_> {
     fn drop(&mut self) {
-        share(mem::take(self.store), self.nesting).end(End::Panicked);
+        new_context(mem::take(self.store), self.nesting).end(End::Panicked);
     }
 }
 
-// As its layer prints itself, which it is to a reader of the service's text.
+// The service prints its configuration as its layer, so this has the name of the layer.
 impl<F> fmt::Debug for LayerConfig<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestContextLayer")

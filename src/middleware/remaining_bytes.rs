@@ -1,11 +1,11 @@
-//! The number of bytes that a response body has still to hand to the server.
+//! The number of bytes that a response body has not returned yet.
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::SizeHint;
 
 use crate::End;
 
-/// What the method of a request says about the body of its response.
+/// The facts of a request's method that decide whether its response has content.
 #[derive(Clone, Copy)]
 pub(super) struct MethodInfo {
     is_head: bool,
@@ -18,7 +18,7 @@ impl MethodInfo {
         Self { is_head: *method == Method::HEAD, is_connect: *method == Method::CONNECT }
     }
 
-    /// Returns whether a response has no content, whatever its body holds
+    /// Returns whether the server sends no content for a response with this status, even if its body is not empty
     /// ([RFC 9110, section 6.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1)).
     #[inline]
     fn forbids_body(self, status: StatusCode) -> bool {
@@ -29,25 +29,25 @@ impl MethodInfo {
     }
 }
 
-/// The number of bytes that a body has still to return, or one of three states without a number.
+/// The number of bytes that a body has not returned yet, or one of three states.
 ///
-/// The states are the largest numbers, so that this has the size of a `u64`. No body is that long.
+/// The three largest numbers encode the states, so that this has the size of a `u64`. No body is that long.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct RemainingBytes(u64);
 
 impl RemainingBytes {
-    /// The response is complete, whatever the body returns from now on.
+    /// The response is complete. Frames that follow make no difference.
     const COMPLETE: Self = Self(u64::MAX);
 
-    /// The length is not known. The response is complete when the body ends.
+    /// The length is not known. The response is complete when the body returns `None`.
     pub(super) const UNKNOWN: Self = Self(u64::MAX - 1);
 
-    /// The body does not match its length, or the length is not valid.
+    /// The body is shorter or longer than its length, or the `Content-Length` is not valid.
     const MISMATCH: Self = Self(u64::MAX - 2);
 
     const MAX_LENGTH: u64 = u64::MAX - 3;
 
-    /// Returns the number for the status and headers of a response.
+    /// Returns the number of bytes that the status and headers of a response announce.
     #[inline]
     pub(super) fn for_response<B>(response: &Response<B>, method: MethodInfo) -> Self {
         if method.forbids_body(response.status()) {
@@ -59,7 +59,7 @@ impl RemainingBytes {
         }
     }
 
-    /// Reads `Content-Length` as hyper does: each value is a number, and all values are equal.
+    /// Reads `Content-Length` as hyper does: it is valid if each value is a number and all are equal.
     #[inline(never)]
     fn from_content_length(first: &HeaderValue, headers: &HeaderMap) -> Self {
         let length = parse(first);
@@ -77,6 +77,7 @@ impl RemainingBytes {
         Self(length.min(Self::MAX_LENGTH))
     }
 
+    /// Records bytes that the body returned.
     #[inline]
     pub(super) fn subtract(&mut self, bytes: u64) {
         if self.0 <= Self::MAX_LENGTH {
@@ -84,13 +85,13 @@ impl RemainingBytes {
         }
     }
 
-    /// Records that nothing follows.
+    /// Records trailers. They are the last frame that a server sends.
     #[inline]
-    pub(super) fn finish(&mut self) {
+    pub(super) fn record_trailers(&mut self) {
         *self = if self.at_end() == End::Completed { Self::COMPLETE } else { Self::MISMATCH };
     }
 
-    /// Returns how a response ends whose body returned everything.
+    /// Returns how the request ends if its response body returns nothing more.
     #[inline]
     pub(super) fn at_end(self) -> End {
         match self {
@@ -99,7 +100,8 @@ impl RemainingBytes {
         }
     }
 
-    /// Returns how a response ends whose body is dropped.
+    /// Returns how the request ends if its response body is dropped now. Calls `is_end_stream` only if the count does
+    /// not decide.
     pub(super) fn at_drop(self, is_end_stream: impl FnOnce() -> bool) -> End {
         match self {
             Self(0) | Self::COMPLETE => End::Completed,
@@ -110,7 +112,7 @@ impl RemainingBytes {
     }
 }
 
-/// Parses digits only: `str::parse` would accept a `+` too.
+/// Parses a number of digits only. `str::parse` also accepts a leading `+`.
 fn parse(length: &HeaderValue) -> Option<u64> {
     let length = length.to_str().ok()?;
     if length.bytes().all(|byte| byte.is_ascii_digit()) { length.parse().ok() } else { None }

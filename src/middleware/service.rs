@@ -1,4 +1,4 @@
-//! The service: what happens when a request comes in.
+//! The service, which prepares each request and calls the inner service in its context.
 
 use std::{
     any::type_name,
@@ -18,11 +18,8 @@ use super::{
 };
 use crate::{Store, context::CallGuard};
 
-/// Wraps a service so that each request is served in a context of its own. Made by
+/// Middleware that runs each request in a context of its own. Created by
 /// [`RequestContextLayer`](crate::RequestContextLayer).
-///
-/// The context is current in the synchronous part of the inner `call`, at each poll of its future, at each frame of the
-/// response body, and while all of them are dropped. `poll_ready` runs outside: there is no request yet.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -37,6 +34,10 @@ use crate::{Store, context::CallGuard};
 /// assert!(service.oneshot(Request::new(())).await.is_ok());
 /// # }
 /// ```
+///
+/// The context is current while the inner service's `call` runs, at each poll of its future, at each frame of the
+/// response body, and while the future and the body are dropped. It is not current in `poll_ready`, since there is no
+/// request yet.
 #[derive(Clone)]
 pub struct RequestContextService<S, F> {
     inner: S,
@@ -44,7 +45,7 @@ pub struct RequestContextService<S, F> {
 }
 
 impl<S, F> RequestContextService<S, F> {
-    /// Wraps a service, as a [`RequestContextLayer`](crate::RequestContextLayer) with this setup does.
+    /// Wraps a service. A [`RequestContextLayer`](crate::RequestContextLayer) with this setup closure does the same.
     ///
     /// ```
     /// # use tower_request_context::RequestContextService;
@@ -58,7 +59,7 @@ impl<S, F> RequestContextService<S, F> {
         Self::from_config(inner, LayerConfig::new(setup))
     }
 
-    /// Returns the inner service.
+    /// Returns a reference to the inner service.
     ///
     /// ```
     /// # use tower_request_context::RequestContextService;
@@ -69,7 +70,7 @@ impl<S, F> RequestContextService<S, F> {
         &self.inner
     }
 
-    /// Returns the inner service to change it.
+    /// Returns a mutable reference to the inner service.
     ///
     /// ```
     /// # use tower_request_context::RequestContextService;
@@ -81,7 +82,7 @@ impl<S, F> RequestContextService<S, F> {
         &mut self.inner
     }
 
-    /// Unwraps the inner service.
+    /// Returns the inner service, and drops the middleware.
     ///
     /// ```
     /// # use tower_request_context::RequestContextService;

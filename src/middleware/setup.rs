@@ -1,4 +1,4 @@
-//! What a setup may answer.
+//! The return type of a setup closure.
 
 use http::Response;
 use http_body::Body;
@@ -6,34 +6,38 @@ use http_body::Body;
 pub(super) use self::sealed::Rejection;
 use self::sealed::{NoRejection, Rejected};
 
-/// What the setup of a [`RequestContextLayer`](crate::RequestContextLayer) returns, for an inner service that answers
-/// with bodies of type `B`.
+/// Trait for the return types of the setup closure of a [`RequestContextLayer`](crate::RequestContextLayer). `B` is the
+/// body type of the inner service's responses.
 ///
-/// It is `()`, to go on, or `Result<(), http::Response<R>>`, where `Err` refuses the request with that response. The
-/// body `R` of a rejection may differ from `B`, as long as its data is the same and its error converts into `B`'s.
-/// This trait is sealed: there are no other answers.
+/// It is implemented for two types. It is sealed, so that you cannot implement it for others.
 ///
-/// In axum a rejection is built with `into_response()`, in tonic with `Status::into_http::<tonic::body::Body>()`: their
-/// bodies fail as the inner ones do. Clippy's `result_large_err` may remark that a response is large; it is, and it is
-/// moved once: allow the lint on such a closure.
+/// * `()`: the inner service is called.
+/// * `Result<(), http::Response<R>>`: an `Err` rejects the request with that response. The inner service is not called.
 ///
 /// ```
 /// # use tower_request_context::SetupOutcome;
-/// fn body_of_refusal<B, O: SetupOutcome<B>>() -> &'static str {
+/// fn rejection_body<B, O: SetupOutcome<B>>() -> &'static str {
 ///     std::any::type_name::<O::Body>()
 /// }
-/// assert_eq!(body_of_refusal::<String, ()>(), "alloc::string::String");
-/// let boxed = body_of_refusal::<String, Result<(), http::Response<Box<String>>>>();
+/// assert_eq!(rejection_body::<String, ()>(), "alloc::string::String");
+/// let boxed = rejection_body::<String, Result<(), http::Response<Box<String>>>>();
 /// assert_eq!(boxed, "alloc::boxed::Box<alloc::string::String>");
 /// ```
+///
+/// The body `R` of a rejection may be another type than `B`. Both need the same `Data`, and the error of `R` must
+/// convert into the error of `B`. This holds for a rejection that is built with `into_response()` in axum, or with
+/// `Status::into_http::<tonic::body::Body>()` in tonic.
+///
+/// Clippy's `result_large_err` may warn that a response is large. Allow the lint on the closure: its result is not
+/// returned through further functions.
 #[diagnostic::on_unimplemented(
     message = "the setup of a `RequestContextLayer` returned `{Self}`",
     label = "this setup returns `{Self}`, not `()` or `Result<(), http::Response<_>>`",
-    note = "a setup returns `()`, or `Result<(), http::Response<_>>` to refuse requests",
+    note = "a setup returns `()`, or `Result<(), http::Response<_>>` to reject requests",
     note = "is a `;` missing after its last expression, such as `store.insert(value)`, which returns the value replaced?",
     note = "is `Ok(())` missing at its end, or is there a value in the `Ok`?",
     note = "a bare `StatusCode` is not a response: return `Err(response)`, in axum `Err(status.into_response())`",
-    note = "a setup cannot be async: set what you awaited from async middleware below this layer"
+    note = "a setup cannot be async: await in async middleware below this layer, and set the value from there"
 )]
 pub trait SetupOutcome<B>: sealed::Sealed {
     /// The body of a rejection.
@@ -66,7 +70,7 @@ impl<B, R: Body> SetupOutcome<B> for Result<(), Response<R>> {
     }
 }
 
-#[expect(unnameable_types, reason = "what cannot be named cannot be implemented, and is nobody's business")]
+#[expect(unnameable_types, reason = "sealed: users can neither name nor implement these")]
 mod sealed {
     use std::{convert::Infallible, marker::PhantomData};
 
@@ -78,15 +82,15 @@ mod sealed {
 
     impl<R> Sealed for Result<(), Response<R>> {}
 
-    /// Where a future keeps the response of a setup that rejected until it is polled.
+    /// The response of a setup that rejected the request. The response future holds it until it is polled.
     pub trait Rejection {
         type Body;
 
         fn take(&mut self) -> Response<Self::Body>;
     }
 
-    /// Of this there is none, and so there is no code for it.
-    #[expect(missing_debug_implementations, reason = "nobody sees one")]
+    /// The rejection of a setup that never rejects. No value of this type exists, so no code is generated for it.
+    #[expect(missing_debug_implementations, reason = "users never hold one")]
     pub struct NoRejection<B>(Infallible, PhantomData<fn() -> B>);
 
     impl<B> Rejection for NoRejection<B> {
@@ -97,14 +101,14 @@ mod sealed {
         }
     }
 
-    #[expect(missing_debug_implementations, reason = "nobody sees one")]
+    #[expect(missing_debug_implementations, reason = "users never hold one")]
     pub struct Rejected<R>(pub(super) Option<Response<R>>);
 
     impl<R> Rejection for Rejected<R> {
         type Body = R;
 
         fn take(&mut self) -> Response<R> {
-            self.0.take().expect("a future that is ready is not polled again")
+            self.0.take().expect("the future takes the response once and then drops this")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A response body with the number of bytes that it has still to hand to the server.
+//! A response body that counts the bytes that it has not returned yet.
 
 use std::pin::Pin;
 
@@ -29,11 +29,11 @@ impl<B> TrackedBody<B> {
     }
 
     #[inline]
-    pub(super) fn body(self: Pin<&mut Self>) -> Pin<&mut B> {
+    pub(super) fn get_pin_mut(self: Pin<&mut Self>) -> Pin<&mut B> {
         self.project().body
     }
 
-    /// Counts down from the exact size of the body, if it has one.
+    /// Counts down from an exact size hint. Another hint leaves the length unknown.
     #[inline]
     pub(super) fn set_size(&mut self, size: &SizeHint) {
         self.remaining = RemainingBytes::from_size_hint(size);
@@ -45,20 +45,19 @@ impl<B> TrackedBody<B> {
         let remaining = self.project().remaining;
         match frame.data_ref() {
             Some(data) => remaining.subtract(data.remaining() as u64),
-            // A server sends nothing after trailers.
-            None if frame.is_trailers() => remaining.finish(),
+            None if frame.is_trailers() => remaining.record_trailers(),
             None => {}
         }
     }
 
-    /// Returns how the response ends when the body returns `None`.
+    /// Returns how the request ends if the body returns `None` now.
     #[inline]
     pub(super) fn at_end(&self) -> End {
         self.remaining.at_end()
     }
 
-    /// Returns how the response ends when the body is dropped before it returned `None`. Calls `is_end_stream` only if the
-    /// count does not decide.
+    /// Returns how the request ends if the body is dropped now, before it returned `None`. Calls `is_end_stream` only
+    /// if the count does not decide.
     pub(super) fn at_drop(&self, is_end_stream: impl FnOnce(&B) -> bool) -> End {
         self.remaining.at_drop(|| is_end_stream(&self.body))
     }

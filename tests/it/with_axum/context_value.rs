@@ -1,9 +1,10 @@
 //! Values and the context itself as arguments of handlers and middleware.
 
-use std::sync::Arc;
+use std::{convert::Infallible, future::ready, sync::Arc};
 
 use axum::{
     Router,
+    body::Body,
     error_handling::HandleErrorLayer,
     extract::{FromRequestParts, Path, Request, State},
     http::HeaderValue,
@@ -12,10 +13,10 @@ use axum::{
     routing::get,
 };
 use futures_util::{FutureExt, future::join_all};
-use http::{HeaderMap, HeaderName, StatusCode};
-use tokio::sync::Barrier;
-use tower::{BoxError, ServiceBuilder, buffer::BufferLayer};
-use tower_request_context::{ContextValue, RequestContext, RequestContextLayer, Store};
+use http::{HeaderMap, HeaderName, StatusCode, request::Parts};
+use tokio::sync::{Barrier, mpsc::unbounded_channel};
+use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, buffer::BufferLayer, service_fn};
+use tower_request_context::{ContextError, ContextValue, RequestContext, RequestContextLayer, Store};
 
 use super::Site;
 use crate::support::{User, VERSIONS, in_time, layer, text};
@@ -161,6 +162,33 @@ async fn inner_layers_values_are_extracted() {
             assert_eq!(site.text(path, Some(User(1))).await, "None", "{path} {version:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_context_that_has_ended_is_extracted_only_if_it_is_current() {
+    let (sender, mut requests) = unbounded_channel();
+    let service = layer().insert_extension().layer(service_fn(move |request: Request| {
+        sender.send((request.into_parts().0, RequestContext::current().unwrap())).unwrap();
+        ready(Ok::<_, Infallible>(Response::new(Body::empty())))
+    }));
+    let request = Request::builder().header(User::HEADER, 1).body(Body::empty()).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    let (mut parts, context) = requests.recv().await.unwrap();
+
+    assert_eq!(extract(&mut parts).await, (Ok(User(1)), Some(User(1)), true, true), "the body is not sent yet");
+    drop(response);
+    assert!(context.is_ended());
+    assert_eq!(extract(&mut parts).await, (Err(ContextError::NoContext), None, false, false));
+    assert_eq!(context.scope(extract(&mut parts)).await, (Ok(User(1)), Some(User(1)), true, true));
+}
+
+/// What each extractor extracts, and whether those of the context extract one.
+async fn extract(parts: &mut Parts) -> (Result<User, ContextError>, Option<User>, bool, bool) {
+    let value = ContextValue::from_request_parts(parts, &()).await;
+    let optional = OptionalUser::from_request_parts(parts, &()).await.unwrap();
+    let context = RequestContext::from_request_parts(parts, &()).await;
+    let optional_context = Option::<RequestContext>::from_request_parts(parts, &()).await.unwrap();
+    (value.map(|value| value.0), optional.map(|value| value.0), context.is_ok(), optional_context.is_some())
 }
 
 #[test]
