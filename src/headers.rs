@@ -6,7 +6,6 @@ mod names;
 mod policy;
 mod propagator;
 mod request_id;
-mod rules;
 
 #[cfg(feature = "request-id")]
 pub use self::policy::RequestIdPolicy;

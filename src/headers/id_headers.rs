@@ -1,4 +1,4 @@
-//! Which headers carry the ids of requests, for the requests that go out.
+//! The headers under which request ids are propagated.
 
 use std::iter;
 
@@ -7,62 +7,76 @@ use http::{HeaderName, HeaderValue};
 use super::{RequestId, names::REQUEST_ID};
 use crate::{Store, store::IdHeader};
 
-/// The headers that policies gave an id in one store.
-pub(super) struct IdHeaders {
-    /// The header of the policy that was applied last.
+/// The headers to which policies assigned an id in one store.
+struct IdHeaders {
+    /// The header of the policy that was applied last. Its id is the store's [`RequestId`].
     last: HeaderName,
-    /// Those of the policies that were applied before.
+    /// The headers of the policies that were applied before.
     earlier: Vec<AssignedId>,
 }
 
-/// A header and the id that a policy gave it, unless that was removed.
-type AssignedId = (HeaderName, Option<RequestId>);
+/// A header, and the id that a policy assigned to it. The id is `None` if it was removed before the next policy was
+/// applied.
+#[derive(Clone)]
+struct AssignedId {
+    header: HeaderName,
+    id: Option<RequestId>,
+}
 
-/// Inserts the id that a policy gave, and records the header that carries it.
+/// Inserts the id that a policy assigned, and records the header of that policy.
 #[cfg(feature = "request-id")]
 pub(super) fn insert_id(store: &mut Store, header: &HeaderName, id: RequestId) {
-    let former = store.insert(id);
+    let previous_id = store.insert(id);
     if *header == REQUEST_ID && store.id_header != IdHeader::Recorded {
+        // The usual case needs no record, and so no allocation.
         store.id_header = IdHeader::RequestId;
         return;
     }
-    let before = headers_of(store).map(|(last, earlier)| [earlier, &[(last.clone(), former)]].concat());
-    let mut earlier = before.unwrap_or_default();
-    earlier.retain(|(name, _)| name != header);
+    let mut earlier = match recorded_headers(store) {
+        Some((last, earlier)) => [earlier, &[AssignedId { header: last.clone(), id: previous_id }]].concat(),
+        None => Vec::new(),
+    };
+    earlier.retain(|assigned| assigned.header != *header);
     store.id_header = IdHeader::Recorded;
     store.insert(IdHeaders { last: header.clone(), earlier });
 }
 
-/// Returns whether a policy gave a header of this very store its id.
+/// Returns whether a policy assigned an id to a header in this store. Parents are ignored.
 pub(super) fn is_id_header(store: &Store, header: &HeaderName) -> bool {
-    headers_of(store).is_some_and(|(last, earlier)| last == header || earlier.iter().any(|(name, _)| name == header))
+    recorded_headers(store)
+        .is_some_and(|(last, earlier)| last == header || earlier.iter().any(|assigned| assigned.header == *header))
 }
 
-/// Returns those of `names` that carry an id in a context, each with its id, or with none if that was removed.
+/// Returns those of `names` that carry an id in a context, each with its id, or `None` if the id was removed.
 ///
-/// The header recorded nearest to the context carries the id of the context itself, which a child may have set. Without any
-/// record that is `x-request-id`.
-pub(super) fn ids_for<'a>(context: &'a Store, names: &'a [HeaderName]) -> Vec<(&'a HeaderName, Option<HeaderValue>)> {
+/// The header that was recorded last in the nearest store carries the context's own id, which may have been set in a
+/// child. If no header was recorded, `x-request-id` carries it.
+pub(super) fn ids_by_header<'a>(
+    context: &'a Store,
+    names: &'a [HeaderName],
+) -> Vec<(&'a HeaderName, Option<HeaderValue>)> {
     let mut ids: Vec<(&HeaderName, Option<HeaderValue>)> = Vec::new();
-    let mut nearest = Some(context);
+    // Taken by the nearest store with a record.
+    let mut own_id_of = Some(context);
     for store in context.ancestors() {
-        let Some((last, earlier)) = headers_of(store) else { continue };
-        let last = (last, nearest.take().unwrap_or(store).id());
-        let earlier = earlier.iter().map(|(header, id)| (header, id.clone()));
+        let Some((last, earlier)) = recorded_headers(store) else { continue };
+        let last = (last, own_id_of.take().unwrap_or(store).id());
+        let earlier = earlier.iter().map(|assigned| (&assigned.header, assigned.id.clone()));
         for (header, id) in iter::once(last).chain(earlier) {
             if names.contains(header) && ids.iter().all(|(known, _)| *known != header) {
                 ids.push((header, id.map(HeaderValue::from)));
             }
         }
     }
-    if nearest.is_some() && names.contains(&REQUEST_ID) {
+    if own_id_of.is_some() && names.contains(&REQUEST_ID) {
         ids.extend(context.id().map(|id| (&REQUEST_ID, Some(id.into()))));
     }
     ids
 }
 
-/// The header of the policy applied last to this very store, and those of policies applied before.
-fn headers_of(store: &Store) -> Option<(&HeaderName, &[AssignedId])> {
+/// Returns the header of the policy that was applied last to this store, and the headers of the policies before.
+/// Parents are ignored.
+fn recorded_headers(store: &Store) -> Option<(&HeaderName, &[AssignedId])> {
     match store.id_header {
         IdHeader::Unset => None,
         IdHeader::RequestId => Some((&REQUEST_ID, &[])),

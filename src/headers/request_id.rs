@@ -1,4 +1,4 @@
-//! The id of a request, which its logs, its response and its outgoing requests share.
+//! The request id.
 
 use std::{error::Error, fmt, str::FromStr};
 
@@ -9,13 +9,14 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{RequestContext, Store};
 
-/// So many bytes has an id at most.
+/// The greatest length of an id, in bytes.
 const MAX_LENGTH: usize = 128;
 
-/// An id of this length stands beside the count of its clones, in one allocation; any other takes two.
+/// The length of a UUID. An id of this length is one allocation, which includes the reference count. Any other id needs
+/// a second allocation when it is first cloned.
 const UUID_LENGTH: usize = 36;
 
-/// Whether an id may contain a byte, for each.
+/// Whether a byte is allowed in an id, by the value of the byte.
 static IS_ALLOWED: [bool; 256] = {
     let allowed = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~+/=:;";
     let mut is_allowed = [false; 256];
@@ -29,9 +30,7 @@ static IS_ALLOWED: [bool; 256] = {
 
 /// The id of a request: 1 to 128 bytes of ASCII letters, digits and `-._~+/=:;`.
 ///
-/// UUIDs, ULIDs, base64, and the ids of Heroku and of AWS load balancers consist of these bytes. None of them is special to a
-/// shell, a query, a log viewer or a template: there are no quotes, braces, `$`, spaces or commas. So an id can be printed
-/// as it is, and its `Debug` shows it.
+/// It correlates the logs, the response and the outgoing requests of one request.
 ///
 /// ```
 /// use tower_request_context::RequestId;
@@ -42,16 +41,17 @@ static IS_ALLOWED: [bool; 256] = {
 /// # Ok::<_, tower_request_context::RequestIdError>(())
 /// ```
 ///
-/// A [`RequestIdPolicy`](crate::RequestIdPolicy) gives each request an id, which [`RequestContext::id`](crate::RequestContext::id) returns. Insert
-/// one for a background job: `Store::new().with_value(RequestId::new_v4()).run(job)`.
+/// A [`RequestIdPolicy`](crate::RequestIdPolicy) assigns an id to each request, and [`RequestContext::id`] returns it.
+/// For a background job, insert an id: `Store::new().with_value(RequestId::new_v4()).run(job)`.
+///
+/// UUIDs, ULIDs, base64, and the ids of Heroku and of AWS load balancers consist of the allowed bytes. There are no
+/// spaces, control characters, quotes, brackets, braces, commas, `<`, `>`, `$` or `%` among them. So an id can be
+/// printed to a log as it is, and `Debug` shows it. In a shell command, quote it like any other value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// Makes a random id: a UUID of version 4 ([RFC 9562]), with 122 random bits and no data of host or process.
-    ///
-    /// The bits come from the operating system. A build that enables the feature `fast-rng` of the crate `uuid` takes them
-    /// from a generator in the process.
+    /// Creates a random id: a UUID of version 4 ([RFC 9562]), with 122 random bits and no data of the host or process.
     ///
     /// ```
     /// # use tower_request_context::RequestId;
@@ -59,9 +59,12 @@ impl RequestId {
     /// assert_ne!(RequestId::new_v4(), RequestId::new_v4());
     /// ```
     ///
+    /// The bits come from the operating system. If the feature `fast-rng` of the crate `uuid` is enabled, they come
+    /// from a generator in the process.
+    ///
     /// # Panics
     ///
-    /// If the operating system has no random bits to give.
+    /// Panics if the operating system cannot provide random bits.
     ///
     /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4
     #[cfg(feature = "request-id")]
@@ -70,20 +73,20 @@ impl RequestId {
         Self::from_uuid(Uuid::new_v4())
     }
 
-    /// Makes an id that sorts by the time of its making: a UUID of version 7 ([RFC 9562]), with the milliseconds since 1970
-    /// and 74 random bits.
-    ///
-    /// Ids of different milliseconds sort as these do; those of one millisecond are in no order. That would take a counter
-    /// that all threads share. Whoever sees the id sees the time.
+    /// Creates an id that sorts by time: a UUID of version 7 ([RFC 9562]), with the milliseconds since 1970 and 74
+    /// random bits.
     ///
     /// ```
     /// # use tower_request_context::RequestId;
     /// assert_eq!(RequestId::new_v7().as_str().as_bytes()[14], b'7');
     /// ```
     ///
+    /// Ids that were created in the same millisecond are in random order, because no counter is shared between threads.
+    /// The id reveals the time at which it was created.
+    ///
     /// # Panics
     ///
-    /// If the operating system has no random bits to give, or its clock is set before 1970.
+    /// Panics if the operating system cannot provide random bits, or if its clock is set before 1970.
     ///
     /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
     #[cfg(feature = "request-id")]
@@ -92,7 +95,7 @@ impl RequestId {
         Self::from_uuid(Uuid::new_v7(Timestamp::now(NoContext)))
     }
 
-    /// Returns the id as text.
+    /// Returns the id as a string slice.
     ///
     /// ```
     /// # use tower_request_context::RequestId;
@@ -101,18 +104,18 @@ impl RequestId {
     /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default() // it is ASCII, always
+        self.0.to_str().unwrap_or_default() // never the default: all allowed bytes are ASCII
     }
 
     #[cfg(feature = "request-id")]
     fn from_uuid(uuid: Uuid) -> Self {
-        let mut text = [0; UUID_LENGTH];
-        uuid.hyphenated().encode_lower(&mut text);
-        Self::from_bytes(Bytes::from_owner(text))
+        let mut bytes = [0; UUID_LENGTH];
+        uuid.hyphenated().encode_lower(&mut bytes);
+        Self::from_bytes(Bytes::from_owner(bytes))
     }
 
-    /// Copies the bytes: an id that shared them would keep the buffer alive that the server read them into.
-    fn validate(bytes: &[u8]) -> Result<Self, RequestIdError> {
+    /// Validates the bytes and copies them. An id that shared them would keep the server's read buffer alive.
+    fn parse_bytes(bytes: &[u8]) -> Result<Self, RequestIdError> {
         if bytes.is_empty() {
             return Err(RequestIdError::Empty);
         }
@@ -128,18 +131,20 @@ impl RequestId {
         }))
     }
 
-    /// Reads the id from a header that has at most one line.
+    /// Reads the id from a header. Several values of the header are an error.
     pub(super) fn from_headers(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Self>, RequestIdError> {
-        let mut lines = headers.get_all(name).iter();
-        match (lines.next(), lines.next()) {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
             (None, _) => Ok(None),
-            (Some(line), None) => Self::try_from(line).map(Some),
+            (Some(value), None) => Self::try_from(value).map(Some),
             (Some(_), Some(_)) => Err(RequestIdError::Repeated),
         }
     }
 
     fn from_bytes(bytes: Bytes) -> Self {
-        Self(HeaderValue::from_maybe_shared(bytes).expect("what an id consists of is allowed in a header"))
+        Self(
+            HeaderValue::from_maybe_shared(bytes).expect("all bytes that are allowed in an id are allowed in a header"),
+        )
     }
 }
 
@@ -164,7 +169,7 @@ impl RequestContext {
 
 /// # Request id
 impl Store {
-    /// Returns the id of the request: the [`RequestId`] that this store or a parent holds.
+    /// Returns the id of the request, which is the [`RequestId`] that this store or a parent holds.
     ///
     /// ```
     /// # use tower_request_context::{RequestId, Store};
@@ -186,24 +191,24 @@ impl fmt::Display for RequestId {
 impl FromStr for RequestId {
     type Err = RequestIdError;
 
-    fn from_str(text: &str) -> Result<Self, RequestIdError> {
-        Self::validate(text.as_bytes())
+    fn from_str(id: &str) -> Result<Self, RequestIdError> {
+        Self::parse_bytes(id.as_bytes())
     }
 }
 
 impl TryFrom<&str> for RequestId {
     type Error = RequestIdError;
 
-    fn try_from(text: &str) -> Result<Self, RequestIdError> {
-        text.parse()
+    fn try_from(id: &str) -> Result<Self, RequestIdError> {
+        id.parse()
     }
 }
 
 impl TryFrom<String> for RequestId {
     type Error = RequestIdError;
 
-    fn try_from(text: String) -> Result<Self, RequestIdError> {
-        text.parse()
+    fn try_from(id: String) -> Result<Self, RequestIdError> {
+        id.parse()
     }
 }
 
@@ -211,7 +216,7 @@ impl TryFrom<&HeaderValue> for RequestId {
     type Error = RequestIdError;
 
     fn try_from(value: &HeaderValue) -> Result<Self, RequestIdError> {
-        Self::validate(value.as_bytes())
+        Self::parse_bytes(value.as_bytes())
     }
 }
 
@@ -221,7 +226,8 @@ impl From<RequestId> for HeaderValue {
     }
 }
 
-/// The error of an invalid [`RequestId`]. It does not show the invalid id, which may be made to do harm in a log.
+/// The error returned when a [`RequestId`] is not valid. It does not contain the invalid id, which may attack a log
+/// viewer.
 ///
 /// ```
 /// use tower_request_context::{RequestId, RequestIdError};
@@ -234,7 +240,7 @@ impl From<RequestId> for HeaderValue {
 pub enum RequestIdError {
     /// The id is empty.
     Empty,
-    /// The header has more than one line.
+    /// The header has several values.
     Repeated,
     /// The id is longer than 128 bytes.
     #[non_exhaustive]
@@ -254,7 +260,7 @@ impl fmt::Display for RequestIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("a request id must not be empty"),
-            Self::Repeated => f.write_str("a request id must be the only line of its header"),
+            Self::Repeated => f.write_str("a request id must be the only value of its header"),
             Self::TooLong { length } => write!(f, "a request id has at most {MAX_LENGTH} bytes, not {length}"),
             Self::InvalidCharacter { position } => write!(
                 f,

@@ -1,6 +1,6 @@
 //! Applying a policy to a request.
 
-use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
+use http::request::Parts;
 
 use super::RequestIdPolicy;
 use crate::{
@@ -9,20 +9,7 @@ use crate::{
 };
 
 impl RequestIdPolicy {
-    /// Gives a request its id, and returns it. Called in the setup of a layer.
-    ///
-    /// The id is then in the store, for [`RequestContext::id`]; alone on the request's header, in place of all that stood
-    /// there, for the services inside; and on the response, whoever makes that: the handler, or a setup that refuses. With
-    /// the features `tower-http-06` and `tower-http-07` it is also in the request's extensions, as the `RequestId` of that
-    /// version of tower-http.
-    ///
-    /// The id that the request comes with is kept if it is trusted, or if it is already that of the store or of the current
-    /// context, as it is for a layer inside a layer. It is never repaired, and what is not kept is neither echoed nor
-    /// logged. Of two policies with different headers the one that is applied last gives the id. The header of the other
-    /// keeps the id that it was given, also on outgoing requests.
-    ///
-    /// A [`HeaderMap`] has room for about 24,000 names. The id is left off a request or a response whose map is full, and a
-    /// client's id is removed from it even then. The id in the store, and on outgoing requests, does not depend on that.
+    /// Assigns an id to a request and returns it. Call this in the setup closure of a layer.
     ///
     /// ```
     /// # use tower_request_context::{RequestIdPolicy, Store};
@@ -33,11 +20,31 @@ impl RequestIdPolicy {
     /// assert_eq!(request.headers["x-request-id"], id.as_str());
     /// assert_eq!(store.id(), Some(id));
     /// ```
+    ///
+    /// The id is then in these places:
+    ///
+    /// * in the store, where [`RequestContext::id`] finds it;
+    /// * on the request, where it replaces all values of the header;
+    /// * on the response, unless [`echo`](Self::echo) is off, also on the response with which the setup rejects the
+    ///   request;
+    /// * with the features `tower-http-06` and `tower-http-07`, in the request's extensions, as the `RequestId` of that
+    ///   version of tower-http.
+    ///
+    /// An id that the request has is kept if it is [accepted](Self::accept_inbound), or if it is already the id of the
+    /// store or of the current context. The latter is so for a layer inside another layer. Otherwise the id is
+    /// replaced, and is neither echoed nor logged. An invalid id is never corrected.
+    ///
+    /// If two policies with different headers are applied, the last one assigns the id of the store. The header of the
+    /// first keeps the id that the first policy assigned, also on outgoing requests.
+    ///
+    /// A [`HeaderMap`](http::HeaderMap) is full at about 24,000 names. If that of a request or a response is full, the
+    /// id is not added to it. An id that the client sent is removed even then. The id in the store and on outgoing
+    /// requests is not affected.
     pub fn apply(&self, store: &mut Store, request: &mut Parts) -> RequestId {
-        let inbound = self.inbound(store, request);
-        // Removed rather than replaced: a full map rejects a header even if it replaces one.
+        let kept = self.kept_id(store, request);
+        // Removed rather than replaced, because a full map rejects a header even if it replaces another.
         request.headers.remove(&self.header);
-        let id = inbound.unwrap_or_else(|| (self.generate)(request));
+        let id = kept.unwrap_or_else(|| (self.generate)(request));
         insert_id(store, &self.header, id.clone());
         let _ = request.headers.try_insert(self.header.clone(), id.clone().into()); // fails if the map is full
         #[cfg(feature = "tower-http-06")]
@@ -46,39 +53,40 @@ impl RequestIdPolicy {
         request.extensions.insert(tower_http::request_id::RequestId::new(id.clone().into()));
         if let Some(echo) = self.echo {
             let (name, value) = (self.header.clone(), id.clone().into());
-            store.on_response(move |head| echo.write(&mut head.headers, name, value));
+            store.on_response(move |parts| echo.write(&mut parts.headers, name, value));
         }
         id
     }
 
-    /// Returns the id that [`apply`](Self::apply) would adopt from a request, or `None` if there is none or the request is
-    /// not trusted.
+    /// Returns the id that [`apply`](Self::apply) would accept from a request, or `None` if it has no id or is not
+    /// trusted.
     ///
-    /// [`apply`](Self::apply) replaces an invalid id. Call this first to reject the request instead. It does not look at the
-    /// id of an outer layer, which [`apply`](Self::apply) keeps.
+    /// [`apply`](Self::apply) replaces an invalid id. Call this method before it to reject the request instead. This
+    /// ignores the id of an outer layer, which `apply` keeps.
     ///
     /// ```
     /// # use axum::response::IntoResponse;
     /// # use http::StatusCode;
     /// # use tower_request_context::{RequestContextLayer, RequestIdPolicy, Store};
-    /// let ids = RequestIdPolicy::new().accept_inbound();
-    /// # let (policy, (mut request, ())) = (ids.clone(), http::Request::new(()).into_parts());
+    /// let policy = RequestIdPolicy::new().accept_inbound();
+    /// # let (same_policy, (mut request, ())) = (policy.clone(), http::Request::new(()).into_parts());
     /// let setup = move |store: &mut Store, request: &mut http::request::Parts| {
-    ///     if let Err(error) = ids.inbound_id(request) {
+    ///     if let Err(error) = policy.inbound_id(request) {
     ///         return Err((StatusCode::BAD_REQUEST, error.to_string()).into_response());
     ///     }
-    ///     ids.apply(store, request);
+    ///     policy.apply(store, request);
     ///     Ok(())
     /// };
     /// # request.headers.insert("x-request-id", http::HeaderValue::from_static("two words"));
-    /// # assert!(policy.inbound_id(&request).is_err());
+    /// # assert!(same_policy.inbound_id(&request).is_err());
     /// # assert_eq!(setup(&mut Store::new(), &mut request).unwrap_err().status(), StatusCode::BAD_REQUEST);
     /// ```
     ///
     /// # Errors
     ///
-    /// A [`RequestIdError`] if a trusted request has an invalid id. With a [`fallback_header`](Self::fallback_header) this is
-    /// an error only if neither header has a valid id. If both are invalid, it is the error of the first.
+    /// Returns a [`RequestIdError`] if a trusted request has an invalid id. With a
+    /// [`fallback_header`](Self::fallback_header) this is an error only if neither header has a valid id. If both ids
+    /// are invalid, it is the error of the first.
     pub fn inbound_id(&self, request: &Parts) -> Result<Option<RequestId>, RequestIdError> {
         if self.trusted.as_ref().is_none_or(|trusted| !trusted(request)) {
             return Ok(None);
@@ -99,33 +107,14 @@ impl RequestIdPolicy {
         }
     }
 
-    fn inbound(&self, store: &Store, request: &Parts) -> Option<RequestId> {
-        // The id of an outer layer, or of an earlier policy, is kept whatever the request's peer.
+    /// Returns the id of a request that [`apply`](Self::apply) keeps.
+    fn kept_id(&self, store: &Store, request: &Parts) -> Option<RequestId> {
+        // An outer layer or an earlier policy assigned this id. It is kept even if the peer is not trusted.
         if let Ok(Some(id)) = RequestId::from_headers(&request.headers, &self.header) {
             if store.id().or_else(RequestContext::id).is_some_and(|known| known == id) {
                 return Some(id);
             }
         }
         self.inbound_id(request).ok().flatten()
-    }
-}
-
-/// How the id is written on a response.
-#[derive(Clone, Copy)]
-pub(super) enum Echo {
-    Replace,
-    IfAbsent,
-}
-
-impl Echo {
-    #[inline]
-    fn write(self, headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-        if headers.contains_key(&name) {
-            match self {
-                Self::Replace => drop(headers.remove(&name)), // as in `apply`
-                Self::IfAbsent => return,
-            }
-        }
-        let _ = headers.try_insert(name, value); // fails if the map is full
     }
 }

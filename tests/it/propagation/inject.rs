@@ -140,6 +140,20 @@ fn inject_into_an_almost_full_map_adds_whole_headers() {
     }
 }
 
+#[test]
+fn a_full_map_gets_no_tracestate_without_its_traceparent() {
+    for names in [["traceparent", "tracestate"], ["tracestate", "traceparent"]] {
+        let propagator = listing(names);
+        let context = RequestContext::new(captured(&propagator, lines(TRACE)));
+        for (room, expected) in [(0, [false, false]), (1, [true, false]), (2, [true, true])] {
+            let mut headers = map_with_room_for(room);
+            context.sync_scope(|| propagator.inject(&mut headers));
+            let is_injected = ["traceparent", "tracestate"].map(|name| headers.contains_key(name));
+            assert_eq!(is_injected, expected, "{names:?}, room for {room}");
+        }
+    }
+}
+
 fn inject_two_lines_each(headers: &mut HeaderMap) {
     let propagator = listing(["x-tenant", "x-zone"]);
     let inbound = [("x-tenant", "cats"), ("x-tenant", "dogs"), ("x-zone", "eu"), ("x-zone", "us")];

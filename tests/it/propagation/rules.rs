@@ -55,8 +55,8 @@ fn headers_of_one_message_cannot_be_listed() {
     for name in OF_ONE_MESSAGE {
         let upper = HeaderName::from_bytes(name.to_uppercase().as_bytes()).unwrap();
         let message = format!(
-            "the header `{name}` frames one message or belongs to one connection, and cannot travel to another or carry \
-             an id: leave it to server and client, and name a header that describes the request"
+            "the header `{name}` frames one message or belongs to one connection, so it cannot be propagated or carry a \
+             request id: leave it to the server and the client, and name a header that describes the request"
         );
         assert_eq!(panic_text(|| HeaderPropagator::new([HeaderName::from_static("x-tenant"), upper])), message);
         assert_eq!(panic_text(|| HeaderPropagator::trace_context().header(HeaderName::from_static(name))), message);

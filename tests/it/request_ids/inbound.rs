@@ -77,7 +77,7 @@ fn id_nominated_by_the_connection_header_is_none() {
 
 #[test]
 fn repeated_id_has_its_own_error_message() {
-    assert_eq!(RequestIdError::Repeated.to_string(), "a request id must be the only line of its header");
+    assert_eq!(RequestIdError::Repeated.to_string(), "a request id must be the only value of its header");
 }
 
 #[tokio::test]
