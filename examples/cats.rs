@@ -1,12 +1,10 @@
 //! Run with `cargo run --example cats`.
 //!
-//! Cats for whoever asks, as `NestJS`'s recipe for `AsyncLocalStorage` and nestjs-cls have them: a middleware seeds the
-//! user, a service far below reads it and asks its repository, and nothing is passed. In a unit test of the service,
-//! one line stands for the request.
+//! A service that reads the user without a parameter, and its unit test. A port of the recipe for `AsyncLocalStorage` in
+//! the documentation of `NestJS`, which nestjs-cls also has: the layer inserts the user, and a service far below reads
+//! it and queries its repository. In the unit test, one line replaces the request.
 
 mod shared;
-
-use std::process::ExitCode;
 
 use axum::{
     Router,
@@ -17,7 +15,7 @@ use axum::{
 use tokio::task::yield_now;
 use tower_request_context::{RequestContext, RequestContextLayer};
 
-use self::shared::single_header;
+use self::shared::{Demo, single_header};
 
 #[derive(Clone, Copy, PartialEq)]
 struct UserId(u64);
@@ -27,7 +25,7 @@ struct CatsRepository(&'static [(UserId, &'static str)]);
 
 impl CatsRepository {
     async fn find_for_user(&self, user: UserId) -> Option<&'static str> {
-        yield_now().await; // a database would be awaited here
+        yield_now().await; // stands for a database
         self.0.iter().find(|(owner, _)| *owner == user).map(|(_, cat)| *cat)
     }
 }
@@ -62,18 +60,20 @@ fn cats() -> CatsService {
     }
 }
 
-/// Trusted only because this is an example; `identity` shows what it takes to believe a header.
+/// Trusts the header only because this is a demo. The example `identity` shows when you can trust one.
 fn user_of(request: &Parts) -> Option<UserId> {
     single_header(&request.headers, "x-user-id")?.parse().ok().map(UserId)
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    shared::serve(app(), async |visitor| {
-        visitor.get("/cat", &[("x-user-id", "7")]).await?;
-        visitor.get("/cat", &[("x-user-id", "42")]).await?;
-        visitor.get("/cat", &[]).await?;
-        visitor.invite("/cat", &[("x-user-id", "8")]);
+async fn main() -> Result<(), shared::Error> {
+    let (listener, demo) = Demo::listen().await?;
+    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.stopped());
+    demo.run(server, async |client| {
+        client.get("/cat", &[("x-user-id", "7")]).await?;
+        client.get("/cat", &[("x-user-id", "42")]).await?;
+        client.get("/cat", &[]).await?;
+        client.suggest("/cat", &[("x-user-id", "8")]);
         Ok(())
     })
     .await
@@ -89,6 +89,6 @@ mod tests {
     async fn a_unit_test_gives_the_service_its_user_in_one_line() {
         let context = RequestContext::new(Store::new().with_value(UserId(42)));
         assert_eq!(context.scope(cats().get_cat_for_user()).await, Some("Deep Thought"));
-        assert_eq!(cats().get_cat_for_user().await, None); // and no user outlives it
+        assert_eq!(cats().get_cat_for_user().await, None); // the user is gone after the scope
     }
 }

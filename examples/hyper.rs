@@ -1,13 +1,14 @@
 //! Run with `cargo run --example hyper`.
 //!
-//! No framework: hyper's server for HTTP/1.1 and HTTP/2, one function as its service, and the layer around that. The
-//! body echoes what the client sends, when it sends it, with the name of the user before each part: the function has
-//! long returned by then. It replaces a value that is cloned into each closure of a stream, or `tokio::task_local!`,
-//! which ends with the function. `curl -N -T - -H 'x-user-id: 7' http://127.0.0.1:3000` sends what you type.
+//! hyper without a framework: its server for HTTP/1.1 and HTTP/2, one function as the service, and the layer around it.
+//! The response body echoes the request body while that is still being received, and puts the name of the user before
+//! each part. The function has returned by then, so a `tokio::task_local!` scope around it would have ended.
+//!
+//! `curl -N -T - -H 'x-user-id: 7' http://127.0.0.1:3000` sends what you type.
 
 mod shared;
 
-use std::{convert::Infallible, pin::pin, process::ExitCode, time::Duration};
+use std::{convert::Infallible, pin::pin, time::Duration};
 
 use axum::BoxError;
 use http_body_util::BodyExt;
@@ -24,9 +25,9 @@ use tokio::{net::TcpListener, select, time::sleep};
 use tower::{Layer, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer};
 
-use self::shared::single_header;
+use self::shared::{Demo, single_header};
 
-/// Who asks: seeded by the layer. For real identities see the example `identity`.
+/// The user of a request. The layer inserts it. For real identities see the example `identity`.
 #[derive(Clone)]
 struct UserId(u64);
 
@@ -36,15 +37,16 @@ async fn echo(
     Ok(Response::new(request.into_body().map_frame(|frame| frame.map_data(signed))))
 }
 
-fn signed(words: Bytes) -> Bytes {
-    if words.is_empty() {
-        return words; // as HTTP/2 may end a body
+/// Called for each frame, after `echo` has returned.
+fn signed(data: Bytes) -> Bytes {
+    if data.is_empty() {
+        return data; // HTTP/2 may end a body with an empty frame
     }
-    [author().as_bytes(), b": ", &*words].concat().into()
+    [user_name().as_bytes(), b": ", &*data].concat().into()
 }
 
-fn author() -> String {
-    RequestContext::get().map_or_else(|| String::from("a stranger"), |UserId(id)| format!("user {id}"))
+fn user_name() -> String {
+    RequestContext::get().map_or_else(|| String::from("anonymous"), |UserId(id)| format!("user {id}"))
 }
 
 pub(crate) async fn serve(listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), BoxError> {
@@ -62,24 +64,26 @@ pub(crate) async fn serve(listener: TcpListener, stop: impl Future<Output = ()>)
             () = &mut stop => break,
         };
         let Ok((stream, _)) = accepted else {
-            // The client has left already, or too many files are open. The others are still to be served.
+            // The client has disconnected, or too many files are open. The server continues with the other clients.
             sleep(Duration::from_millis(100)).await;
             continue;
         };
         let connection = server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
-        // Its error would say that the client has left, or does not speak HTTP: nothing for the others.
+        // An error concerns this connection only: the client has disconnected, or does not speak HTTP.
         tokio::spawn(connections.watch(connection));
     }
-    drop(listener); // nobody new is to wait for those who are still served
+    drop(listener); // rejects new connections during the shutdown
     connections.shutdown().await;
     Ok(())
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    shared::serve_with(serve, async |visitor| {
-        visitor.post("/", &[("x-user-id", "7")], "where is my cat?").await?;
-        visitor.post("/", &[], "here is a cat").await?;
+async fn main() -> Result<(), shared::Error> {
+    let (listener, demo) = Demo::listen().await?;
+    let server = serve(listener, demo.stopped());
+    demo.run(server, async |client| {
+        client.post("/", &[("x-user-id", "7")], "where is my cat?").await?;
+        client.post("/", &[], "here is a cat").await?;
         Ok(())
     })
     .await

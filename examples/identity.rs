@@ -1,12 +1,13 @@
 //! Run with `cargo run --example identity`.
 //!
-//! Who the user is, from a proxy that has authenticated them and says so in `x-user-id`. That is only sound where the
-//! proxy is the only way in, and it fails in known ways otherwise: a client sends the header itself, sends it twice, or
-//! sends an alias of it that some server on the way takes for the same name.
+//! When to trust a header that carries the user id, and when to reject the request. A proxy has authenticated the user
+//! and sends the id in `x-user-id`. This is secure only if clients cannot bypass the proxy. Otherwise it fails in known
+//! ways: a client sends the header itself, sends it twice, or sends an alias of its name, which some servers treat as
+//! the same name.
 
 mod shared;
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::net::SocketAddr;
 
 use axum::{
     Router,
@@ -17,33 +18,37 @@ use axum::{
 };
 use tower_request_context::{RequestContext, RequestContextLayer};
 
+use self::shared::Demo;
+
 const USER_ID: HeaderName = HeaderName::from_static("x-user-id");
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct UserId(u64);
 
-/// Where the proxy connects from. Real ones also prove who they are, by mutual TLS or a signed token.
+/// Returns whether the peer is the proxy. Real proxies also authenticate, by mutual TLS or a signed token.
 fn is_proxy(request: &Parts) -> bool {
     request.extensions.get().is_some_and(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip().is_loopback())
 }
 
-/// The user that the proxy names, or `None` for nobody. An `Err` says that somebody tried to be somebody else.
+/// Returns the user that the proxy names, or `None` for an anonymous request. Returns an error if the client may have
+/// tried to choose the user itself.
 pub(crate) fn user_of(request: &mut Parts) -> Result<Option<UserId>, StatusCode> {
     let dashed = |name: &HeaderName| name.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let is_alias = |name: &HeaderName| *name != USER_ID && dashed(name) == USER_ID.as_str();
     if request.headers.keys().any(is_alias) {
         return Err(StatusCode::BAD_REQUEST);
     }
-    let mut lines = request.headers.get_all(USER_ID).iter();
-    let (line, None) = (lines.next(), lines.next()) else { return Err(StatusCode::BAD_REQUEST) };
-    let Some(line) = line else { return Ok(None) };
+    let mut values = request.headers.get_all(USER_ID).iter();
+    let (value, None) = (values.next(), values.next()) else { return Err(StatusCode::BAD_REQUEST) };
+    let Some(value) = value else { return Ok(None) };
     if !is_proxy(request) {
         return Err(StatusCode::FORBIDDEN);
     }
-    let id = line.to_str().ok().and_then(|text| text.parse().ok().filter(|id: &u64| id.to_string() == text));
-    let id = id.ok_or(StatusCode::BAD_REQUEST)?; // one spelling each: nothing is trimmed, signed or padded
-    if let Some(line) = request.headers.get_mut(USER_ID) {
-        line.set_sensitive(true); // whoever prints the headers of this request
+    // Only the canonical spelling of a number: without white space, sign or leading zeros.
+    let id = value.to_str().ok().and_then(|text| text.parse().ok().filter(|id: &u64| id.to_string() == text));
+    let id = id.ok_or(StatusCode::BAD_REQUEST)?;
+    if let Some(value) = request.headers.get_mut(USER_ID) {
+        value.set_sensitive(true); // so that `Debug` of the request does not print it
     }
     Ok(Some(UserId(id)))
 }
@@ -56,7 +61,7 @@ async fn hello() -> String {
 }
 
 pub(crate) fn app() -> Router {
-    #[allow(clippy::result_large_err, reason = "a refusal is a response")]
+    #[allow(clippy::result_large_err, reason = "a rejection is a response")]
     let context = RequestContextLayer::new(|store, request| {
         if let Some(user) = user_of(request).map_err(IntoResponse::into_response)? {
             store.insert(user);
@@ -67,14 +72,17 @@ pub(crate) fn app() -> Router {
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    shared::serve(app(), async |visitor| {
-        visitor.get("/", &[("x-user-id", "7")]).await?;
-        visitor.get("/", &[]).await?;
-        visitor.get("/", &[("x_user_id", "1"), ("x-user-id", "7")]).await?;
-        visitor.get("/", &[("x-user-id", "7"), ("x-user-id", "1")]).await?;
-        visitor.invite("/", &[("x-user-id", "7")]);
-        visitor.invite("/", &[("x.user.id", "1")]);
+async fn main() -> Result<(), shared::Error> {
+    let (listener, demo) = Demo::listen().await?;
+    let app = app().into_make_service_with_connect_info::<SocketAddr>(); // for `is_proxy`
+    let server = axum::serve(listener, app).with_graceful_shutdown(demo.stopped());
+    demo.run(server, async |client| {
+        client.get("/", &[("x-user-id", "7")]).await?;
+        client.get("/", &[]).await?;
+        client.get("/", &[("x_user_id", "1"), ("x-user-id", "7")]).await?;
+        client.get("/", &[("x-user-id", "7"), ("x-user-id", "1")]).await?;
+        client.suggest("/", &[("x-user-id", "7")]);
+        client.suggest("/", &[("x.user.id", "1")]);
         Ok(())
     })
     .await

@@ -1,4 +1,4 @@
-//! What tonic-build would make of `cats.proto`, without its comforts: a trait, a server and a client.
+//! A trait, a server and a client by hand. They stand for the code that tonic-build generates from a `.proto` file.
 
 use std::{
     convert::Infallible,
@@ -72,7 +72,7 @@ impl<T: Cats> Service<http::Request<Body>> for CatsServer<T> {
     }
 }
 
-/// A client that sends the same token with each call.
+/// A client that sends the same token with each request.
 #[derive(Clone)]
 pub(crate) struct CatsClient {
     channel: Channel,
@@ -81,7 +81,10 @@ pub(crate) struct CatsClient {
 
 impl CatsClient {
     pub(crate) async fn connect(server: &str, token: &'static str) -> Result<Self, Error> {
-        let channel = Channel::from_shared(server.to_owned()).expect("an address is a URI").connect().await?;
+        let channel = Channel::from_shared(server.to_owned())
+            .expect("an `http://` and a socket address are a URI")
+            .connect()
+            .await?;
         Ok(Self { channel, token: MetadataValue::from_static(token) })
     }
 

@@ -1,15 +1,14 @@
 //! Run with `cargo run --example grpc`.
 //!
-//! tonic with a layer, an interceptor and a service. The interceptor knows the user and sets it; the methods read it,
-//! and so does every message of a stream, when the method has long returned. It replaces extensions, which an
-//! interceptor fills and each method has to take from its request and pass on. `generated.rs` stands for what
-//! tonic-build makes of a `.proto`.
+//! tonic with the layer, an interceptor and a service. The interceptor authenticates the request and sets the user. The
+//! methods read it, and so does each message of a response stream, after the method has returned. Without the context,
+//! the interceptor inserts an extension, and each method passes it on from its request.
+//!
+//! `generated.rs` stands for the code that tonic-build generates from a `.proto` file.
 
 mod generated;
 #[path = "../shared/mod.rs"]
 mod shared;
-
-use std::process::ExitCode;
 
 use axum::BoxError;
 use futures_util::stream;
@@ -28,53 +27,53 @@ use tower_request_context::{RequestContext, RequestContextLayer};
 pub(crate) use self::generated::CatsClient;
 use self::{
     generated::{Cats, CatsServer},
-    shared::say,
+    shared::{Demo, print},
 };
 
-/// Who calls: set by the interceptor.
+/// The user of a request. The interceptor sets it.
 #[derive(Clone)]
 struct User(&'static str);
 
-/// Sessions of a demo: a real token is signed, or looked up.
+/// The users by their tokens. Real tokens are signed, or looked up in a database.
 const SESSIONS: [(&str, User); 2] = [("Bearer meow", User("ada")), ("Bearer purr", User("grace"))];
 
-fn authenticate(call: Request<()>) -> Result<Request<()>, Status> {
-    let mut tokens = call.metadata().get_all("authorization").iter();
-    // Exactly one: with two, this server would read one of them, and a proxy may have checked the other.
+fn authenticate(request: Request<()>) -> Result<Request<()>, Status> {
+    let mut tokens = request.metadata().get_all("authorization").iter();
+    // Exactly one: with two, this server might read one of them after a proxy has checked the other.
     let (Some(token), None) = (tokens.next(), tokens.next()) else {
-        return Err(Status::unauthenticated("who are you?"));
+        return Err(Status::unauthenticated("send exactly one `authorization`"));
     };
     let session = SESSIONS.into_iter().find(|(known, _)| token == known);
-    let (_, user) = session.ok_or_else(|| Status::unauthenticated("this session is over"))?;
+    let (_, user) = session.ok_or_else(|| Status::unauthenticated("unknown session"))?;
     RequestContext::set(user).map_err(|error| Status::internal(error.to_string()))?;
-    Ok(call)
+    Ok(request)
 }
 
-/// A house of cats, and the news of it.
+/// The service. Its channel sends a message for each fed cat.
 #[derive(Clone)]
-struct House(broadcast::Sender<String>);
+struct CatsService(broadcast::Sender<String>);
 
 #[tonic::async_trait]
-impl Cats for House {
+impl Cats for CatsService {
     async fn feed(&self, request: Request<String>) -> Result<Response<String>, Status> {
-        let news = format!("{} was fed by {}", request.into_inner(), user()?);
-        let _ = self.0.send(news.clone()); // an error says that nobody watches
-        Ok(Response::new(news))
+        let message = format!("{} was fed by {}", request.into_inner(), user()?);
+        let _ = self.0.send(message.clone()); // an error means that there are no subscribers
+        Ok(Response::new(message))
     }
 
     async fn watch(&self, _: Request<()>) -> Result<Response<BoxStream<String>>, Status> {
-        let news = stream::unfold(self.0.subscribe(), async |mut news| match news.recv().await {
-            Ok(text) => Some((told(&text), news)),
-            Err(RecvError::Lagged(missed)) => Some((Err(Status::data_loss(format!("{missed} missed"))), news)),
+        let messages = stream::unfold(self.0.subscribe(), async |mut messages| match messages.recv().await {
+            Ok(message) => Some((addressed(&message), messages)),
+            Err(RecvError::Lagged(missed)) => Some((Err(Status::data_loss(format!("{missed} missed"))), messages)),
             Err(RecvError::Closed) => None,
         });
-        Ok(Response::new(Box::pin(news)))
+        Ok(Response::new(Box::pin(messages)))
     }
 }
 
-/// News of another user's call, as it is told to the user of this one.
-fn told(news: &str) -> Result<String, Status> {
-    Ok(format!("dear {}, {news}", user()?))
+/// Called when the message is sent, in the context of the request that receives it.
+fn addressed(message: &str) -> Result<String, Status> {
+    Ok(format!("to {}: {message}", user()?))
 }
 
 fn user() -> Result<&'static str, Status> {
@@ -84,31 +83,33 @@ fn user() -> Result<&'static str, Status> {
     }
 }
 
-/// Serves until `stop`, and then until all connections are closed. tonic sets no limit to that, even if a client has not
-/// sent a byte since it connected; [`shared`] does.
+/// Serves until `stop` completes, and then until all connections are closed. tonic sets no time limit for that, even for
+/// a client that has not sent a byte. [`shared`] sets one.
 pub(crate) async fn serve(listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), BoxError> {
     let server = Server::builder()
-        .layer(RequestContextLayer::default()) // the first is the outermost
+        .layer(RequestContextLayer::default()) // the first layer is outermost
         .layer(InterceptorLayer::new(authenticate))
-        .add_service(CatsServer::new(House(broadcast::channel(16).0)));
+        .add_service(CatsServer::new(CatsService(broadcast::channel(16).0)));
     Ok(server.serve_with_incoming_shutdown(TcpIncoming::from(listener), stop).await?)
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    shared::serve_with(serve, async |visitor| {
-        let server = format!("http://{}", visitor.address);
-        let ada = CatsClient::connect(&server, "Bearer meow").await?;
-        let grace = CatsClient::connect(&server, "Bearer purr").await?;
+async fn main() -> Result<(), shared::Error> {
+    let (listener, demo) = Demo::listen().await?;
+    let server = serve(listener, demo.stopped());
+    demo.run(server, async |client| {
+        let address = format!("http://{}", client.address);
+        let ada = CatsClient::connect(&address, "Bearer meow").await?;
+        let grace = CatsClient::connect(&address, "Bearer purr").await?;
         let (mut adas, mut graces) = (ada.watch().await?, grace.watch().await?);
         for (cat, client) in [("Tom", &ada), ("Rex", &grace)] {
-            say(format_args!("feed: {}", client.feed(cat).await?))?;
+            print(format_args!("feed: {}", client.feed(cat).await?))?;
             for stream in [&mut adas, &mut graces] {
-                say(format_args!("watch: {}", stream.message().await?.ok_or("the news have ended")?))?;
+                print(format_args!("watch: {}", stream.message().await?.ok_or("the stream has ended")?))?;
             }
         }
-        let stranger = CatsClient::connect(&server, "Bearer woof").await?;
-        say(stranger.feed("Tom").await.err().ok_or("a stranger was let in")?)?;
+        let unknown = CatsClient::connect(&address, "Bearer woof").await?;
+        print(unknown.feed("Tom").await.err().ok_or("an unknown token was accepted")?)?;
         Ok(())
     })
     .await

@@ -1,4 +1,4 @@
-//! A job that a clock asks for: each run has an id of its own, and no user.
+//! Scheduled jobs. Each run has an id of its own, and no user.
 
 use std::panic::AssertUnwindSafe;
 
@@ -7,7 +7,7 @@ use tower_request_context::{RequestId, Store};
 
 use super::reports::Reports;
 
-/// Performs the task once a tick, one run after the other.
+/// Performs the task once per tick, one run after the other.
 pub(crate) async fn cron<F: Future<Output = ()>>(
     ticks: impl Stream<Item = ()>,
     task: &str,
@@ -19,7 +19,7 @@ pub(crate) async fn cron<F: Future<Output = ()>>(
         reports.add(id.clone());
         let mut store = Store::new().with_value(id);
         reports.report_end(&mut store, task);
-        // A panic has been reported by `on_end`, and ought not to stop the clock.
+        // `on_end` has reported a panic, which must not stop the schedule.
         let _ = AssertUnwindSafe(store.run(perform(task.to_owned()))).catch_unwind().await;
     };
     ticks.for_each(run).await;

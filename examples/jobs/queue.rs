@@ -1,4 +1,5 @@
-//! Jobs that a request puts in a queue. Each runs in a context of its own, with the id, the trace and the user of the request.
+//! Jobs that requests add to a queue. Each runs in a context of its own, with the id, the trace and the user of its
+//! request.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -8,17 +9,17 @@ use tower_request_context::{HeaderPropagator, RequestContext, Store};
 
 use super::{UserId, reports::Reports};
 
-/// How many jobs run at once. The others stay in the queue, which rejects more when it is full.
-const AT_ONCE: usize = 64;
+/// The number of jobs that run at the same time. The others stay in the queue, which rejects more jobs when it is full.
+const CONCURRENCY: usize = 64;
 
-/// The headers that a message has in common with the request that sent it: its trace and its id.
+/// Copies the trace and the id from the request to the message, and from there to outgoing requests of the job.
 pub(crate) static PROPAGATOR: LazyLock<HeaderPropagator> =
     LazyLock::new(|| HeaderPropagator::trace_context().header("x-request-id"));
 
-/// What the queue stores: headers, and the data that a job needs, by name. Never a whole context: that may hold values
-/// which must not leave the process.
+/// An item of the queue: headers, and the fields that a job needs. It never contains a whole context, which may have
+/// values that must not leave the process.
 ///
-/// The worker believes what a message says about the user, so only your own services may write to the queue.
+/// The worker trusts the user in a message, so only your own services may write to the queue.
 pub(crate) struct Message {
     headers: HeaderMap,
     user: Option<UserId>,
@@ -26,14 +27,14 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Creates a message with a task for the user of the current request, if it has one.
+    /// Creates a message with the user of the current request, if it has one.
     pub(crate) fn new(task: &str) -> Self {
         let mut headers = HeaderMap::new();
         PROPAGATOR.inject(&mut headers);
         Self { headers, user: RequestContext::get(), task: task.to_owned() }
     }
 
-    /// Restores the context that the job runs in.
+    /// Returns the store that the job runs in, and the task.
     fn into_job(self) -> (Store, String) {
         let mut store = Store::new();
         PROPAGATOR.extract_trusted(&mut store, &self.headers);
@@ -44,7 +45,8 @@ impl Message {
     }
 }
 
-/// Runs the jobs of a queue, many at once, until the last sender is gone; dropped before, it cancels those that run.
+/// Runs the jobs of a queue concurrently until the last sender is dropped. If the future is dropped before, it cancels
+/// the jobs that run.
 pub(crate) async fn work<F>(
     mut queue: Receiver<Message>,
     perform: impl Fn(String) -> F,
@@ -56,12 +58,12 @@ pub(crate) async fn work<F>(
     let mut jobs = JoinSet::new();
     loop {
         select! {
-            Some(message) = queue.recv(), if jobs.len() < AT_ONCE => {
+            Some(message) = queue.recv(), if jobs.len() < CONCURRENCY => {
                 let (mut store, task) = message.into_job();
                 reports.report_end(&mut store, &task);
                 jobs.spawn(timeout(limit, store.run(perform(task))));
             }
-            Some(_) = jobs.join_next() => {} // `on_end` has reported how it ended. A real queue would try again.
+            Some(_) = jobs.join_next() => {} // `on_end` has reported how it ended; a real queue would retry
             else => break,
         }
     }

@@ -1,4 +1,4 @@
-//! How jobs ended, for as many of them as are kept.
+//! How the latest jobs ended.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use tower_request_context::{RequestContext, RequestId, Store};
 
 use super::caller;
 
-/// The latest jobs by their ids, each with a report once it has ended. A real application would have a table of them.
+/// The latest jobs, each with a report once it has ended. A real application would keep them in a database.
 #[derive(Clone, Default)]
 pub(crate) struct Reports(watch::Sender<VecDeque<Job>>);
 
@@ -17,11 +17,11 @@ struct Job {
 }
 
 impl Reports {
-    /// How many jobs are kept: more than wait and run at a time. Older ones are forgotten, or memory would grow with each
-    /// job.
+    /// The number of jobs that are kept, which is more than can wait and run at the same time. Older jobs are removed,
+    /// so that memory does not grow with each job.
     pub(crate) const KEPT: usize = 200;
 
-    /// Adds a job that has yet to run.
+    /// Adds a job that has not started.
     pub(crate) fn add(&self, id: RequestId) {
         self.0.send_modify(|jobs| {
             if jobs.len() == Self::KEPT {
@@ -31,7 +31,8 @@ impl Reports {
         });
     }
 
-    /// Reports how the job that will run in this store ends: done, cancelled by the limit or a shutdown, or by a panic.
+    /// Registers a callback that reports how the job in this store ends: completed, cancelled by the time limit or a
+    /// shutdown, or panicked.
     pub(crate) fn report_end(&self, store: &mut Store, task: &str) {
         let (reports, task) = (self.clone(), task.to_owned());
         store.on_end(move |end| {
@@ -45,12 +46,12 @@ impl Reports {
         });
     }
 
-    /// Returns the reports of all jobs that have ended and are kept.
+    /// Returns the reports of all kept jobs that have ended.
     pub(crate) fn all(&self) -> Vec<String> {
         self.0.borrow().iter().filter_map(|job| job.report.clone()).collect()
     }
 
-    /// Waits until a job has ended and returns its report, or `None` for a job that is unknown or forgotten.
+    /// Waits until a job has ended and returns its report, or `None` for a job that is unknown or no longer kept.
     pub(crate) async fn get(&self, id: &str) -> Option<String> {
         let mut jobs = self.0.subscribe();
         let has_ended = |job: &Job| job.report.is_some();

@@ -16,7 +16,7 @@ use tracing_subscriber::{
 
 use super::{Route, UserId};
 
-/// The fields as they are now; none for an event outside of any request.
+/// Returns the current values of the fields, or `None` outside of any request.
 fn fields() -> Option<[(&'static str, String); 3]> {
     let context = RequestContext::current()?;
     Some([
@@ -26,8 +26,8 @@ fn fields() -> Option<[(&'static str, String); 3]> {
     ])
 }
 
-/// With `json-subscriber`: its dynamic fields. Events should have no fields of the same names, which would stand twice on
-/// the line.
+/// Adds dynamic fields to the formatter of `json-subscriber`. Events should have no fields of the same names, which would
+/// appear twice on the line.
 pub(crate) fn json_subscriber<W>(writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -42,7 +42,7 @@ where
     Registry::default().with(LevelFilter::INFO).with(layer)
 }
 
-/// With `tracing-subscriber` alone: a [`FormatEvent`] around its own for JSON.
+/// Wraps the JSON formatter of `tracing-subscriber` in a [`FormatEvent`] that adds the fields.
 pub(crate) fn format_event<W>(writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -63,7 +63,7 @@ where
         let Some(fields) = fields() else { return self.0.format_event(cx, writer, event) };
         let mut line = String::new();
         self.0.format_event(cx, Writer::new(&mut line), event)?;
-        // The fields are written as the first of the object that the line is.
+        // Inserts the fields at the start of the JSON object.
         let fields = fields.map(|(name, value)| format!("\"{name}\":{},", serde_json::Value::from(value)));
         write!(writer, "{{{}{}", fields.concat(), line.trim_start_matches('{'))
     }

@@ -1,29 +1,27 @@
 //! Run with `cargo run --example logging`.
 //!
-//! Each JSON line that is logged for a request has the fields `request_id`, `route` and `user`: lines from the handler,
-//! from three calls below it, from a spawned task, from the streamed body, from a `Drop` in a handler whose client has
-//! left, from a `Drop` in the body, and from `on_end`. There are two ways, and the handlers are the same for both:
+//! Structured logs in which each JSON line of a request has the fields `request_id`, `route` and `user`. These lines come
+//! from the handler, from three calls below it, from a spawned task, from the streamed body, from a `Drop` in a handler
+//! whose client has disconnected, from a `Drop` in the body, and from `on_end`. There are two ways, and the handlers are
+//! the same for both:
 //!
-//! * **A span** (`span.rs`), which `Store::on_enter` keeps entered wherever the request's context is. Use it if you want
-//!   spans anyway: for traces, for timings, or for filters by span. It works with every subscriber. A field that is set
-//!   later has to be declared with the span, and recorded.
-//! * **Fields from the context** (`fields.rs`), which the formatter reads for each event, without any span. Use it if the
-//!   lines are all you want. A value that is set later is on the next line, and nothing has to be entered or recorded. It
-//!   needs a formatter that you can extend: `json-subscriber` has dynamic fields, and `tracing-subscriber` takes your own
-//!   `FormatEvent`.
+//! * **A span** (`span.rs`), which `Store::on_enter` keeps entered wherever the request's context is current. Use it if
+//!   you also want spans for traces, timings or filters. It works with every subscriber. A field that is set later must
+//!   be declared with the span, and recorded.
+//! * **Fields from the context** (`fields.rs`), which the formatter reads for each event, without any span. Use it if
+//!   you only want the lines. A value that is set later is on the next line, and you neither enter nor record anything.
+//!   It needs a formatter that you can extend: `json-subscriber` has dynamic fields, and `tracing-subscriber` accepts
+//!   your own `FormatEvent`.
 //!
-//! `LOGS` chooses the way: `span`, `json-subscriber` or `format-event`. The lines are on stderr: `2> log.jsonl` separates
-//! them from the responses.
+//! `LOGS` chooses the way: `span`, `json-subscriber` or `format-event`. The lines go to standard error: `2> log.jsonl`
+//! separates them from the responses.
 
 mod fields;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod span;
 
-use std::{
-    collections::HashMap, convert::Infallible, env, future::pending, io::stderr, process::ExitCode, sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, convert::Infallible, env, future::pending, io::stderr, sync::Arc, time::Duration};
 
 use axum::{
     BoxError, Router,
@@ -42,7 +40,7 @@ use tower_request_context::{ContextError, RequestContext, RequestContextLayer, R
 use tracing::{Level, Span, Subscriber, info, subscriber::set_global_default};
 use tracing_subscriber::fmt::MakeWriter;
 
-use self::shared::single_header;
+use self::shared::{Demo, single_header};
 
 /// The source of the fields that each line of a request has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +70,8 @@ pub(crate) fn logged(source: Source, routes: Router, sessions: Sessions) -> Rout
         }
         store.on_end(|end| info!(?end, "ended"));
     });
-    // Logs the status and the latency of each response. It needs no span of its own here: its events are logged in the
-    // context, and so in the request's span. It logs nothing when a client leaves; `on_end` does.
+    // Logs the status and the latency of each response. It needs no span of its own: its events are logged in the
+    // context, and so in the request's span. It logs nothing when a client disconnects; `on_end` does.
     let trace = TraceLayer::new_for_http()
         .make_span_with(|_: &Request| Span::none())
         .on_response(DefaultOnResponse::new().level(Level::INFO));
@@ -82,7 +80,7 @@ pub(crate) fn logged(source: Source, routes: Router, sessions: Sessions) -> Rout
 
 async fn authenticate(sessions: State<Sessions>, request: Request, next: Next) -> Result<Response, ContextError> {
     let header = single_header(request.headers(), AUTHORIZATION);
-    yield_now().await; // as if the sessions were in a database
+    yield_now().await; // stands for a database
     if let Some(user) = header.and_then(|line| sessions.get(line.strip_prefix("Bearer ")?)) {
         RequestContext::set(*user)?; // on the next line, if the formatter reads the context
         span::record(*user);
@@ -95,7 +93,7 @@ pub(crate) fn routes() -> Router {
 }
 
 async fn cat(Path(cat): Path<String>) -> Body {
-    info!(cat, "asked");
+    info!(cat, "requested");
     let diary = diary(&cat).await;
     RequestContext::spawn(feed(cat.clone())); // a bare `tokio::spawn` would log without the fields
     let held = LogOnDrop { cat: cat.clone(), place: "body" };
@@ -124,13 +122,14 @@ async fn feed(cat: String) {
     info!(cat, food, "fed");
 }
 
-/// Waits until the client leaves: cats do not come when they are called.
+/// Waits until the client disconnects.
 async fn call(Path(cat): Path<String>) {
     info!(cat, "called");
     let _held = LogOnDrop { cat, place: "handler" };
     pending::<()>().await;
 }
 
+/// Logs a line when the body or the handler is dropped.
 struct LogOnDrop {
     cat: String,
     place: &'static str,
@@ -160,28 +159,29 @@ fn source() -> Result<Source, BoxError> {
         Some(name) if name == "span" => Ok(Source::Span),
         Some(name) if name == "json-subscriber" => Ok(Source::JsonSubscriber),
         Some(name) if name == "format-event" => Ok(Source::FormatEvent),
-        Some(name) => Err(format!("LOGS must be span, json-subscriber or format-event, not {name:?}").into()),
+        Some(name) => {
+            Err(format!("LOGS must be span, json-subscriber or format-event, not {:?}", name.to_string_lossy()).into())
+        }
     }
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let source = match source() {
-        Ok(source) => source,
-        Err(error) => return shared::exit(Err(error)),
-    };
+async fn main() -> Result<(), shared::Error> {
+    let source = source()?;
+    let (listener, demo) = Demo::listen().await?;
     set_global_default(subscriber(source, stderr)).expect("no other subscriber was set before");
     let sessions = Arc::new(HashMap::from([("ada-s-token".to_owned(), UserId(7))]));
-    let ada = [("authorization", "Bearer ada-s-token")];
-    shared::serve(logged(source, routes(), sessions), async |visitor| {
-        visitor.get("/cats/tom", &ada).await?;
-        visitor.get("/cats/tom", &[]).await?;
-        visitor.get("/dogs", &[]).await?;
-        // This client leaves.
-        let called = timeout(Duration::from_millis(100), visitor.get("/cats/tom/call", &ada));
-        drop(called.await);
-        visitor.invite("/cats/tom", &ada);
-        visitor.invite("/cats/tom/call", &ada);
+    let server = axum::serve(listener, logged(source, routes(), sessions)).with_graceful_shutdown(demo.stopped());
+    demo.run(server, async |client| {
+        let ada = [("authorization", "Bearer ada-s-token")];
+        client.get("/cats/tom", &ada).await?;
+        client.get("/cats/tom", &[]).await?;
+        client.get("/dogs", &[]).await?;
+        // Cancels a request after a tenth of a second.
+        let cancelled = timeout(Duration::from_millis(100), client.get("/cats/tom/call", &ada));
+        drop(cancelled.await);
+        client.suggest("/cats/tom", &ada);
+        client.suggest("/cats/tom/call", &ada);
         Ok(())
     })
     .await

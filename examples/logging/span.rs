@@ -1,4 +1,4 @@
-//! A span per request, entered wherever the request's context is current.
+//! A span for each request, entered wherever the request's context is current.
 
 use tower_request_context::{RequestContext, RequestId, Store};
 use tracing::{Span, Subscriber, info_span};
@@ -6,22 +6,22 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::UserId;
 
-/// Opens the span of a request. Only fields that are declared here can be recorded later.
+/// Creates the span of a request. Only fields that are declared here can be recorded later.
 pub(crate) fn enter(store: &mut Store, id: &RequestId, route: &str) {
     let span = info_span!("request", request_id = %id, route, user = "anonymous");
     store.insert(span.clone()); // for `record`
     store.on_enter(move || span.clone().entered());
 }
 
-/// Records the user on the request's span, which need not be the current one: a function may have a span of its own.
-/// This replaces the field in JSON; the other formats append it, so declare it there with `field::Empty`.
+/// Records the user on the request's span. It need not be the current span, since a function may have its own. JSON
+/// replaces the field. Other formats append it, so declare it with `field::Empty` for those.
 pub(crate) fn record(UserId(user): UserId) {
     if let Some(span) = RequestContext::get::<Span>() {
         span.record("user", user.to_string());
     }
 }
 
-/// Writes the list of all spans around an event: the current one alone may be one inside the request's.
+/// Returns a subscriber that writes all spans of an event. The current span alone may be one inside the request's span.
 pub(crate) fn subscriber<W>(writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The application: a layer learns who asks, and whatever runs below it can tell.
+//! The application: a layer that inserts the user, and four readers that receive no argument.
 
 use std::convert::Infallible;
 
@@ -15,18 +15,18 @@ use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
 
 use crate::shared::single_header;
 
-/// Who asks: seeded by the layer.
+/// The user of a request. The layer inserts it.
 #[derive(Clone, Copy)]
 pub(crate) struct UserId(pub(crate) u32);
 
-/// Whose data they see: set later, by a middleware that had to look it up.
+/// The shop of that user. Middleware looks it up and sets it.
 #[derive(Clone)]
 struct Shop(String);
 
 pub(crate) fn app(self_test: Router) -> Router {
     let context = RequestContextLayer::new(|store, request| {
-        // Trusted only because this is a demo: anybody can send this header. Identity must never be taken from a header
-        // without proof of the sender, such as a signed token or a session that the server itself has issued.
+        // Trusted only because this is a demo: any client can send this header. Take an identity from a header only with
+        // proof of the sender, such as a signed token or a session that the server has issued.
         if let Some(Ok(id)) = single_header(&request.headers, "x-user-id").map(str::parse) {
             store.insert(UserId(id));
         }
@@ -34,12 +34,19 @@ pub(crate) fn app(self_test: Router) -> Router {
     Router::new().route("/", get(hello)).merge(self_test).layer(from_fn(look_up_shop)).layer(context)
 }
 
-/// Four readers, and nothing is passed to any of them.
+async fn look_up_shop(request: Request, next: Next) -> Result<Response, ContextError> {
+    if let Some(UserId(id)) = RequestContext::get() {
+        RequestContext::set(Shop(format!("shop{id}")))?;
+    }
+    Ok(next.run(request).await)
+}
+
+/// Responds with the user that each of four readers found.
 pub(crate) async fn hello() -> Body {
-    let handler = whoami();
+    let handler = user_and_shop();
     let service = list_orders().await;
-    let task = RequestContext::spawn(async { whoami() }).await.expect("`whoami` does not panic");
-    streamed([line("handler", handler), line("service", service), line("task", task)], whoami)
+    let task = RequestContext::spawn(async { user_and_shop() }).await.expect("`user_and_shop` does not panic");
+    streamed([line("handler", handler), line("service", service), line("task", task)], user_and_shop)
 }
 
 async fn list_orders() -> Option<String> {
@@ -50,32 +57,25 @@ async fn load_orders() -> Option<String> {
     query("select * from orders where shop = ?").await
 }
 
-/// The third call below the handler, where a database would be awaited.
+/// The third call below the handler, where a real application awaits a database.
 async fn query(_sql: &str) -> Option<String> {
     tokio::task::yield_now().await;
-    whoami()
+    user_and_shop()
 }
 
-/// A body with a line that is written while it is sent, when the handler has long returned.
-pub(crate) fn streamed<const N: usize>(lines: [String; N], whoami: fn() -> Option<String>) -> Body {
-    let last = stream::once(async move { line("body", whoami()) });
-    Body::from_stream(stream::iter(lines).chain(last).map(Ok::<_, Infallible>))
-}
-
-fn whoami() -> Option<String> {
+fn user_and_shop() -> Option<String> {
     let UserId(id) = RequestContext::get()?;
     let Shop(shop) = RequestContext::get()?;
     Some(format!("{id}@{shop}"))
 }
 
-pub(crate) fn line(reader: &str, seen: Option<String>) -> String {
-    let seen = seen.unwrap_or_else(|| String::from("nobody"));
-    format!("{reader}: {seen}\n")
+/// Returns a body whose last line is created while the body is sent, after the handler has returned.
+pub(crate) fn streamed<const N: usize>(lines: [String; N], read: fn() -> Option<String>) -> Body {
+    let last = stream::once(async move { line("body", read()) });
+    Body::from_stream(stream::iter(lines).chain(last).map(Ok::<_, Infallible>))
 }
 
-async fn look_up_shop(request: Request, next: Next) -> Result<Response, ContextError> {
-    if let Some(UserId(id)) = RequestContext::get() {
-        RequestContext::set(Shop(format!("shop{id}")))?;
-    }
-    Ok(next.run(request).await)
+pub(crate) fn line(reader: &str, seen: Option<String>) -> String {
+    let seen = seen.unwrap_or_else(|| String::from("none"));
+    format!("{reader}: {seen}\n")
 }

@@ -1,30 +1,34 @@
 //! Run with `cargo run --example quickstart`.
 //!
-//! It serves the application in `app.rs`, has a thousand users ask at once (`storm.rs`), prints what each part of the
-//! application saw of them, and goes on serving. `-- --once` stops after that. `PORT` chooses the port.
+//! A request context that handler, service, spawned task and streamed body all read, with 1,000 overlapping requests
+//! that test it. The application is in `app.rs`, and the same with `tokio::task_local!` in `task_local.rs`. `self_test.rs`
+//! sends the requests and compares what each reader saw.
+//!
+//! The example then serves until Ctrl-C. `-- --once` stops it after the self-test. `PORT` chooses the port.
 
 mod app;
+mod self_test;
 #[path = "../shared/mod.rs"]
 mod shared;
-mod storm;
 mod task_local;
 
-use std::process::ExitCode;
-
 use self::{
-    shared::{say, serve},
-    storm::Storm,
+    self_test::SelfTest,
+    shared::{Demo, print},
 };
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    let storm = Storm::new();
-    serve(app::app(storm.routes()), async |visitor| {
-        let report = storm.run(visitor.address).await?;
-        say(&report)?;
-        report.verdict()?;
-        visitor.invite("/", &[("x-user-id", "7")]);
-        visitor.invite("/", &[]);
+async fn main() -> Result<(), shared::Error> {
+    let (listener, demo) = Demo::listen().await?;
+    let self_test = SelfTest::new();
+    let app = app::app(self_test.routes());
+    let server = axum::serve(listener, app).with_graceful_shutdown(demo.stopped());
+    demo.run(server, async |client| {
+        let report = self_test.run(client.address).await?;
+        print(&report)?;
+        report.result()?;
+        client.suggest("/", &[("x-user-id", "7")]);
+        client.suggest("/", &[]);
         Ok(())
     })
     .await

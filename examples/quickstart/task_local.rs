@@ -1,4 +1,4 @@
-//! The same streamed body under a plain `tokio::task_local!`, scoped around the handler as is usual.
+//! The same streamed body with `tokio::task_local!`, in a scope around the handler.
 
 use axum::{
     Router,
@@ -21,9 +21,9 @@ pub(crate) fn routes() -> Router {
 }
 
 async fn hello() -> Body {
-    streamed([line("handler", whoami())], whoami)
+    streamed([line("handler", user())], user)
 }
 
-fn whoami() -> Option<String> {
+fn user() -> Option<String> {
     USER.try_with(|user| user.map(|UserId(id)| id.to_string())).ok()?
 }

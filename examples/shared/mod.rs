@@ -1,116 +1,133 @@
-//! What the examples have in common: they serve, are visited a few times, and go on serving until Ctrl-C.
+//! Runs an example: sends requests to its server, prints them with their responses, and stops the server on Ctrl-C.
 //!
-//! `-- --once` ends them after the visit. `PORT` chooses the port, 3000 without it, any that is free with 0.
+//! With `-- --once`, the example stops after those requests. `PORT` chooses the port: 3000 by default, any free port
+//! with 0.
 
 #![allow(dead_code, reason = "no example needs all of it")]
 
 use std::{
     env,
-    fmt::Display,
-    io::{Write, stdout},
+    fmt::{self, Display},
+    io::{self, Write, stdout},
     net::{Ipv4Addr, SocketAddr},
-    process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
 use axum::{
-    BoxError, Router,
+    BoxError,
     body::Body,
     http::{
         HeaderMap, HeaderName, Method, Request,
         header::{self, AsHeaderName},
     },
 };
-use futures_util::{FutureExt, future::BoxFuture};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::{net::TcpListener, select, signal, sync::oneshot, time::sleep, try_join};
+use tokio::{net::TcpListener, select, signal, sync::Notify, time::sleep, try_join};
 
-/// How long requests may still run after Ctrl-C. A server that stops gracefully waits for its clients to close their
+/// How long requests may still run after Ctrl-C. A graceful shutdown waits until all clients have closed their
 /// connections, and some never do: an event stream has no end, and a request may never be sent in full.
-const GRACE: Duration = Duration::from_secs(3);
+const GRACE_PERIOD: Duration = Duration::from_secs(3);
 
-/// Serves an application, with the peer's address as `ConnectInfo`; what goes wrong is one sentence and exit code 1.
-pub(crate) async fn serve(app: Router, visit: impl AsyncFnOnce(&mut Visitor) -> Result<(), BoxError>) -> ExitCode {
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    serve_with(async |listener, stop| Ok(axum::serve(listener, app).with_graceful_shutdown(stop).await?), visit).await
+/// The error of `main`, which the standard library prints with `Debug`.
+pub(crate) struct Error(BoxError);
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0, f)
+    }
 }
 
-/// As [`serve`], with another server. After `stop`, it ends when it has answered the requests that are left, or is
-/// dropped after [`GRACE`].
-pub(crate) async fn serve_with<F>(
-    server: impl FnOnce(TcpListener, BoxFuture<'static, ()>) -> F,
-    visit: impl AsyncFnOnce(&mut Visitor) -> Result<(), BoxError>,
-) -> ExitCode
-where
-    F: Future<Output = Result<(), BoxError>> + Send + 'static,
-{
-    exit(serve_until_interrupted(server, visit).await)
+impl<E: Into<BoxError>> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
 }
 
-pub(crate) fn exit(result: Result<(), BoxError>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+/// Starts and stops the server of an example, and sends requests to it.
+pub(crate) struct Demo {
+    client: Client,
+    once: bool,
+    stop: Arc<Notify>,
+}
+
+impl Demo {
+    /// Reads the arguments and listens on the port.
+    pub(crate) async fn listen() -> Result<(TcpListener, Self), Error> {
+        let once = once()?;
+        let listener = listen().await?;
+        let client = Client {
+            address: listener.local_addr()?,
+            http: HttpClient::builder(TokioExecutor::new()).build_http(),
+            suggestions: Vec::new(),
+        };
+        Ok((listener, Self { client, once, stop: Arc::default() }))
+    }
+
+    /// Returns a future that completes when the server must shut down.
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let stop = Arc::clone(&self.stop);
+        async move { stop.notified().await }
+    }
+
+    /// Runs the server and sends the requests. With `--once`, the server then stops, otherwise on Ctrl-C.
+    pub(crate) async fn run<S, E>(
+        self,
+        server: S,
+        requests: impl AsyncFnOnce(&mut Client) -> Result<(), BoxError>,
+    ) -> Result<(), Error>
+    where
+        S: IntoFuture<Output = Result<(), E>, IntoFuture: Send + 'static>,
+        E: Into<BoxError> + Send + 'static,
+    {
+        let Self { mut client, once, stop } = self;
+        let server = tokio::spawn(server.into_future());
+        requests(&mut client).await?;
+        if !once {
+            // Handles Ctrl-C before it prints that the user may press it.
+            try_join!(signal::ctrl_c(), async { print(client.invitation()) })?;
+        }
+        drop(client); // closes its connections, which the server waits for
+        stop.notify_one();
+        select! {
+            result = server => Ok(result?.map_err(Into::into)?),
+            () = sleep(GRACE_PERIOD) => {
+                Ok(print(format_args!("Stopped with connections still open after {GRACE_PERIOD:?}."))?)
+            }
+            _ = signal::ctrl_c() => Err("interrupted again before all requests were complete".into()),
         }
     }
 }
 
-async fn serve_until_interrupted<F>(
-    server: impl FnOnce(TcpListener, BoxFuture<'static, ()>) -> F,
-    visit: impl AsyncFnOnce(&mut Visitor) -> Result<(), BoxError>,
-) -> Result<(), BoxError>
-where
-    F: Future<Output = Result<(), BoxError>> + Send + 'static,
-{
-    let once = once()?;
-    let listener = listen().await?;
-    let mut visitor = Visitor::of(listener.local_addr()?);
-    let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(server(listener, async { drop(stopped.await) }.boxed()));
-
-    visit(&mut visitor).await?;
-    if !once {
-        // In this order: whoever reads the invitation may interrupt at once.
-        try_join!(signal::ctrl_c(), async { say(visitor.invitation()) })?;
-    }
-    drop((visitor, stop));
-    select! {
-        result = server => result?,
-        () = sleep(GRACE) => Ok(say(format_args!("Stopped with connections still open after {GRACE:?}."))?),
-        _ = signal::ctrl_c() => Err("interrupted again, while requests were still being answered".into()),
-    }
-}
-
-/// Tells whether the example is to end by itself.
-pub(crate) fn once() -> Result<bool, BoxError> {
+/// Returns whether the example stops by itself.
+fn once() -> Result<bool, BoxError> {
     match env::args_os().skip(1).find(|argument| argument != "--once") {
-        Some(unknown) => Err(format!("the only argument accepted is --once, not {unknown:?}").into()),
+        Some(unknown) => {
+            Err(format!("the only argument accepted is --once, not {:?}", unknown.to_string_lossy()).into())
+        }
         None => Ok(env::args_os().len() > 1),
     }
 }
 
-pub(crate) async fn listen() -> Result<TcpListener, BoxError> {
+async fn listen() -> Result<TcpListener, BoxError> {
     let port = match env::var_os("PORT") {
-        Some(port) => port
-            .to_str()
-            .and_then(|port| port.parse().ok())
-            .ok_or_else(|| format!("PORT must be a number from 0 (any free port) to 65535, not {port:?}"))?,
+        Some(port) => port.to_str().and_then(|port| port.parse().ok()).ok_or_else(|| {
+            format!("PORT must be a number from 0 (any free port) to 65535, not {:?}", port.to_string_lossy())
+        })?,
         None => 3000,
     };
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listening = TcpListener::bind(address).await;
-    listening.map_err(|error| format!("cannot listen on {address}: {error}; set PORT to choose another port").into())
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| format!("cannot listen on {address}: {error}; set PORT to choose another port").into())
 }
 
 /// Returns the value of a header that was sent exactly once. With two lines, this program may read one and a proxy in
-/// front of it the other, so a header that says who the user is must not be repeated.
+/// front of it the other, so a header that identifies the user must not be repeated.
 pub(crate) fn single_header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -119,46 +136,42 @@ pub(crate) fn single_header(headers: &HeaderMap, name: impl AsHeaderName) -> Opt
     }
 }
 
-/// Prints a line; an error where nobody reads any more.
-pub(crate) fn say(line: impl Display) -> std::io::Result<()> {
+/// Prints a line. Returns an error instead of panicking when standard output is closed.
+pub(crate) fn print(line: impl Display) -> io::Result<()> {
     writeln!(stdout(), "{line}")
 }
 
-/// A client that shows what it asks, as a command to repeat, and what it is answered.
-pub(crate) struct Visitor {
+/// Prints each request as a `curl` command, and its response.
+pub(crate) struct Client {
     pub(crate) address: SocketAddr,
-    client: Client<HttpConnector, Body>,
-    invitations: Vec<String>,
+    http: HttpClient<HttpConnector, Body>,
+    suggestions: Vec<String>,
 }
 
-impl Visitor {
-    fn of(address: SocketAddr) -> Self {
-        Self { address, client: Client::builder(TokioExecutor::new()).build_http(), invitations: Vec::new() }
-    }
-
-    /// Sends a GET, prints it and the answer, and returns the body.
+impl Client {
+    /// Sends a GET request and returns the body of the response.
     pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Result<String, BoxError> {
         self.send(Method::GET, path, headers, "").await
     }
 
-    /// Sends a POST, prints it and the answer, and returns the body.
+    /// Sends a POST request and returns the body of the response.
     pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Result<String, BoxError> {
         self.send(Method::POST, path, headers, body).await
     }
 
-    /// Leaves it to the reader to ask this.
-    pub(crate) fn invite(&mut self, path: &str, headers: &[(&str, &str)]) {
-        self.invitations.push(self.curl(&Method::GET, path, headers, ""));
+    /// Adds a `curl` command that is printed before the example waits for Ctrl-C.
+    pub(crate) fn suggest(&mut self, path: &str, headers: &[(&str, &str)]) {
+        self.suggestions.push(self.curl(&Method::GET, path, headers, ""));
     }
 
     async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Result<String, BoxError> {
         let body = self.open(method, path, headers, body).await?;
         let text = String::from_utf8(body.collect().await?.to_bytes().into())?;
-        say(if text.is_empty() { String::new() } else { format!("{text}\n") })?;
+        print(if text.is_empty() { String::new() } else { format!("{text}\n") })?;
         Ok(text)
     }
 
-    /// Sends a request, prints it and the head of the answer, and returns a body that may have no end.
+    /// Sends a request and returns a response body that need not end. Prints only status and headers of the response.
     pub(crate) async fn open(
         &self,
         method: Method,
@@ -166,16 +179,16 @@ impl Visitor {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Result<Incoming, BoxError> {
-        say(format_args!("$ {}", self.curl(&method, path, headers, body)))?;
+        print(format_args!("$ {}", self.curl(&method, path, headers, body)))?;
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.client.request(request.body(Body::from(body.to_owned()))?).await?;
-        let (head, body) = response.into_parts();
-        say(head.status)?;
-        for (name, value) in head.headers.iter().filter(|(name, _)| !PLAIN.contains(name)) {
-            say(format_args!("{name}: {}", value.to_str()?))?;
+        let response = self.http.request(request.body(Body::from(body.to_owned()))?).await?;
+        let (parts, body) = response.into_parts();
+        print(parts.status)?;
+        for (name, value) in parts.headers.iter().filter(|(name, _)| !NOT_PRINTED.contains(name)) {
+            print(format_args!("{name}: {}", value.to_str()?))?;
         }
         Ok(body)
     }
@@ -194,12 +207,12 @@ impl Visitor {
     }
 
     fn invitation(&self) -> String {
-        match &*self.invitations {
+        match &*self.suggestions {
             [] => format!("Serving http://{} until Ctrl-C.", self.address),
-            these => format!("\nServing until Ctrl-C. Try:\n  {}", these.join("\n  ")),
+            commands => format!("\nServing until Ctrl-C. Try:\n  {}", commands.join("\n  ")),
         }
     }
 }
 
-/// Headers that say nothing about the example.
-const PLAIN: [HeaderName; 3] = [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::DATE];
+/// Response headers that show nothing about an example.
+const NOT_PRINTED: [HeaderName; 3] = [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::DATE];

@@ -1,18 +1,21 @@
 //! Run with `cargo run --example transaction`.
 //!
-//! A transaction that repositories find in the context, as with nestjs-cls's transactional plugin or Spring's
-//! `@Transactional`: the service says where it begins and ends, the repositories run their statements, and nothing is
-//! passed between them. The module `transactional` is made to be copied.
+//! Repositories that use the current transaction without receiving it as an argument. The service decides where the
+//! transaction begins and ends, and the repositories run their statements in it. Errors, panics and disconnected clients
+//! roll it back. A port of the transactional plugin of nestjs-cls, and of Spring's `@Transactional`.
+//!
+//! `transactional.rs` and the folder `transactional` can be copied into a project. The documentation of that module lists
+//! what they need, and what each of the seven propagation modes does. The other files are an application that uses them.
 
-mod folder;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod temp_dir;
 pub(crate) mod transactional;
 
-use std::{iter, path::Path, process::ExitCode, time::Duration};
+use std::{iter, path::Path, time::Duration};
 
 use axum::{
-    BoxError, Router,
+    Router,
     extract::Path as PathOf,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -24,26 +27,26 @@ use sqlx::{
 };
 use tower_request_context::{RequestContext, RequestContextLayer};
 
-pub(crate) use self::folder::Folder;
+pub(crate) use self::temp_dir::TempDir;
 use self::{
-    shared::single_header,
+    shared::{Demo, single_header},
     transactional::{Database, Propagation, TransactionError, connection, transactional, transactional_as},
 };
 
-/// Who pays. For real identities see the example `identity`.
+/// The user that makes a transfer. For real identities see the example `identity`.
 #[derive(Clone)]
 pub(crate) struct User(pub(crate) String);
 
-/// A table of this name; a check keeps every balance from falling below zero.
+/// The table `accounts`. A check in the database rejects balances below zero.
 pub(crate) struct Accounts;
 
 impl Accounts {
-    pub(crate) async fn add(&self, owner: &str, amount: i64) -> Result<(), Refusal> {
+    pub(crate) async fn add(&self, owner: &str, amount: i64) -> Result<(), TransferError> {
         let add = query("UPDATE accounts SET balance = balance + ? WHERE owner = ?").bind(amount).bind(owner);
         match add.execute(&mut *connection().await?).await {
-            Ok(done) if done.rows_affected() == 0 => Err(Refusal::NoSuchAccount),
+            Ok(done) if done.rows_affected() == 0 => Err(TransferError::NoSuchAccount),
             Ok(_) => Ok(()),
-            Err(sqlx::Error::Database(error)) if error.is_check_violation() => Err(Refusal::NotEnough),
+            Err(sqlx::Error::Database(error)) if error.is_check_violation() => Err(TransferError::InsufficientFunds),
             Err(error) => Err(TransactionError::from(error).into()),
         }
     }
@@ -54,7 +57,7 @@ impl Accounts {
     }
 }
 
-/// A table of this name: what was done, and what was tried.
+/// The table `journal`, with all transfers and attempts.
 pub(crate) struct Journal;
 
 impl Journal {
@@ -63,22 +66,22 @@ impl Journal {
         Ok(())
     }
 
-    /// Returns the last 1000 lines: a response must not grow with the table.
+    /// Returns the last 1000 lines, so that the response does not grow with the table.
     pub(crate) async fn latest(&self) -> Result<Vec<String>, TransactionError> {
         let latest = "SELECT line FROM (SELECT id, line FROM journal ORDER BY id DESC LIMIT 1000) ORDER BY id";
         Ok(query_scalar(latest).fetch_all(&mut *connection().await?).await?)
     }
 }
 
-/// Moves money, all of it or none.
-async fn transfer(to: &str, amount: i64) -> Result<(), Refusal> {
-    let User(from) = RequestContext::get().ok_or(Refusal::Anonymous)?;
+/// Moves money in one transaction.
+async fn transfer(to: &str, amount: i64) -> Result<(), TransferError> {
+    let User(from) = RequestContext::get().ok_or(TransferError::Unauthenticated)?;
     transactional(async {
-        // This stays, whatever becomes of the transfer. It comes first, because SQLite has one writer at a time.
+        // Stays even if the transfer fails. It comes first, because SQLite has one writer at a time.
         transactional_as(Propagation::RequiresNew, Journal.write(&format!("{from} tries to give {to} {amount}")))
             .await?;
         Accounts.add(to, amount).await?;
-        Accounts.add(&from, -amount).await?; // where that fails, the line above is undone
+        Accounts.add(&from, -amount).await?; // if this fails, the line above is rolled back
         Journal.write(&format!("{from} gave {to} {amount}")).await?;
         Ok(())
     })
@@ -86,26 +89,26 @@ async fn transfer(to: &str, amount: i64) -> Result<(), Refusal> {
 }
 
 #[derive(Debug)]
-pub(crate) enum Refusal {
-    Anonymous,
+pub(crate) enum TransferError {
+    Unauthenticated,
     NoSuchAccount,
-    NotEnough,
-    Broken(TransactionError),
+    InsufficientFunds,
+    Transaction(TransactionError),
 }
 
-impl From<TransactionError> for Refusal {
+impl From<TransactionError> for TransferError {
     fn from(error: TransactionError) -> Self {
-        Self::Broken(error)
+        Self::Transaction(error)
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for TransferError {
     fn into_response(self) -> Response {
         match self {
-            Self::Anonymous => (StatusCode::UNAUTHORIZED, "say who you are in x-user-id").into_response(),
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "send one x-user-id").into_response(),
             Self::NoSuchAccount => (StatusCode::NOT_FOUND, "no such account").into_response(),
-            Self::NotEnough => (StatusCode::CONFLICT, "not enough in the account").into_response(),
-            Self::Broken(error) => {
+            Self::InsufficientFunds => (StatusCode::CONFLICT, "insufficient funds").into_response(),
+            Self::Transaction(error) => {
                 eprintln!("{}", chain(&error));
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
@@ -113,7 +116,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// An error with its causes, for the operator's eyes.
+/// Returns the message of an error with its causes. Only the operator may see it.
 fn chain(error: &dyn std::error::Error) -> String {
     iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
@@ -123,7 +126,7 @@ pub(crate) async fn open(file: &Path, connections: u32) -> Result<SqlitePool, sq
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal) // readers and the one writer do not wait for each other
+        .journal_mode(SqliteJournalMode::Wal) // readers and the writer do not wait for each other
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(60)); // writers wait for each other
     let pool = SqlitePoolOptions::new().max_connections(connections).connect_with(options).await?;
@@ -144,8 +147,8 @@ pub(crate) fn app(pool: SqlitePool) -> Router {
             "/transfers/{to}/{amount}",
             post(async |PathOf((to, amount)): PathOf<(String, u32)>| transfer(&to, amount.into()).await),
         )
-        .route("/accounts", get(async || Ok::<_, Refusal>(Accounts.all().await?.join("\n"))))
-        .route("/journal", get(async || Ok::<_, Refusal>(Journal.latest().await?.join("\n"))))
+        .route("/accounts", get(async || Ok::<_, TransferError>(Accounts.all().await?.join("\n"))))
+        .route("/journal", get(async || Ok::<_, TransferError>(Journal.latest().await?.join("\n"))))
         .layer(RequestContextLayer::new(move |store, request| {
             store.insert(database.clone());
             if let Some(name) = single_header(&request.headers, "x-user-id") {
@@ -155,19 +158,22 @@ pub(crate) fn app(pool: SqlitePool) -> Router {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode, BoxError> {
-    let folder = Folder::new()?;
-    let pool = open(&folder.path().join("bank.db"), 8).await?;
-    let code = shared::serve(app(pool.clone()), async |visitor| {
-        visitor.post("/transfers/bob/30", &[("x-user-id", "ada")], "").await?;
-        visitor.post("/transfers/ada/31", &[("x-user-id", "bob")], "").await?;
-        visitor.get("/accounts", &[]).await?;
-        visitor.get("/journal", &[]).await?;
-        visitor.invite("/accounts", &[]);
-        visitor.invite("/journal", &[]);
-        Ok(())
-    })
-    .await;
+async fn main() -> Result<(), shared::Error> {
+    let (listener, demo) = Demo::listen().await?;
+    let directory = TempDir::new()?;
+    let pool = open(&directory.path().join("bank.db"), 8).await?;
+    let server = axum::serve(listener, app(pool.clone())).with_graceful_shutdown(demo.stopped());
+    let result = demo
+        .run(server, async |client| {
+            client.post("/transfers/bob/30", &[("x-user-id", "ada")], "").await?;
+            client.post("/transfers/ada/31", &[("x-user-id", "bob")], "").await?;
+            client.get("/accounts", &[]).await?;
+            client.get("/journal", &[]).await?;
+            client.suggest("/accounts", &[]);
+            client.suggest("/journal", &[]);
+            Ok(())
+        })
+        .await;
     pool.close().await;
-    Ok(code)
+    result
 }

@@ -1,21 +1,42 @@
-//! The current transaction, kept in the context: repositories find it there, and nothing is passed.
+//! Transactions in the request context: repositories use the current transaction without receiving it as an argument.
 //!
-//! Fit to be copied into a project. The layer seeds a [`Database`], [`transactional`] makes a child context with a
-//! transaction in it, and [`connection`] hands out what is current: that transaction, else a connection of the pool.
+//! # What to copy
 //!
-//! * It is committed when the work is `Ok`, and `transactional` awaits that. It is rolled back when the work is `Err`,
-//!   panics or is dropped, as it is when the client leaves. Only a commit that is dropped half-way may end either way.
-//! * Statements of one transaction run one by one. Whoever has a [`Connection`] makes the others wait, the commit
-//!   too: use it for a statement and let it go. To ask for a second one meanwhile is to wait for oneself.
-//! * A task that outlives the transaction it was spawned in gets [`TransactionError::Finished`], never the pool. It
-//!   says so if it wants to go on without: with `RequiresNew` or `NotSupported`.
-//! * `RequiresNew` and `NotSupported` need a second connection while the transaction around them keeps the first. See
-//!   [`Propagation::RequiresNew`] for the size of the pool.
-//! * `SQLite` has one writer at a time. Others wait for the busy timeout, and those that have read before they write are
-//!   refused at once. So let a transaction write first, and let nothing with a connection of its own write below one
-//!   that has written: that is to wait for oneself, until the timeout makes it an error.
+//! This file and the folder `transactional/`. They need sqlx, tokio's `sync` and `time`, and this crate. They are written
+//! for `SQLite`; for another database, replace the types `Sqlite…` and check the syntax of savepoints.
+//!
+//! # How to use it
+//!
+//! The layer inserts a [`Database`]. [`transactional`] runs work in a child context with a transaction. [`connection`]
+//! returns the connection of that transaction, or without one a connection of the pool.
+//!
+//! * The transaction is committed when the work returns `Ok`, and `transactional` waits for the commit. It is rolled back
+//!   when the work returns `Err`, panics or is dropped, for example because the client disconnects. A commit that is
+//!   dropped before it completes may end either way.
+//! * Statements of one transaction run one by one. A [`Connection`] makes all others wait, and also the commit, so drop
+//!   it after each statement. Code that holds one and requests a second one waits forever.
+//! * A task that outlives the transaction in which it was spawned gets [`TransactionError::Finished`], never a connection
+//!   of the pool. To continue without the transaction, it uses `RequiresNew` or `NotSupported`.
+//! * `SQLite` has one writer at a time. Other writers wait for the busy timeout. A transaction that has read before it
+//!   writes fails immediately, so let a transaction write first. Below a transaction that has written, do not write with
+//!   a second connection: it waits for the first one until the busy timeout makes that an error.
+//!
+//! # Modes
+//!
+//! [`transactional`] uses `Required`, [`transactional_as`] the given [`Propagation`]. The names are those of Spring and of
+//! the transactional plugin of nestjs-cls.
+//!
+//! | mode | inside a transaction | outside of one | if the work fails |
+//! |---|---|---|---|
+//! | `Required` | joins it | begins one | rolls back the whole transaction |
+//! | `RequiresNew` | begins another, on a second connection | begins one | rolls back only its own |
+//! | `Nested` | sets a savepoint | begins one | rolls back to the savepoint, or its own transaction |
+//! | `Mandatory` | joins it | error `NotActive` | rolls back the whole transaction |
+//! | `Supports` | joins it | runs without one | rolls back the whole transaction, if there is one |
+//! | `NotSupported` | runs without one, on a second connection | runs without one | keeps what it has written |
+//! | `Never` | error `AlreadyActive` | runs without one | keeps what it has written |
 
-mod begun;
+mod begin;
 mod transaction;
 
 use std::{
@@ -32,46 +53,49 @@ use tokio::{
 use tower_request_context::{ContextError, RequestContext, Store};
 
 pub(crate) use self::transaction::Connection;
-use self::{begun::Begun, transaction::Transaction};
+use self::{begin::OpenTransaction, transaction::Transaction};
 
-/// What the context holds: a pool, and the transaction that is current, if any.
+/// The value in the context: a pool, and the current transaction, if there is one.
 #[derive(Clone)]
 pub(crate) struct Database {
     pool: SqlitePool,
     transaction: Option<Arc<Transaction>>,
-    /// One permit fewer than the pool has connections, for transactions with none around them.
+    /// Permits for outer transactions, which have none around them: one less than the pool has connections.
     permits: Arc<Semaphore>,
-    /// The permit of the outermost transaction here. It is gone when that transaction and those in it have ended.
+    /// The permit of the outermost transaction. It is returned when that transaction and all in it have ended.
     permit: Weak<OwnedSemaphorePermit>,
 }
 
-/// What work does about the transaction that is current around it: the modes of Spring and nestjs-cls.
+/// How work relates to the current transaction. See the table in the module documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "no application needs all of them")]
 pub(crate) enum Propagation {
-    /// Joins the current transaction, or begins one. As in Spring, work that joins and fails dooms the whole, though
-    /// whoever called it carries on: the commit is refused, with [`TransactionError::RolledBack`].
+    /// Joins the current transaction, or begins one.
+    ///
+    /// As in Spring, work that joins and fails makes the whole transaction roll back, even if its caller ignores the
+    /// error. The commit then returns [`TransactionError::RolledBack`].
     Required,
-    /// Begins one of its own, whatever is current. Neither's end is the other's.
+    /// Begins a transaction of its own. It and a transaction around it commit or roll back independently.
     ///
-    /// A transaction around it keeps its connection and waits, so this takes a second one from the pool. If transactions
-    /// that wait for their second connection held them all, none could go on. The rule is that of Spring's
-    /// `REQUIRES_NEW`: the pool has more connections than there are outer transactions. [`Database`] enforces it and
-    /// lets at most `connections - 1` outer transactions run at once; the others wait before they take a connection.
+    /// A transaction around it keeps its connection, so this takes a second one from the pool. If outer transactions
+    /// held all connections while they wait for their second one, none could continue. Spring's `REQUIRES_NEW` has the
+    /// same rule: the pool needs more connections than there are outer transactions. [`Database`] enforces it. At most
+    /// `connections - 1` outer transactions run at the same time, and the others wait before they take a connection.
     ///
-    /// That is enough for one level. If work holds `n` connections at a time, as a `RequiresNew` within a `RequiresNew`
-    /// within a transaction holds three, let `(connections - 1) / (n - 1)` run.
+    /// That is enough for one level. If work holds `n` connections at the same time, limit the outer transactions to
+    /// `(connections - 1) / (n - 1)`. For example, a `RequiresNew` in a `RequiresNew` in a transaction holds three.
     RequiresNew,
-    /// Sets a savepoint in the current transaction, and rolls back to it only, or begins one. Branches of a `join!`
-    /// take turns, since savepoints are a stack.
+    /// Sets a savepoint in the current transaction, or begins one. A failure only rolls back to the savepoint.
+    ///
+    /// Savepoints are a stack, so the branches of a `join!` run one after the other.
     Nested,
-    /// Joins the current transaction; an error where there is none.
+    /// Joins the current transaction, or returns an error where there is none.
     Mandatory,
     /// Joins the current transaction, or runs without one.
     Supports,
-    /// Runs without one, whatever is current. Its statements take a second connection, as for `RequiresNew`.
+    /// Runs without a transaction. Inside of one, its statements take a second connection, as with `RequiresNew`.
     NotSupported,
-    /// Runs without one; an error where one is current.
+    /// Runs without a transaction, or returns an error inside of one.
     Never,
 }
 
@@ -83,7 +107,7 @@ where
     transactional_as(Propagation::Required, work)
 }
 
-/// Runs work in a transaction, or without, as the mode says.
+/// Runs work with or without a transaction, depending on the mode.
 pub(crate) fn transactional_as<T, E>(
     propagation: Propagation,
     work: impl Future<Output = Result<T, E>>,
@@ -93,23 +117,23 @@ where
 {
     use Propagation::{Mandatory, Nested, Never, NotSupported, Required, RequiresNew, Supports};
 
-    let work = Box::pin(work); // or each level would make the future a few times larger
+    let work = Box::pin(work); // otherwise each level multiplies the size of the future
     async move {
         let mut database = Database::current()?;
-        let _permit; // dropped after the transaction that it is for
-        let begun = match (propagation, database.transaction.take()) {
+        let _permit; // dropped after its transaction
+        let open = match (propagation, database.transaction.take()) {
             (Required | Mandatory | Supports, Some(transaction)) => return transaction.join(work).await,
-            (Nested, Some(transaction)) => Begun::savepoint(transaction.lend().await?).await?,
+            (Nested, Some(transaction)) => OpenTransaction::savepoint(transaction.acquire().await?).await?,
             (Required | Nested, None) | (RequiresNew, _) => {
                 _permit = database.permit().await?;
-                Begun::transaction(&database.pool).await?
+                OpenTransaction::begin(&database.pool).await?
             }
             (NotSupported, _) => return database.scope(work).await,
             (Supports | Never, None) => return work.await,
             (Mandatory, None) => return Err(TransactionError::NotActive.into()),
             (Never, Some(_)) => return Err(TransactionError::AlreadyActive.into()),
         };
-        let (owner, transaction) = Transaction::new(begun);
+        let (owner, transaction) = Transaction::new(open);
         database.transaction = Some(transaction);
         let output = database.scope(work).await?;
         owner.commit().await?;
@@ -117,17 +141,17 @@ where
     }
 }
 
-/// Returns what the next statement is to run on: the current transaction, else a connection of the pool.
+/// Returns a connection for the next statement: that of the current transaction, or without one, one of the pool.
 pub(crate) async fn connection() -> Result<Connection, TransactionError> {
     let Database { pool, transaction, .. } = Database::current()?;
     match transaction {
-        Some(transaction) => Ok(transaction.lend().await?.into()),
-        None => Connection::of(&pool).await,
+        Some(transaction) => Ok(transaction.acquire().await?.into()),
+        None => Connection::acquire(&pool).await,
     }
 }
 
 impl Database {
-    /// Creates the database of an application, once: all its clones share the limit of outer transactions.
+    /// Creates the database of an application. Call it once: all clones share the limit of outer transactions.
     pub(crate) fn new(pool: SqlitePool) -> Self {
         let connections = pool.options().get_max_connections() as usize;
         let permits = Arc::new(Semaphore::new(connections.saturating_sub(1).max(1)));
@@ -138,21 +162,21 @@ impl Database {
         RequestContext::try_get().map_err(TransactionError::NoDatabase)
     }
 
-    /// Returns the permit of the transaction around this one, or waits for one of its own.
+    /// Returns the permit of the outermost transaction, or waits for a new one if there is no transaction.
     async fn permit(&mut self) -> Result<Arc<OwnedSemaphorePermit>, TransactionError> {
         if let Some(permit) = self.permit.upgrade() {
             return Ok(permit);
         }
         let permit = Arc::clone(&self.permits).acquire_owned();
         let Ok(Ok(permit)) = timeout(self.pool.options().get_acquire_timeout(), permit).await else {
-            return Err(sqlx::Error::PoolTimedOut.into()); // as if this had waited for a connection
+            return Err(sqlx::Error::PoolTimedOut.into()); // the same error as for a connection
         };
         let permit = Arc::new(permit);
         self.permit = Arc::downgrade(&permit);
         Ok(permit)
     }
 
-    /// Runs work in a child context where this is current.
+    /// Runs work in a child context with this value.
     async fn scope<T>(self, work: impl Future<Output = T>) -> T {
         RequestContext::inherit(Store::new().with_value(self)).scope(work).await
     }
@@ -171,16 +195,16 @@ pub(crate) enum TransactionError {
 impl fmt::Display for TransactionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoDatabase(_) => "there is no database in the context: the layer's setup must insert one",
-            Self::NotActive => "this must run in a transaction and there is none: call it inside of `transactional`",
-            Self::AlreadyActive => "this must not run in a transaction and there is one: call it before or after",
+            Self::NoDatabase(_) => "no `Database` in the request context: insert one in the setup closure of the layer",
+            Self::NotActive => "`Mandatory` work has no transaction around it: call it inside of `transactional`",
+            Self::AlreadyActive => "`Never` work has a transaction around it: call it before or after the transaction",
             Self::Finished => {
-                "the transaction is over: this task has outlived it; await the task inside of `transactional`, or give \
-                 it a transaction of its own"
+                "the transaction has ended, and this task has outlived it: await the task inside of `transactional`, or \
+                 use `RequiresNew`"
             }
             Self::RolledBack => {
-                "the transaction was rolled back: a part of it had failed, and its error did not get here; return that \
-                 error, or make the part `Nested`"
+                "the transaction was rolled back, because work that joined it failed: return the error of that work, or \
+                 run it as `Nested`"
             }
             Self::Database(_) => "the database reported an error",
         })

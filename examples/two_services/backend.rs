@@ -1,4 +1,4 @@
-//! The backend, a gRPC service with one method, and its client: both by hand, as protoc would have them.
+//! The backend, a gRPC service with one method, and its client. Both stand for the code that tonic-build generates.
 
 use std::{
     convert::Infallible,
@@ -27,14 +27,14 @@ use tower_request_context::RequestIdPolicy;
 
 use crate::hop;
 
-/// How many requests the gateway may cancel before this server has accepted them. It cancels one for each client that
-/// leaves, and all of them share a connection. With more than 20, h2 suspects an attack and closes it, unless it is told
-/// otherwise. A server that is open to the public should keep the 20.
-const CANCELLED_AT_ONCE: usize = 1000;
+/// The number of requests that the gateway may cancel before this server has accepted them. It cancels one for each
+/// client that disconnects, and all of them share a connection. By default, h2 treats more than 20 as an attack and
+/// closes the connection. A public server should keep the 20.
+const MAX_CANCELLED: usize = 1000;
 
 type Injecting<S> = MapRequest<S, fn(http::Request<Body>) -> http::Request<Body>>;
 
-/// The backend, as its clients hold it.
+/// The channel to the backend, which adds the propagated headers.
 pub(crate) type Backend = Injecting<Channel>;
 
 pub(crate) async fn find(backend: Backend, name: String) -> Result<String, Status> {
@@ -45,13 +45,13 @@ pub(crate) async fn find(backend: Backend, name: String) -> Result<String, Statu
 }
 
 pub(crate) async fn serve(incoming: TcpIncoming, gateway: SocketAddr) -> Result<(), transport::Error> {
-    // Without a limit, the client keeps as many idle connections as there ever were requests at once.
+    // Without a limit, the client keeps as many idle connections as there ever were concurrent requests.
     let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(8).build_http();
     let cats = Cats { gateway, client: MapRequestLayer::new(hop::inject as _).layer(client) };
-    let inside = hop::context(RequestIdPolicy::new().accept_inbound());
+    let context = hop::context(RequestIdPolicy::new().accept_inbound());
     Server::builder()
-        .http2_max_pending_accept_reset_streams(Some(CANCELLED_AT_ONCE))
-        .layer(inside)
+        .http2_max_pending_accept_reset_streams(Some(MAX_CANCELLED))
+        .layer(context)
         .add_service(cats)
         .serve_with_incoming(incoming)
         .await
@@ -70,13 +70,13 @@ impl Cats {
         Ok(Response::new(format!("{} is asleep\n", request.into_inner())))
     }
 
-    /// Nothing is passed, and still the client knows for whom it calls.
+    /// Sends a request without arguments about the current one. The client adds the headers.
     async fn report(self) -> Result<(), Status> {
         let unavailable = |error: &dyn ToString| Status::unavailable(error.to_string());
         let request = http::Request::post(format!("http://{}/audit", self.gateway)).body(Body::empty());
         let request = request.map_err(|error| unavailable(&error))?;
-        let answer = self.client.oneshot(request).await.map_err(|error| unavailable(&error))?;
-        if answer.status().is_success() { Ok(()) } else { Err(unavailable(&answer.status())) }
+        let response = self.client.oneshot(request).await.map_err(|error| unavailable(&error))?;
+        if response.status().is_success() { Ok(()) } else { Err(unavailable(&response.status())) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The gateway: an edge to clients, and for the backend a place to report to.
+//! The gateway: a public route for clients, and an internal one for the backend.
 
 use axum::{
     Router,
@@ -17,11 +17,11 @@ use crate::{
 
 pub(crate) fn app(channel: Channel) -> Router {
     let backend: Backend = MapRequestLayer::new(hop::inject as _).layer(channel);
-    let edge = hop::context(RequestIdPolicy::new());
-    // Whoever sets this id was given it by the edge. A gateway in earnest would listen for such callers elsewhere.
-    let inside = hop::context(RequestIdPolicy::new().accept_inbound());
-    let public = Router::new().route("/cats/{name}", get(cat)).with_state(backend).layer(edge);
-    public.merge(Router::new().route("/audit", post(audit)).layer(inside))
+    let public = hop::context(RequestIdPolicy::new());
+    // Accepts ids from the backend, which got them from this gateway. A real gateway would use another port for this.
+    let internal = hop::context(RequestIdPolicy::new().accept_inbound());
+    let cats = Router::new().route("/cats/{name}", get(cat)).with_state(backend).layer(public);
+    cats.merge(Router::new().route("/audit", post(audit)).layer(internal))
 }
 
 async fn cat(State(backend): State<Backend>, Path(name): Path<String>) -> Result<String, (StatusCode, String)> {

@@ -1,4 +1,4 @@
-//! The examples as programs: which there are, and how a user runs them.
+//! The examples as programs: their names, and how to run them.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,12 @@ use tokio::{
     time::timeout,
 };
 
-/// The names of the examples, and the file of each with its `main`, as Cargo finds them.
+/// Returns the names of the examples that run requests and read `PORT`: all but `hello`, which is made to be copied.
+pub(crate) fn demos() -> impl Iterator<Item = String> {
+    examples().into_keys().filter(|name| name != "hello")
+}
+
+/// Returns the names of the examples, each with the file of its `main`.
 pub(crate) fn examples() -> BTreeMap<String, PathBuf> {
     let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
     let mains = entries.map(|entry| entry.unwrap().path()).filter_map(|path| {
@@ -28,10 +33,10 @@ pub(crate) fn examples() -> BTreeMap<String, PathBuf> {
     mains.collect()
 }
 
-/// An example, by its name.
+/// An example by its name.
 pub(crate) struct Example<'a>(pub(crate) &'a str);
 
-/// An example that serves until it is interrupted. Its output is read all the time, or a full pipe would stop it.
+/// An example that serves until it is interrupted. A task reads its output all the time, since a full pipe would block it.
 pub(crate) struct Serving {
     program: Child,
     stdout: UnboundedReceiver<String>,
@@ -47,12 +52,12 @@ impl Example<'_> {
         self.with(port, arguments, &[]).await
     }
 
-    /// Runs it with variables of the environment.
+    /// Runs it with additional environment variables.
     pub(crate) async fn with(&self, port: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         guarded(self.command(port).args(arguments).envs(variables.iter().copied()).output()).await.unwrap()
     }
 
-    /// Starts it on any free port.
+    /// Starts it on a free port.
     pub(crate) fn serve(&self) -> Serving {
         let mut program = self.command("0").stderr(Stdio::piped()).spawn().unwrap();
         let stdout = lines(program.stdout.take().unwrap());
@@ -60,14 +65,14 @@ impl Example<'_> {
         Serving { program, stdout, stderr }
     }
 
-    /// What Cargo has built beside this test.
+    /// Returns a command for the program that Cargo has built.
     fn command(&self, port: &str) -> Command {
         let name = self.0;
         let profile = env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
         let program = profile.join("examples").join(format!("{name}{EXE_SUFFIX}"));
         assert!(
             program.exists(),
-            "{} is not there: build it with `cargo build --example {name}`, or run all tests with `cargo test`",
+            "{} does not exist: build it with `cargo build --example {name}`, or run all tests with `cargo test`",
             program.display(),
         );
         let mut command = Command::new(program);
@@ -78,10 +83,10 @@ impl Example<'_> {
 
 impl Serving {
     pub(crate) fn process_id(&self) -> u32 {
-        self.program.id().expect("it runs until it is interrupted")
+        self.program.id().expect("the example runs until it is interrupted")
     }
 
-    /// The address that it serves, once it waits for Ctrl-C.
+    /// Returns the address that it serves, when it waits for Ctrl-C.
     pub(crate) async fn address(&mut self) -> SocketAddr {
         let mut printed = String::new();
         loop {
@@ -96,10 +101,10 @@ impl Serving {
     }
 
     pub(crate) async fn next_line(&mut self) -> String {
-        guarded(self.stdout.recv()).await.expect("another line")
+        guarded(self.stdout.recv()).await.expect("the example is still running")
     }
 
-    /// What follows on the next line that begins so.
+    /// Skips to the next line that starts with `start`, and returns the rest of it.
     pub(crate) async fn line_after(&mut self, start: &str) -> String {
         loop {
             if let Some(rest) = self.next_line().await.trim_start().strip_prefix(start) {
@@ -112,7 +117,7 @@ impl Serving {
         self.interrupt_and_read().await.0
     }
 
-    /// Also returns the lines that were not read, of stdout and of stderr.
+    /// Also returns the remaining lines of stdout and of stderr.
     pub(crate) async fn interrupt_and_read(mut self) -> (ExitStatus, [Vec<String>; 2]) {
         let id = self.program.id().unwrap().to_string();
         assert!(guarded(Command::new("kill").args(["-INT", &id]).status()).await.unwrap().success());
@@ -132,20 +137,20 @@ fn lines(output: impl AsyncRead + Send + Unpin + 'static) -> UnboundedReceiver<S
     tokio::spawn(async move {
         let mut lines = BufReader::new(output).lines();
         while let Some(line) = lines.next_line().await.unwrap() {
-            // The test may have seen enough.
+            // Fails when the test reads no more lines.
             drop(sender.send(line));
         }
     });
     receiver
 }
 
-/// What it said on its way out, which has to be one line.
-pub(crate) fn refusal(output: &Output) -> String {
+/// Returns the message of an example that failed, which must be one line.
+pub(crate) fn error_message(output: &Output) -> String {
     let stderr = stderr(output);
     assert_eq!((stdout(output), output.status.code()), (String::new(), Some(1)), "{stderr}");
-    let sentence = stderr.strip_suffix('\n').unwrap();
-    assert!(!sentence.contains('\n'), "{stderr}");
-    sentence.to_owned()
+    let message = stderr.strip_prefix("Error: ").and_then(|line| line.strip_suffix('\n')).unwrap();
+    assert!(!message.contains('\n'), "{stderr}");
+    message.to_owned()
 }
 
 pub(crate) fn stdout(output: &Output) -> String {

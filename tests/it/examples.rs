@@ -1,11 +1,12 @@
-//! The examples, driven over sockets as their readers would.
+//! The behaviour of the examples, over sockets.
 
-#![allow(clippy::duplicate_mod, reason = "every example brings what it shares with the others")]
+#![allow(clippy::duplicate_mod, reason = "every example includes the module `shared`")]
 
 mod auth;
 mod cats;
-mod fastify;
+mod defaults;
 mod grpc;
+mod hello;
 mod hyper;
 pub(crate) mod identity;
 #[cfg(unix)] // it sends a signal
@@ -14,7 +15,7 @@ mod jobs;
 #[cfg(target_os = "linux")] // it reads `/proc`
 mod load;
 mod logging;
-mod mixed_routes;
+mod nested_routers;
 mod programs;
 mod sse_and_websocket;
 mod transaction;

@@ -1,6 +1,6 @@
-//! The lists in the README and the docs name what there is, neither more nor less.
+//! The lists in the README and the docs are complete.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use toml::Table;
 
@@ -11,7 +11,7 @@ const DOCS: &str = include_str!("../../src/lib.rs");
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 
 #[test]
-fn the_readme_lists_every_example_with_a_link_to_its_file_and_what_it_shows() {
+fn the_readme_lists_and_links_every_example() {
     let listed = table(README, "Examples");
     let links = examples().into_iter().map(|(name, main)| {
         let file = main.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().iter().collect::<Vec<_>>();
@@ -22,7 +22,7 @@ fn the_readme_lists_every_example_with_a_link_to_its_file_and_what_it_shows() {
 }
 
 #[test]
-fn the_readme_and_the_docs_list_every_feature_and_whether_it_is_on_by_default() {
+fn the_readme_and_the_docs_list_every_feature() {
     let manifest: Table = MANIFEST.parse().unwrap();
     let features = manifest["features"].as_table().unwrap();
     let defaults = features["default"].as_array().unwrap();
@@ -39,15 +39,32 @@ fn the_readme_and_the_docs_list_every_feature_and_whether_it_is_on_by_default() 
 }
 
 #[test]
-fn every_example_begins_with_the_command_that_runs_it() {
+fn every_example_starts_with_its_command() {
     for (name, main) in examples() {
         let source = fs::read_to_string(&main).unwrap();
-        let first = format!("//! Run with `cargo run --example {name}`.");
-        assert_eq!(source.lines().next(), Some(first.as_str()), "{}", main.display());
+        let first = format!("Run with `cargo run --example {name}`.");
+        let comment = source.lines().next().and_then(|line| line.trim_start_matches("//").strip_prefix(['!', ' ']));
+        assert_eq!(comment.map(str::trim_start), Some(first.as_str()), "{}", main.display());
     }
 }
 
-/// The cells of the table under a heading, row by row, without those that name the columns.
+/// Every example is a target of a workspace package that `cargo run --example NAME` and `cargo test` act on.
+#[test]
+fn every_example_belongs_to_a_default_member() {
+    let workspace: Table = MANIFEST.parse().unwrap();
+    let members = workspace["workspace"]["default-members"].as_array().unwrap();
+    let mut targets = Vec::new();
+    for member in members.iter().filter_map(|member| member.as_str()).filter(|member| member.starts_with("examples")) {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(member).join("Cargo.toml");
+        let manifest: Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
+        let examples = manifest["example"].as_array().unwrap();
+        targets.extend(examples.iter().map(|example| example["name"].as_str().unwrap().to_owned()));
+    }
+    targets.sort();
+    assert_eq!(targets, examples().into_keys().collect::<Vec<_>>());
+}
+
+/// Returns the cells of the table under a heading, row by row, without the names of the columns.
 fn table<'a>(text: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     let lines = text.lines().map(|line| line.trim_start_matches("//!").trim());
     let section =

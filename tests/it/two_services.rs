@@ -1,11 +1,11 @@
-//! The two services, run as a user would run them.
+//! The two services, as a program.
 
 use axum::body::Body;
 use http::{Request, Version};
 use tokio::net::TcpListener;
 
 use crate::{
-    example::{Example, guarded, refusal, stdout},
+    example::{Example, error_message, guarded, stdout},
     support::{client, text},
 };
 
@@ -14,16 +14,18 @@ const TWO_SERVICES: Example<'_> = Example("two_services");
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 #[tokio::test]
-async fn each_hop_prints_the_same_id_tenant_state_and_trace_and_the_edge_has_made_the_id() {
+async fn each_hop_prints_the_same_headers_with_a_generated_id() {
     let output = TWO_SERVICES.once("0").await;
     let printed = stdout(&output);
     let lines: Vec<_> = printed.lines().collect();
-    let &[heading, gateway, backend, second_hop, "", "The gateway answered: tom is asleep"] = lines.as_slice() else {
+    let &[heading, _curl, gateway, backend, second_hop, "200 OK", echoed, "tom is asleep", ..] = lines.as_slice()
+    else {
         panic!("{printed}");
     };
     assert!(heading.starts_with("hop "), "{heading}");
     let id = words(gateway, "gateway")[0];
     assert_eq!(id.len(), 36, "not the client's `made-up`: {id}");
+    assert_eq!(echoed, format!("x-request-id: {id}"));
     for (hop, line) in [("gateway", gateway), ("backend", backend), ("second hop", second_hop)] {
         assert_eq!(words(line, hop), [id, "cats-and-co", "shop=42", TRACE]);
         assert_eq!(line.find(TRACE), heading.find("traceparent"), "columns are aligned");
@@ -32,24 +34,24 @@ async fn each_hop_prints_the_same_id_tenant_state_and_trace_and_the_edge_has_mad
 }
 
 #[tokio::test]
-async fn a_port_in_use_and_an_unknown_argument_are_one_sentence_and_exit_code_1() {
+async fn a_port_in_use_and_an_unknown_argument_are_one_line_errors() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = taken.local_addr().unwrap();
-    let sentence = refusal(&TWO_SERVICES.once(&address.port().to_string()).await);
-    assert!(sentence.starts_with(&format!("cannot listen on {address}: ")), "{sentence}");
-    let sentence = refusal(&TWO_SERVICES.run("0", &["--twice"]).await);
-    assert_eq!(sentence, r#"the only argument accepted is --once, not "--twice""#);
+    let message = error_message(&TWO_SERVICES.once(&address.port().to_string()).await);
+    assert!(message.starts_with(&format!("cannot listen on {address}: ")), "{message}");
+    let message = error_message(&TWO_SERVICES.run("0", &["--twice"]).await);
+    assert_eq!(message, r#"the only argument accepted is --once, not "--twice""#);
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn it_serves_what_its_curl_line_asks_for_until_it_is_interrupted() {
+async fn its_curl_command_works_until_ctrl_c() {
     let mut serving = TWO_SERVICES.serve();
-    let invitation = serving.line_after("curl ").await;
-    let (uri, headers) = invitation.split_once(' ').unwrap();
+    serving.line_after("Serving until Ctrl-C.").await;
+    let command = serving.line_after("curl ").await;
+    let (headers, uri) = command.rsplit_once(' ').unwrap();
     let headers: Vec<_> = headers.split('\'').filter_map(|header| header.split_once(": ")).collect();
-    assert_eq!(headers.len(), 4, "{invitation}");
-    serving.line_after("hop ").await;
+    assert_eq!(headers.len(), 4, "{command}");
 
     let client = client(Version::HTTP_11);
     let mut ids = Vec::new();
@@ -57,9 +59,9 @@ async fn it_serves_what_its_curl_line_asks_for_until_it_is_interrupted() {
         let request = headers.iter().fold(Request::get(uri), |request, (name, value)| {
             request.header(*name, if *name == "x-tenant" { tenant } else { value })
         });
-        let answer = guarded(client.request(request.body(Body::empty()).unwrap())).await.unwrap();
-        let echoed = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
-        assert_eq!(guarded(text(answer)).await, "tom is asleep\n");
+        let response = guarded(client.request(request.body(Body::empty()).unwrap())).await.unwrap();
+        let echoed = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        assert_eq!(guarded(text(response)).await, "tom is asleep\n");
         for hop in ["gateway", "backend", "second hop"] {
             assert_eq!(words(&serving.next_line().await, hop), [&echoed, tenant, "shop=42", TRACE]);
         }
@@ -69,8 +71,8 @@ async fn it_serves_what_its_curl_line_asks_for_until_it_is_interrupted() {
     assert_eq!(serving.interrupt().await.code(), Some(0));
 }
 
-/// What stands behind the name of the hop.
+/// Returns the columns after the name of the hop.
 fn words<'a>(line: &'a str, hop: &str) -> Vec<&'a str> {
-    let seen = line.strip_prefix(hop).unwrap_or_else(|| panic!("a line of the {hop}: {line}"));
-    seen.split_whitespace().collect()
+    let columns = line.strip_prefix(hop).unwrap_or_else(|| panic!("not a line of the {hop}: {line}"));
+    columns.split_whitespace().collect()
 }

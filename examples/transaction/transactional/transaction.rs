@@ -1,4 +1,4 @@
-//! A transaction that is shared by whoever runs in its context, and ended by its owner.
+//! A transaction that all code in its context shares, and that its owner ends.
 
 use std::{
     mem,
@@ -12,82 +12,84 @@ use std::{
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, pool::PoolConnection};
 use tokio::sync::Semaphore;
 
-use super::{TransactionError, begun::Begun};
+use super::{TransactionError, begin::OpenTransaction};
 
-/// A transaction or a savepoint, as all see it who may use it.
+/// A shared transaction or savepoint.
 pub(super) struct Transaction {
-    /// One permit, for the connection. Closed when all is over: whoever waits then, or comes later, is refused.
-    turn: Semaphore,
-    /// `None` while it is lent, and when all is over. The lock is held for a move at a time, never across an await.
-    begun: Mutex<Option<Box<Begun>>>,
-    doomed: AtomicBool,
+    /// One permit, for the use of the connection. It is closed when the transaction ends. Then waiting and later callers
+    /// get an error.
+    permit: Semaphore,
+    /// `None` while a guard holds it, and after the end. The lock is only held to move the value, never across an await.
+    open: Mutex<Option<Box<OpenTransaction>>>,
+    is_rollback_only: AtomicBool,
 }
 
 impl Transaction {
-    /// Shares what has begun, and says who ends it.
-    pub(super) fn new(begun: Begun) -> (Owner, Arc<Self>) {
-        let begun = Mutex::new(Some(Box::new(begun)));
-        let transaction = Arc::new(Self { turn: Semaphore::new(1), begun, doomed: AtomicBool::new(false) });
+    /// Shares an open transaction. The returned owner ends it.
+    pub(super) fn new(open: OpenTransaction) -> (Owner, Arc<Self>) {
+        let open = Mutex::new(Some(Box::new(open)));
+        let transaction = Arc::new(Self { permit: Semaphore::new(1), open, is_rollback_only: AtomicBool::new(false) });
         (Owner(Arc::clone(&transaction)), transaction)
     }
 
-    pub(super) async fn lend(self: Arc<Self>) -> Result<Lent, TransactionError> {
-        self.turn.acquire().await.map_err(|_| TransactionError::Finished)?.forget(); // `Lent` gives the permit back
-        let begun = self.lock().take().ok_or(TransactionError::Finished)?;
-        let mut lent = Lent { begun: Some(begun), of: self };
-        if lent.is_finished() {
+    /// Waits until the connection is free, and takes it.
+    pub(super) async fn acquire(self: Arc<Self>) -> Result<ConnectionGuard, TransactionError> {
+        self.permit.acquire().await.map_err(|_| TransactionError::Finished)?.forget(); // the guard returns the permit
+        let open = self.lock().take().ok_or(TransactionError::Finished)?;
+        let mut guard = ConnectionGuard { open: Some(open), transaction: self };
+        if guard.is_finished() {
             return Err(TransactionError::Finished);
         }
-        lent.tidy().await?;
-        Ok(lent)
+        guard.roll_back_dropped_savepoint().await?;
+        Ok(guard)
     }
 
-    /// Runs work in this transaction, and dooms it unless the work succeeds.
+    /// Runs work in this transaction. Unless the work succeeds, the whole transaction must be rolled back.
     pub(super) async fn join<T, E>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E>
     where
         E: From<TransactionError>,
     {
-        if self.turn.is_closed() {
+        if self.permit.is_closed() {
             return Err(TransactionError::Finished.into());
         }
-        let joined = Joined(&self.doomed);
+        let guard = RollbackOnDrop(&self.is_rollback_only);
         let output = work.await?;
-        mem::forget(joined);
+        mem::forget(guard);
         Ok(output)
     }
 
-    /// Ends it for all but the one who has the connection: giving that back is their end.
-    fn close(&self) -> Option<Box<Begun>> {
-        let mut begun = self.lock();
-        self.turn.close();
-        begun.take()
+    /// Ends the transaction, and returns it unless a guard holds it. That guard then drops it.
+    fn close(&self) -> Option<Box<OpenTransaction>> {
+        let mut open = self.lock();
+        self.permit.close();
+        open.take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Begun>>> {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Box<OpenTransaction>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Work in somebody else's transaction, which fails when this is dropped.
-struct Joined<'a>(&'a AtomicBool);
+/// Marks the transaction for rollback when work that joined it is dropped or fails.
+struct RollbackOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Joined<'_> {
+impl Drop for RollbackOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// The one who ends a transaction: by a commit, or else by being dropped.
+/// Commits a transaction, or rolls it back on drop.
 pub(super) struct Owner(Arc<Transaction>);
 
 impl Owner {
     pub(super) async fn commit(self) -> Result<(), TransactionError> {
-        let mut lent = Arc::clone(&self.0).lend().await?; // waits for whoever has the connection
-        if self.0.doomed.load(Ordering::Relaxed) {
+        let mut guard = Arc::clone(&self.0).acquire().await?; // waits while a task uses the connection
+        if self.0.is_rollback_only.load(Ordering::Relaxed) {
             return Err(TransactionError::RolledBack);
         }
-        drop(self); // from now on nobody else gets it
-        lent.begun.take().expect(LENT).commit().await
+        drop(self); // from here on, no other task can acquire it
+        guard.open.take().expect(HOLDS_IT).commit().await
     }
 }
 
@@ -97,66 +99,66 @@ impl Drop for Owner {
     }
 }
 
-/// The connection of a transaction, for as long as one has it.
-pub(super) struct Lent {
-    begun: Option<Box<Begun>>,
-    of: Arc<Transaction>,
+/// Exclusive use of a transaction's connection.
+pub(super) struct ConnectionGuard {
+    open: Option<Box<OpenTransaction>>,
+    transaction: Arc<Transaction>,
 }
 
-const LENT: &str = "only a commit or a drop takes it, and neither leaves it to be used";
+const HOLDS_IT: &str = "only `commit` and `drop` take the open transaction, and the guard is not used after them";
 
-impl Lent {
-    /// Tells whether the transaction is over, or one that it is a savepoint of.
+impl ConnectionGuard {
+    /// Returns whether this transaction, or one around it, has ended.
     pub(super) fn is_finished(&self) -> bool {
-        self.of.turn.is_closed() || self.outer().is_some_and(Lent::is_finished)
+        self.transaction.permit.is_closed() || self.outer().is_some_and(ConnectionGuard::is_finished)
     }
 }
 
-impl Deref for Lent {
-    type Target = Begun;
+impl Deref for ConnectionGuard {
+    type Target = OpenTransaction;
 
-    fn deref(&self) -> &Begun {
-        self.begun.as_ref().expect(LENT)
+    fn deref(&self) -> &OpenTransaction {
+        self.open.as_ref().expect(HOLDS_IT)
     }
 }
 
-impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut Begun {
-        self.begun.as_mut().expect(LENT)
+impl DerefMut for ConnectionGuard {
+    fn deref_mut(&mut self) -> &mut OpenTransaction {
+        self.open.as_mut().expect(HOLDS_IT)
     }
 }
 
-impl Drop for Lent {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        let Some(begun) = self.begun.take() else { return };
-        let mut slot = self.of.lock();
-        if self.of.turn.is_closed() {
+        let Some(open) = self.open.take() else { return };
+        let mut slot = self.transaction.lock();
+        if self.transaction.permit.is_closed() {
             drop(slot);
-            drop(begun);
+            drop(open);
         } else {
-            *slot = Some(begun);
-            self.of.turn.add_permits(1);
+            *slot = Some(open);
+            self.transaction.permit.add_permits(1);
         }
     }
 }
 
-/// What a statement runs on, to be let go after it: the current transaction, or a connection of the pool.
+/// A connection for one statement: that of the current transaction, or one of the pool.
 pub(crate) struct Connection(Source);
 
 enum Source {
     Pool(PoolConnection<Sqlite>),
-    Transaction(Lent),
+    Transaction(ConnectionGuard),
 }
 
 impl Connection {
-    pub(super) async fn of(pool: &SqlitePool) -> Result<Self, TransactionError> {
+    pub(super) async fn acquire(pool: &SqlitePool) -> Result<Self, TransactionError> {
         Ok(Self(Source::Pool(pool.acquire().await?)))
     }
 }
 
-impl From<Lent> for Connection {
-    fn from(lent: Lent) -> Self {
-        Self(Source::Transaction(lent))
+impl From<ConnectionGuard> for Connection {
+    fn from(guard: ConnectionGuard) -> Self {
+        Self(Source::Transaction(guard))
     }
 }
 
@@ -166,7 +168,7 @@ impl Deref for Connection {
     fn deref(&self) -> &SqliteConnection {
         match &self.0 {
             Source::Pool(connection) => connection,
-            Source::Transaction(lent) => lent.connection(),
+            Source::Transaction(guard) => guard.connection(),
         }
     }
 }
@@ -175,7 +177,7 @@ impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         match &mut self.0 {
             Source::Pool(connection) => connection,
-            Source::Transaction(lent) => lent.connection_mut(),
+            Source::Transaction(guard) => guard.connection_mut(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! `SvelteKit`'s hook: a user who was looked up for the one request and for no other, or known to be nobody.
+//! Authentication: each request has its own user, or is anonymous.
 
-#[allow(dead_code, reason = "`main` is for those who run it")]
-#[path = "../../../examples/auth.rs"]
+#[allow(dead_code, reason = "`main` is not called")]
+#[path = "../../../examples/auth/main.rs"]
 mod example;
 
 use std::net::SocketAddr;
@@ -18,53 +18,53 @@ use crate::{
 const ANN: &str = "auth_token=token-of-ann";
 const BOB: &str = "auth_token=token-of-bob";
 
-/// Who is nobody, in all the ways that there are.
-const NOBODY: [&[&str]; 5] =
-    [&[], &["theme=dark"], &["auth_token="], &["auth_token=token-of-nobody"], &["auth_token=token-of-bob", ANN]];
+/// Cookies without exactly one valid token.
+const ANONYMOUS: [&[&str]; 5] =
+    [&[], &["theme=dark"], &["auth_token="], &["auth_token=token-of-eve"], &["auth_token=token-of-bob", ANN]];
 
 // S1, S2, S4
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn users_at_once_and_a_guest_among_them_are_not_mixed_up() {
+async fn concurrent_users_and_guests_are_not_mixed_up() {
     let readers = [(ANN, "ann"), ("auth_token=expired", "a guest"), (BOB, "bob")];
     let address = serve(interleave(example::app(), readers.len())).await;
-    let answers = join_all(readers.map(async |(cookie, _)| visit(address, "/posts", &[cookie]).await));
-    for ((_, reader), answer) in readers.into_iter().zip(in_time(answers).await) {
-        assert_eq!(answer, (StatusCode::OK, format!("posts for {reader}")));
+    let responses = join_all(readers.map(async |(cookie, _)| get(address, "/posts", &[cookie]).await));
+    for ((_, reader), response) in readers.into_iter().zip(in_time(responses).await) {
+        assert_eq!(response, (StatusCode::OK, format!("posts for {reader}")));
     }
 
     let address = serve(interleave(example::app(), 2)).await;
-    let answers = join_all([ANN, BOB].map(async |cookie| visit(address, "/drafts", &[cookie]).await));
+    let responses = join_all([ANN, BOB].map(async |cookie| get(address, "/drafts", &[cookie]).await));
     assert_eq!(
-        in_time(answers).await,
+        in_time(responses).await,
         ["drafts of ann", "drafts of bob"].map(|drafts| (StatusCode::OK, drafts.into()))
     );
 }
 
 // S3
 #[tokio::test]
-async fn without_a_session_the_user_is_none_and_goes_on_where_guests_may() {
+async fn a_route_for_guests_accepts_requests_without_a_session() {
     let address = serve(example::app()).await;
-    for cookies in NOBODY {
-        let answer = in_time(visit(address, "/posts", cookies)).await;
-        assert_eq!(answer, (StatusCode::OK, "posts for a guest".into()), "{cookies:?}");
+    for cookies in ANONYMOUS {
+        let response = in_time(get(address, "/posts", cookies)).await;
+        assert_eq!(response, (StatusCode::OK, "posts for a guest".into()), "{cookies:?}");
     }
 }
 
 #[tokio::test]
-async fn without_a_session_the_answer_is_401_where_guests_may_not() {
+async fn a_route_for_users_rejects_requests_without_a_session() {
     let address = serve(example::app()).await;
-    for cookies in NOBODY {
-        let answer = in_time(visit(address, "/drafts", cookies)).await;
-        assert_eq!(answer, (StatusCode::UNAUTHORIZED, String::new()), "{cookies:?}");
+    for cookies in ANONYMOUS {
+        let response = in_time(get(address, "/drafts", cookies)).await;
+        assert_eq!(response, (StatusCode::UNAUTHORIZED, String::new()), "{cookies:?}");
     }
 }
 
 #[tokio::test]
-async fn the_token_is_found_among_other_cookies_in_one_line_or_several() {
+async fn the_token_is_found_among_other_cookies() {
     let address = serve(example::app()).await;
     for cookies in [&["theme=dark; broken; auth_token=token-of-ann"] as &[&str], &["theme=dark", ANN]] {
-        let answer = in_time(visit(address, "/drafts", cookies)).await;
-        assert_eq!(answer, (StatusCode::OK, "drafts of ann".into()), "{cookies:?}");
+        let response = in_time(get(address, "/drafts", cookies)).await;
+        assert_eq!(response, (StatusCode::OK, "drafts of ann".into()), "{cookies:?}");
     }
 }
 
@@ -75,11 +75,11 @@ async fn a_token_is_not_printed() {
     assert!(!shown.contains("token-of-"), "{shown}");
 }
 
-async fn visit(address: SocketAddr, path: &str, cookies: &[&str]) -> (StatusCode, String) {
+async fn get(address: SocketAddr, path: &str, cookies: &[&str]) -> (StatusCode, String) {
     let mut request = request(address, path, None);
     for cookie in cookies {
         request.headers_mut().append(COOKIE, HeaderValue::from_str(cookie).unwrap());
     }
-    let answer = client(Version::HTTP_11).request(request).await.unwrap();
-    (answer.status(), text(answer).await)
+    let response = client(Version::HTTP_11).request(request).await.unwrap();
+    (response.status(), text(response).await)
 }

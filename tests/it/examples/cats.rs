@@ -1,6 +1,6 @@
-//! `NestJS`'s cats: each user's own, found by a service to which no user is passed.
+//! A service that finds the cat of the user without a parameter.
 
-#[allow(dead_code, reason = "`main` is for those who run it")]
+#[allow(dead_code, reason = "`main` is not called")]
 #[path = "../../../examples/cats.rs"]
 mod example;
 
@@ -16,17 +16,17 @@ use crate::{
 
 // A1, A2
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn users_at_once_are_each_given_their_own_cat() {
+async fn concurrent_users_each_get_their_own_cat() {
     let cats = [(7, "Momo"), (8, "Tabby"), (42, "Deep Thought")];
     let address = serve(interleave(example::app(), cats.len())).await;
-    let answers = join_all(cats.map(async |(user, _)| get_cat(address, &[&user.to_string()]).await));
-    for ((user, cat), answer) in cats.into_iter().zip(in_time(answers).await) {
-        assert_eq!(answer, (StatusCode::OK, cat.into()), "user {user}");
+    let responses = join_all(cats.map(async |(user, _)| get_cat(address, &[&user.to_string()]).await));
+    for ((user, cat), response) in cats.into_iter().zip(in_time(responses).await) {
+        assert_eq!(response, (StatusCode::OK, cat.into()), "user {user}");
     }
 }
 
 #[tokio::test]
-async fn who_is_nobody_or_claims_to_be_several_is_given_no_cat() {
+async fn a_request_without_exactly_one_user_gets_no_cat() {
     let address = serve(example::app()).await;
     for users in [&[] as &[&str], &["7", "8"], &["7", "7"], &["cat"], &[""]] {
         assert_eq!(in_time(get_cat(address, users)).await, (StatusCode::NOT_FOUND, String::new()), "{users:?}");
@@ -38,6 +38,6 @@ async fn get_cat(address: SocketAddr, users: &[&str]) -> (StatusCode, String) {
     for user in users {
         request.headers_mut().append(User::HEADER, HeaderValue::from_str(user).unwrap());
     }
-    let answer = client(Version::HTTP_11).request(request).await.unwrap();
-    (answer.status(), text(answer).await)
+    let response = client(Version::HTTP_11).request(request).await.unwrap();
+    (response.status(), text(response).await)
 }

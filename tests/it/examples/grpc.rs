@@ -1,6 +1,6 @@
-//! gRPC: who the interceptor found is known to methods, and to streams when these have returned.
+//! gRPC: methods and response streams read the user that the interceptor has set.
 
-#[allow(dead_code, reason = "`main` is for those who run it")]
+#[allow(dead_code, reason = "`main` is not called")]
 #[path = "../../../examples/grpc/main.rs"]
 mod example;
 
@@ -23,7 +23,7 @@ const ADA: &str = "Bearer meow";
 const GRACE: &str = "Bearer purr";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_message_of_streams_that_take_turns_is_told_to_the_user_of_its_stream() {
+async fn each_message_of_interleaved_streams_has_its_own_user() {
     let server = start().await;
     let clients = [("ada", connect(&server, ADA).await), ("grace", connect(&server, GRACE).await)];
     let mut streams = Vec::new();
@@ -33,43 +33,43 @@ async fn each_message_of_streams_that_take_turns_is_told_to_the_user_of_its_stre
         }
     }
     for cat in ["Tom", "Rex", "Mia"] {
-        for (who, client) in &clients {
-            let news = format!("{cat} was fed by {who}");
-            assert_eq!(in_time(client.feed(cat)).await.unwrap(), news);
+        for (sender, client) in &clients {
+            let message = format!("{cat} was fed by {sender}");
+            assert_eq!(in_time(client.feed(cat)).await.unwrap(), message);
             for (user, stream) in &mut streams {
-                assert_eq!(in_time(stream.message()).await.unwrap(), Some(format!("dear {user}, {news}")));
+                assert_eq!(in_time(stream.message()).await.unwrap(), Some(format!("to {user}: {message}")));
             }
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_at_once_are_answered_as_who_made_them() {
+async fn concurrent_requests_each_have_their_own_user() {
     let server = start().await;
     let clients = [("ada", connect(&server, ADA).await), ("grace", connect(&server, GRACE).await)];
     let cats: Vec<_> = (0..50).map(|cat| format!("cat {cat}")).collect();
-    let calls = cats.iter().flat_map(|cat| clients.iter().map(move |(user, client)| (cat, user, client)));
-    let answered = join_all(calls.map(async |(cat, user, client)| (cat, user, client.feed(cat).await.unwrap())));
-    for (cat, user, answer) in in_time(answered).await {
-        assert_eq!(answer, format!("{cat} was fed by {user}"));
+    let requests = cats.iter().flat_map(|cat| clients.iter().map(move |(user, client)| (cat, user, client)));
+    let responses = join_all(requests.map(async |(cat, user, client)| (cat, user, client.feed(cat).await.unwrap())));
+    for (cat, user, response) in in_time(responses).await {
+        assert_eq!(response, format!("{cat} was fed by {user}"));
     }
 }
 
 #[tokio::test]
-async fn who_has_no_session_is_refused_though_others_have_one() {
+async fn an_unknown_token_is_rejected() {
     let server = start().await;
-    let (ada, stranger) = (connect(&server, ADA).await, connect(&server, "Bearer woof").await);
+    let (ada, unknown) = (connect(&server, ADA).await, connect(&server, "Bearer woof").await);
     let mut stream = in_time(ada.watch()).await.unwrap();
-    assert_eq!(in_time(stranger.feed("Tom")).await.unwrap_err().code(), Code::Unauthenticated);
-    assert_eq!(in_time(stranger.watch()).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(in_time(unknown.feed("Tom")).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(in_time(unknown.watch()).await.unwrap_err().code(), Code::Unauthenticated);
 
     in_time(ada.feed("Mia")).await.unwrap();
     let first = in_time(stream.message()).await.unwrap();
-    assert_eq!(first.as_deref(), Some("dear ada, Mia was fed by ada"), "the stranger has fed nobody");
+    assert_eq!(first.as_deref(), Some("to ada: Mia was fed by ada"), "the rejected request sent no message");
 }
 
 #[tokio::test]
-async fn a_call_without_exactly_one_authorization_is_unauthenticated() {
+async fn a_request_without_exactly_one_token_is_unauthenticated() {
     for (lines, status) in [(&[ADA] as &[_], "0"), (&[], "16"), (&[ADA, GRACE], "16"), (&[ADA, ADA], "16")] {
         let server = start().await;
         let mut request = Request::post(format!("{server}/cats.Cats/Feed")).header(CONTENT_TYPE, "application/grpc");

@@ -1,6 +1,6 @@
-//! hyper without a framework: bodies that are echoed while they come in, in turns.
+//! hyper without a framework: request bodies are echoed while they are received.
 
-#[allow(dead_code, reason = "`main` is for those who run it")]
+#[allow(dead_code, reason = "`main` is not called")]
 #[path = "../../../examples/hyper.rs"]
 mod example;
 
@@ -22,7 +22,7 @@ use tokio::{
 use crate::support::{Connection, User, VERSIONS, client, in_time, request, text};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parts_of_bodies_that_take_turns_are_each_signed_with_who_sent_them() {
+async fn parts_of_interleaved_bodies_have_their_own_user() {
     for version in VERSIONS {
         let (address, client) = (start().await, client(version));
         let users = [Some(User(1)), None, Some(User(2))];
@@ -36,37 +36,37 @@ async fn parts_of_bodies_that_take_turns_are_each_signed_with_who_sent_them() {
             for (parts, _) in &open {
                 parts.send(part).unwrap();
             }
-            for ((_, body), author) in open.iter_mut().zip(["user 1", "a stranger", "user 2"]) {
-                assert_eq!(in_time(line(body)).await, format!("{author}: {part}"), "{version:?}");
+            for ((_, body), name) in open.iter_mut().zip(["user 1", "anonymous", "user 2"]) {
+                assert_eq!(in_time(line(body)).await, format!("{name}: {part}"), "{version:?}");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_stranger_signs_as_one_on_the_connection_that_was_a_users() {
+async fn requests_on_one_connection_do_not_share_their_user() {
     for version in VERSIONS {
         let address = start().await;
         let mut connection = Connection::open(address, version).await;
-        for (user, signed) in [(Some(User(7)), "user 7: hi"), (None, "a stranger: hi"), (Some(User(8)), "user 8: hi")] {
-            let answer = connection.send(post(address, user, Body::from("hi"))).await.unwrap();
-            assert_eq!(in_time(text(answer)).await, signed, "{version:?}");
+        for (user, signed) in [(Some(User(7)), "user 7: hi"), (None, "anonymous: hi"), (Some(User(8)), "user 8: hi")] {
+            let response = connection.send(post(address, user, Body::from("hi"))).await.unwrap();
+            assert_eq!(in_time(text(response)).await, signed, "{version:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_client_that_names_several_users_signs_as_a_stranger() {
+async fn a_request_with_several_users_is_anonymous() {
     for version in VERSIONS {
         let mut request = post(start().await, Some(User(7)), Body::from("hi"));
         request.headers_mut().append(User::HEADER, 8.into());
-        let answer = in_time(client(version).request(request)).await.unwrap();
-        assert_eq!(in_time(text(answer)).await, "a stranger: hi", "{version:?}");
+        let response = in_time(client(version).request(request)).await.unwrap();
+        assert_eq!(in_time(text(response)).await, "anonymous: hi", "{version:?}");
     }
 }
 
 #[tokio::test]
-async fn a_server_that_is_stopped_still_echoes_to_the_end_of_the_request() {
+async fn a_server_that_shuts_down_completes_its_requests() {
     for version in VERSIONS {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -101,7 +101,7 @@ fn post(address: SocketAddr, user: Option<User>, body: Body) -> Request<Body> {
     request
 }
 
-/// A body that is sent part by part, and ends when the sender is dropped.
+/// Returns a body that sends one part for each message, and ends when the sender is dropped.
 fn in_parts() -> (UnboundedSender<&'static str>, Body) {
     let (sender, parts) = unbounded_channel();
     let parts = stream::unfold(parts, async |mut parts| Some((Ok::<_, Infallible>(parts.recv().await?), parts)));

@@ -7,13 +7,13 @@ use tokio::{
 };
 
 use crate::{
-    example::{Example, examples},
+    example::{Example, demos},
     support::in_time,
 };
 
-/// What clients have sent when they stop reading and writing. The server replies to the last one at once, so it has
-/// accepted all of them by then.
-const KEPT: [&str; 6] = [
+/// The bytes that clients have sent before they stop reading and writing. The server replies to the last client
+/// immediately, so it has accepted all of them by then.
+const SENT: [&str; 6] = [
     "",
     "GET /unfinished",
     "PRI * HTTP/2.0",
@@ -24,11 +24,11 @@ const KEPT: [&str; 6] = [
 
 #[tokio::test]
 async fn every_example_stops_on_ctrl_c_despite_open_connections() {
-    let stopped = join_all(examples().into_keys().map(async |name| {
+    let stopped = join_all(demos().map(async |name| {
         let mut serving = Example(&name).serve();
         let address = serving.address().await;
         let mut connections = Vec::new();
-        for bytes in KEPT {
+        for bytes in SENT {
             let mut connection = TcpStream::connect(address).await.unwrap();
             connection.write_all(bytes.as_bytes()).await.unwrap();
             connections.push(connection);

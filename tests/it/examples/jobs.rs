@@ -1,6 +1,6 @@
-//! Jobs: whose they are, how they end, and that none knows the values of another.
+//! Jobs: their user and id, how they end, and that none sees the values of another.
 
-#[allow(dead_code, reason = "`main` is for those who run it")]
+#[allow(dead_code, reason = "`main` is not called")]
 #[path = "../../../examples/jobs/main.rs"]
 mod example;
 
@@ -26,15 +26,15 @@ use crate::support::{User, client, in_time, request, serve, text};
 const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn jobs_at_once_run_with_the_id_and_the_user_of_the_request_that_asked_for_each() {
+async fn concurrent_jobs_run_with_the_id_and_user_of_their_request() {
     const USERS: u32 = 20;
-    let met = Arc::new(Barrier::new(USERS as usize));
-    let (sender, mut callers) = unbounded_channel();
+    let all_run = Arc::new(Barrier::new(USERS as usize));
+    let (sender, mut seen) = unbounded_channel();
     let perform = move |_| {
-        let (met, sender) = (Arc::clone(&met), sender.clone());
+        let (all_run, sender) = (Arc::clone(&all_run), sender.clone());
         async move {
             let first = caller().unwrap();
-            met.wait().await;
+            all_run.wait().await;
             sender.send((first, caller().unwrap())).unwrap();
         }
     };
@@ -42,21 +42,21 @@ async fn jobs_at_once_run_with_the_id_and_the_user_of_the_request_that_asked_for
     let address = serve(app(queue, reports.clone())).await;
 
     let users = (0..USERS).map(|id| (id > 0).then_some(User(id)));
-    let asked = in_time(join_all(users.map(|user| ask_for(address, "feed", user)))).await;
-    let mut seen = HashSet::new();
-    for _ in &asked {
-        let (first, last) = in_time(callers.recv()).await.unwrap();
+    let callers = in_time(join_all(users.map(|user| queue_job(address, "feed", user)))).await;
+    let mut distinct = HashSet::new();
+    for _ in &callers {
+        let (first, last) = in_time(seen.recv()).await.unwrap();
         assert_eq!(first, last);
-        seen.insert(first);
+        distinct.insert(first);
     }
-    assert_eq!(seen, asked.iter().cloned().collect());
-    for caller in &asked {
+    assert_eq!(distinct, callers.iter().cloned().collect());
+    for caller in &callers {
         assert_eq!(report(&reports, caller).await, format!("feed for {caller}: Completed"));
     }
 }
 
 #[tokio::test]
-async fn each_job_is_told_how_it_ends_and_none_stops_the_worker() {
+async fn each_end_is_reported_and_none_stops_the_worker() {
     let perform = async |task: String| match &*task {
         "bark" => panic!("cats do not bark"),
         "search" => pending().await,
@@ -65,22 +65,22 @@ async fn each_job_is_told_how_it_ends_and_none_stops_the_worker() {
     let (queue, reports, worker) = start(perform, Duration::ZERO);
     let address = serve(app(queue, reports.clone())).await;
     for (task, end) in [("bark", "Panicked"), ("search", "Cancelled"), ("bark", "Panicked")] {
-        let asked = ask_for(address, task, Some(User(7))).await;
-        assert_eq!(report(&reports, &asked).await, format!("{task} for {asked}: {end}"));
+        let caller = queue_job(address, task, Some(User(7))).await;
+        assert_eq!(report(&reports, &caller).await, format!("{task} for {caller}: {end}"));
     }
     assert!(!worker.is_finished());
 
     let (queue, reports, worker) = start(perform, LONG);
     let address = serve(app(queue, reports.clone())).await;
-    let running = ask_for(address, "search", Some(User(7))).await;
-    let done = ask_for(address, "feed", Some(User(8))).await;
+    let running = queue_job(address, "search", Some(User(7))).await;
+    let done = queue_job(address, "feed", Some(User(8))).await;
     assert_eq!(report(&reports, &done).await, format!("feed for {done}: Completed"));
     worker.abort();
     assert_eq!(report(&reports, &running).await, format!("search for {running}: Cancelled"));
 }
 
 #[tokio::test]
-async fn a_client_reads_how_its_job_ended_at_the_location_it_got() {
+async fn a_client_reads_the_report_at_the_returned_location() {
     let (queue, reports, _worker) = start(async |_| panic!("every time"), LONG);
     let address = serve(app(queue, reports)).await;
     let client = client(Version::HTTP_11);
@@ -108,26 +108,26 @@ async fn a_report_is_awaited_until_the_job_has_ended() {
         }
     };
     let (queue, reports, _worker) = start(perform, LONG);
-    let asked = ask_for(serve(app(queue, reports.clone())).await, "feed", None).await;
-    let mut report = Box::pin(report(&reports, &asked));
+    let caller = queue_job(serve(app(queue, reports.clone())).await, "feed", None).await;
+    let mut report = Box::pin(report(&reports, &caller));
     assert!(poll!(&mut report).is_pending());
     done.add_permits(1);
     assert!(report.await.ends_with(": Completed"));
 }
 
 #[tokio::test]
-async fn reports_are_kept_of_a_bounded_number_of_jobs() {
+async fn the_number_of_kept_reports_is_bounded() {
     let (queue, reports, _worker) = start(async |_| (), LONG);
     let address = serve(app(queue, reports.clone())).await;
-    let mut asked = Vec::new();
+    let mut callers = Vec::new();
     for _ in 0..=Reports::KEPT {
-        let caller = ask_for(address, "feed", None).await;
+        let caller = queue_job(address, "feed", None).await;
         report(&reports, &caller).await;
-        asked.push(caller);
+        callers.push(caller);
     }
-    assert_eq!(in_time(reports.get(id_of(&asked[0]))).await, None, "forgotten");
-    let kept: Vec<_> = asked[1..].iter().map(|caller| format!("feed for {caller}: Completed")).collect();
-    for (caller, kept) in asked[1..].iter().zip(&kept) {
+    assert_eq!(in_time(reports.get(id_of(&callers[0]))).await, None, "removed");
+    let kept: Vec<_> = callers[1..].iter().map(|caller| format!("feed for {caller}: Completed")).collect();
+    for (caller, kept) in callers[1..].iter().zip(&kept) {
         assert_eq!(report(&reports, caller).await, *kept);
     }
     let shown = in_time(client(Version::HTTP_11).request(request(address, "/jobs", None))).await.unwrap();
@@ -135,7 +135,7 @@ async fn reports_are_kept_of_a_bounded_number_of_jobs() {
 }
 
 #[tokio::test]
-async fn jobs_beyond_those_that_run_and_wait_are_rejected() {
+async fn a_full_queue_rejects_jobs() {
     let (queue, reports, _worker) = start(|_| pending(), LONG);
     let address = serve(app(queue, reports)).await;
     let client = client(Version::HTTP_11);
@@ -150,7 +150,7 @@ async fn jobs_beyond_those_that_run_and_wait_are_rejected() {
 }
 
 #[tokio::test]
-async fn a_job_sends_the_id_and_the_trace_of_its_request_on() {
+async fn a_job_propagates_the_id_and_the_trace_of_its_request() {
     const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let (sender, mut outgoing) = unbounded_channel();
     let perform = move |_| {
@@ -176,7 +176,7 @@ async fn a_job_sends_the_id_and_the_trace_of_its_request_on() {
 }
 
 #[tokio::test]
-async fn a_worker_ends_when_no_sender_is_left_and_all_is_done() {
+async fn a_worker_ends_after_the_last_sender_and_the_last_job() {
     let (queue, reports, worker) = start(async |_| yield_now().await, LONG);
     let id = RequestId::new_v4();
     let request = RequestContext::new(Store::new().with_value(id.clone()));
@@ -189,25 +189,25 @@ async fn a_worker_ends_when_no_sender_is_left_and_all_is_done() {
 }
 
 #[tokio::test]
-async fn the_values_of_one_job_are_not_seen_by_another_after_it_or_beside_it() {
+async fn jobs_do_not_share_values() {
     #[derive(Clone, Debug, PartialEq)]
     struct Bowl(String);
 
-    let met = Arc::new(Barrier::new(2));
+    let both_run = Arc::new(Barrier::new(2));
     let perform = move |task: String| {
-        let met = Arc::clone(&met);
+        let both_run = Arc::clone(&both_run);
         async move {
             assert!(!RequestContext::contains::<Bowl>());
             RequestContext::set(Bowl(task.clone())).unwrap();
-            met.wait().await;
+            both_run.wait().await;
             assert_eq!(RequestContext::get(), Some(Bowl(task)));
         }
     };
     let (queue, reports, _worker) = start(perform, LONG);
     let address = serve(app(queue, reports.clone())).await;
     for _ in 0..2 {
-        let fed = ask_for(address, "feed", Some(User(7))).await;
-        let washed = ask_for(address, "wash", Some(User(7))).await;
+        let fed = queue_job(address, "feed", Some(User(7))).await;
+        let washed = queue_job(address, "wash", Some(User(7))).await;
         for caller in [fed, washed] {
             let report = report(&reports, &caller).await;
             assert!(report.ends_with(": Completed"), "{report}");
@@ -216,7 +216,7 @@ async fn the_values_of_one_job_are_not_seen_by_another_after_it_or_beside_it() {
 }
 
 #[tokio::test]
-async fn each_tick_is_a_job_of_nobody_with_an_id_of_its_own_though_one_before_it_panicked() {
+async fn each_tick_runs_a_job_without_a_user_even_after_a_panic() {
     let (tick, ticks) = unbounded_channel();
     let (sender, mut jobs) = unbounded_channel();
     let reports = Reports::default();
@@ -245,7 +245,7 @@ async fn each_tick_is_a_job_of_nobody_with_an_id_of_its_own_though_one_before_it
 }
 
 #[tokio::test]
-async fn a_handler_reads_the_same_as_a_job() {
+async fn a_handler_reads_the_same_values_as_a_job() {
     let (queue, _messages) = channel(1);
     let address = serve(app(queue, Reports::default())).await;
     let response = client(Version::HTTP_11).request(request(address, "/", Some(User(7)))).await.unwrap();
@@ -254,15 +254,15 @@ async fn a_handler_reads_the_same_as_a_job() {
 }
 
 #[tokio::test]
-async fn a_request_that_names_several_users_is_one_of_nobody() {
+async fn a_request_with_several_users_is_anonymous() {
     let (queue, _messages) = channel(1);
     let mut request = request(serve(app(queue, Reports::default())).await, "/", Some(User(7)));
     request.headers_mut().append(User::HEADER, 8.into());
     let response = in_time(client(Version::HTTP_11).request(request)).await.unwrap();
-    assert!(text(response).await.starts_with("nobody in "));
+    assert!(text(response).await.starts_with("anonymous in "));
 }
 
-/// A worker, its queue, and how its jobs ended.
+/// Starts a worker, and returns its queue and its reports.
 fn start<F>(
     perform: impl Fn(String) -> F + Send + Sync + 'static,
     limit: Duration,
@@ -275,7 +275,7 @@ where
     (queue, reports.clone(), tokio::spawn(work(messages, perform, limit, reports)))
 }
 
-/// How the job of this caller ended.
+/// Returns how the job of this caller ended.
 async fn report(reports: &Reports, caller: &str) -> String {
     in_time(reports.get(id_of(caller))).await.expect("the job is kept")
 }
@@ -284,14 +284,14 @@ fn id_of(caller: &str) -> &str {
     caller.split_once(" in ").unwrap().1
 }
 
-/// Asks for a job, and returns the caller that its request was for.
-async fn ask_for(address: SocketAddr, task: &str, user: Option<User>) -> String {
+/// Sends a request for a job, and returns the caller that the request is for.
+async fn queue_job(address: SocketAddr, task: &str, user: Option<User>) -> String {
     let mut request = request(address, &format!("/tasks/{task}"), user);
     *request.method_mut() = Method::POST;
     let response = in_time(client(Version::HTTP_11).request(request)).await.unwrap();
     assert_eq!(response.status(), StatusCode::ACCEPTED);
     let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
-    let name = user.map_or_else(|| String::from("nobody"), |User(id)| format!("user {id}"));
+    let name = user.map_or_else(|| String::from("anonymous"), |User(id)| format!("user {id}"));
     let caller = format!("{name} in {id}");
     assert_eq!(text(response).await, format!("{task}: queued for {caller}"));
     caller

@@ -1,6 +1,6 @@
-//! Lines of JSON that each have the fields of their own request, from a span and from the context.
+//! Structured logs: each line has the fields of its own request, from a span and from the context.
 
-#[allow(dead_code, reason = "`main` is for those who run it")]
+#[allow(dead_code, reason = "`main` is not called")]
 #[path = "../../../examples/logging/main.rs"]
 mod example;
 
@@ -38,13 +38,13 @@ use tracing::{Instrument, info, info_span};
 use self::example::{Source, UserId, logged, routes, subscriber};
 use crate::{
     capture::Subscribed,
-    example::{Example, refusal, stderr, stdout},
+    example::{Example, error_message, stderr, stdout},
     support::{Connection, VERSIONS, client, in_time, request, serve, text},
 };
 
 const SOURCES: [Source; 3] = [Source::Span, Source::JsonSubscriber, Source::FormatEvent];
 
-const AT_ONCE: usize = 200;
+const REQUESTS: usize = 200;
 
 #[tokio::test]
 async fn each_line_of_200_overlapping_requests_has_its_fields() {
@@ -53,13 +53,14 @@ async fn each_line_of_200_overlapping_requests_has_its_fields() {
             let mut log = Log::capture(source);
             let stages = Arc::new(Stages::default());
             let client = client(version);
-            let app = routes().layer(from_fn_with_state(Arc::clone(&stages), meet));
+            let app = routes().layer(from_fn_with_state(Arc::clone(&stages), wait_for_all));
             let address = serve(logged(source, app, sessions())).await;
-            let ask = async |n| {
+            let send = async |n| {
                 let response = client.request(with_token(request(address, &path(n), None), n));
-                if leaves(n) {
-                    let left = matches!(select(pin!(response), pin!(stages.handled.wait())).await, Either::Right(_));
-                    assert!(left, "{source:?} {version:?}");
+                if is_cancelled(n) {
+                    let cancelled =
+                        matches!(select(pin!(response), pin!(stages.handled.wait())).await, Either::Right(_));
+                    assert!(cancelled, "{source:?} {version:?}");
                     return None;
                 }
                 let response = response.await.unwrap();
@@ -67,14 +68,14 @@ async fn each_line_of_200_overlapping_requests_has_its_fields() {
                 assert_eq!(text(response).await, diary(n), "{source:?} {version:?}");
                 Some(id)
             };
-            let echoed = in_time(join_all((0..AT_ONCE).map(ask))).await;
+            let echoed = in_time(join_all((0..REQUESTS).map(send))).await;
 
-            let count = (0..AT_ONCE).map(|n| events(n).len()).sum();
+            let count = (0..REQUESTS).map(|n| events(n).len()).sum();
             let mut lines = log.by_request(count).await;
             for (n, echoed) in echoed.into_iter().enumerate() {
                 let id = stages.ids.lock().unwrap().remove(&path(n)).unwrap();
                 assert!(echoed.is_none_or(|echoed| echoed == id), "{source:?} {version:?}");
-                let route = if leaves(n) { "/cats/{name}/call" } else { "/cats/{name}" };
+                let route = if is_cancelled(n) { "/cats/{name}/call" } else { "/cats/{name}" };
                 let fields = json!({ "request_id": id, "route": route, "user": user(n) });
                 let mut expected: Vec<_> = events(n).into_iter().map(|event| line(source, event, &fields)).collect();
                 expected.sort_by_key(Value::to_string);
@@ -82,15 +83,15 @@ async fn each_line_of_200_overlapping_requests_has_its_fields() {
                 of_this.sort_by_key(Value::to_string);
                 assert_eq!(of_this, expected, "{source:?} {version:?}");
             }
-            assert_eq!(lines, HashMap::new(), "lines of no request, {source:?} {version:?}");
+            assert_eq!(lines, HashMap::new(), "lines without a request, {source:?} {version:?}");
         }
     }
 }
 
-/// What is logged for a request, in any order.
+/// Returns the events of a request, in any order.
 fn events(n: usize) -> Vec<Value> {
     let cat = format!("tom-{n}");
-    if leaves(n) {
+    if is_cancelled(n) {
         return vec![
             json!({ "message": "called", "cat": cat }),
             json!({ "message": "dropped", "cat": cat, "place": "handler" }),
@@ -99,7 +100,7 @@ fn events(n: usize) -> Vec<Value> {
     }
     let food = if user(n) == "anonymous" { "kibble" } else { "tuna" };
     vec![
-        json!({ "message": "asked", "cat": cat }),
+        json!({ "message": "requested", "cat": cat }),
         json!({ "message": "selected", "cat": cat }),
         json!({ "message": "fed", "cat": cat, "food": food }),
         json!({ "message": "streamed", "cat": cat }),
@@ -126,8 +127,8 @@ async fn a_request_that_panics_or_is_cancelled_is_logged_with_its_end() {
             let fields = json!({ "request_id": id_of(&response), "route": "/endless", "user": "7" });
             in_time(response.frame()).await.unwrap().unwrap();
             drop(response);
-            let answered = json!({ "message": "finished processing request", "status": 200 });
-            assert_eq!(log.next().await, line(source, answered, &fields), "{version:?}");
+            let responded = json!({ "message": "finished processing request", "status": 200 });
+            assert_eq!(log.next().await, line(source, responded, &fields), "{version:?}");
             let cancelled = json!({ "message": "ended", "end": "Cancelled" });
             assert_eq!(log.next().await, line(source, cancelled, &fields), "{version:?}");
 
@@ -147,10 +148,10 @@ async fn requests_without_a_route_or_a_known_token_are_logged() {
         let mut log = Log::capture(source);
         let address = serve(logged(source, routes(), sessions())).await;
         let mut connection = Connection::open(address, VERSIONS[0]).await;
-        let response = connection.send(with_token(request(address, "/dogs", None), AT_ONCE)).await.unwrap();
+        let response = connection.send(with_token(request(address, "/dogs", None), REQUESTS)).await.unwrap();
         let fields = json!({ "request_id": id_of(&response), "route": "none", "user": "anonymous" });
-        let answered = json!({ "message": "finished processing request", "status": 404 });
-        assert_eq!(log.next().await, line(source, answered, &fields));
+        let responded = json!({ "message": "finished processing request", "status": 404 });
+        assert_eq!(log.next().await, line(source, responded, &fields));
         assert_eq!(log.next().await, line(source, json!({ "message": "ended", "end": "Completed" }), &fields));
     }
 }
@@ -165,8 +166,8 @@ async fn a_request_with_several_tokens_is_logged_as_anonymous() {
         let mut connection = Connection::open(address, VERSIONS[0]).await;
         let response = connection.send(request).await.unwrap();
         let fields = json!({ "request_id": id_of(&response), "route": "none", "user": "anonymous" });
-        let answered = json!({ "message": "finished processing request", "status": 404 });
-        assert_eq!(log.next().await, line(source, answered, &fields));
+        let responded = json!({ "message": "finished processing request", "status": 404 });
+        assert_eq!(log.next().await, line(source, responded, &fields));
     }
 }
 
@@ -246,11 +247,11 @@ async fn the_environment_chooses_the_source_of_the_fields() {
         assert!(lines.iter().all(|line| line.get("spans").is_some() == has_spans), "{logs}: {log}");
         assert!(!lines.is_empty(), "{logs}");
     }
-    let sentence = refusal(&Example("logging").with("0", &["--once"], &[("LOGS", "xml")]).await);
-    assert_eq!(sentence, r#"LOGS must be span, json-subscriber or format-event, not "xml""#);
+    let message = error_message(&Example("logging").with("0", &["--once"], &[("LOGS", "xml")]).await);
+    assert_eq!(message, r#"LOGS must be span, json-subscriber or format-event, not "xml""#);
 }
 
-/// A line, without what no test can know.
+/// Returns the expected line, without the fields that no test can know.
 fn line(source: Source, mut event: Value, fields: &Value) -> Value {
     let mut fields = fields.as_object().unwrap().clone();
     let line = event.as_object_mut().unwrap();
@@ -263,23 +264,23 @@ fn line(source: Source, mut event: Value, fields: &Value) -> Value {
     event
 }
 
-/// The id on a line of whichever source.
+/// Returns the id on a line of any source.
 fn request_id(line: &Value) -> &str {
     line.get("request_id").unwrap_or(&line["spans"][0]["request_id"]).as_str().unwrap_or_default()
 }
 
-/// Every fourth is anonymous.
+/// Returns the user of a request. Every fourth is anonymous.
 fn user(n: usize) -> String {
     if n % 4 == 0 { String::from("anonymous") } else { n.to_string() }
 }
 
-/// The clients that call a cat leave before it comes.
-fn leaves(n: usize) -> bool {
+/// Returns whether the client of a request cancels it.
+fn is_cancelled(n: usize) -> bool {
     n % 5 == 0
 }
 
 fn path(n: usize) -> String {
-    format!("/cats/tom-{n}{}", if leaves(n) { "/call" } else { "" })
+    format!("/cats/tom-{n}{}", if is_cancelled(n) { "/call" } else { "" })
 }
 
 fn diary(n: usize) -> String {
@@ -288,7 +289,7 @@ fn diary(n: usize) -> String {
 
 fn sessions() -> example::Sessions {
     let user = |n: usize| (format!("token-{n}"), UserId(n.try_into().unwrap()));
-    Arc::new((0..AT_ONCE).filter(|n| n % 4 != 0).map(user).collect())
+    Arc::new((0..REQUESTS).filter(|n| n % 4 != 0).map(user).collect())
 }
 
 fn with_token(mut request: Request, n: usize) -> Request {
@@ -300,10 +301,10 @@ fn id_of<B>(response: &Response<B>) -> String {
     response.headers()["x-request-id"].to_str().unwrap().to_owned()
 }
 
-/// Where the requests wait for each other.
+/// The points at which the requests wait for each other.
 struct Stages {
     authenticated: Barrier,
-    /// Every handler has returned or waits, and the clients that leave are about to.
+    /// Every handler has returned or waits, and the clients are about to cancel their requests.
     handled: Barrier,
     streamed: Barrier,
     /// The ids of the requests, by their paths.
@@ -312,18 +313,18 @@ struct Stages {
 
 impl Default for Stages {
     fn default() -> Self {
-        let leaving = (0..AT_ONCE).filter(|n| leaves(*n)).count();
+        let cancelled = (0..REQUESTS).filter(|n| is_cancelled(*n)).count();
         Self {
-            authenticated: Barrier::new(AT_ONCE),
-            handled: Barrier::new(AT_ONCE + leaving),
-            streamed: Barrier::new(AT_ONCE - leaving),
+            authenticated: Barrier::new(REQUESTS),
+            handled: Barrier::new(REQUESTS + cancelled),
+            streamed: Barrier::new(REQUESTS - cancelled),
             ids: Mutex::default(),
         }
     }
 }
 
-/// Lets no request go on before all others have reached the same stage.
-async fn meet(State(stages): State<Arc<Stages>>, request: Request, next: Next) -> Response {
+/// Makes each request wait until all others have reached the same point.
+async fn wait_for_all(State(stages): State<Arc<Stages>>, request: Request, next: Next) -> Response {
     let id = RequestContext::id().unwrap().to_string();
     stages.ids.lock().unwrap().insert(request.uri().path().to_owned(), id);
     stages.authenticated.wait().await;
@@ -347,7 +348,7 @@ async fn meet(State(stages): State<Arc<Stages>>, request: Request, next: Next) -
     })
 }
 
-/// What the example's subscriber writes on this thread.
+/// Captures the lines that the example's subscriber writes on this thread.
 struct Log {
     lines: UnboundedReceiver<Value>,
     _subscribed: Subscribed,
@@ -356,13 +357,13 @@ struct Log {
 impl Log {
     fn capture(source: Source) -> Self {
         let (sender, lines) = unbounded_channel();
-        let subscribed = Subscribed::new(subscriber(source, move || Sent(sender.clone())));
+        let subscribed = Subscribed::new(subscriber(source, move || LineSender(sender.clone())));
         Self { lines, _subscribed: subscribed }
     }
 
-    /// The next line, without what no test can know.
+    /// Returns the next line, without the fields that no test can know.
     async fn next(&mut self) -> Value {
-        let mut line = in_time(self.lines.recv()).await.expect("the subscriber is there");
+        let mut line = in_time(self.lines.recv()).await.expect("the subscriber has the sender");
         let fields = line.as_object_mut().unwrap();
         for name in ["timestamp", "level", "target", "latency"] {
             assert!(fields.remove(name).is_some() || name == "latency", "{name}");
@@ -370,7 +371,7 @@ impl Log {
         line
     }
 
-    /// This many lines, and there are no more, by the id of their request.
+    /// Returns this many lines, by the id of their request, and asserts that there are no more.
     async fn by_request(&mut self, count: usize) -> HashMap<String, Vec<Value>> {
         let mut lines: HashMap<_, Vec<_>> = HashMap::new();
         for _ in 0..count {
@@ -382,12 +383,12 @@ impl Log {
     }
 }
 
-/// Each write is a line.
-struct Sent(UnboundedSender<Value>);
+/// Sends each write, which is one line, to the test.
+struct LineSender(UnboundedSender<Value>);
 
-impl io::Write for Sent {
+impl io::Write for LineSender {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        // A test that has seen enough no longer listens.
+        // Fails when the test has ended.
         drop(self.0.send(serde_json::from_slice(line)?));
         Ok(line.len())
     }

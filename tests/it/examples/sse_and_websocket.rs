@@ -1,7 +1,7 @@
-//! Events and sockets: each event to its listener, each word from its speaker, each end told once.
+//! Server-sent events and `WebSocket`s: each event names its reader and its sender, and each end is reported once.
 
-#[allow(dead_code, reason = "`main` is for those who run it")]
-#[path = "../../../examples/sse_and_websocket.rs"]
+#[allow(dead_code, reason = "`main` is not called")]
+#[path = "../../../examples/sse_and_websocket/main.rs"]
 mod example;
 
 use std::net::SocketAddr;
@@ -18,66 +18,66 @@ use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::client::Into
 use crate::support::{User, VERSIONS, client, in_time, request, serve};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_event_names_its_listener_and_the_speaker_while_both_take_turns() {
+async fn each_event_names_its_reader_and_its_sender() {
     for version in VERSIONS {
         let address = serve(example::app()).await;
         let client = client(version);
-        let mut listeners = Vec::new();
+        let mut readers = Vec::new();
         for user in [Some(User(1)), None, Some(User(2))] {
-            listeners.push((name(user), listen(&client, address, user).await));
+            readers.push((name(user), open_events(&client, address, user).await));
         }
-        let mut speakers = Vec::new();
+        let mut senders = Vec::new();
         for user in [Some(User(3)), None, Some(User(4))] {
-            speakers.push((name(user), speak(address, user).await));
-            let said = format!("{} has a request that is over: Completed", name(user));
-            assert_all_hear(&mut listeners, &said).await;
+            senders.push((name(user), open_socket(address, user).await));
+            let sent = format!("{} ended a request: Completed", name(user));
+            assert_all_receive(&mut readers, &sent).await;
         }
-        for words in ["one", "two", "three"] {
-            for (speaker, socket) in &mut speakers {
-                in_time(socket.send(words.into())).await.unwrap();
-                assert_all_hear(&mut listeners, &format!("{speaker} says {words}")).await;
+        for message in ["one", "two", "three"] {
+            for (sender, socket) in &mut senders {
+                in_time(socket.send(message.into())).await.unwrap();
+                assert_all_receive(&mut readers, &format!("{sender} says {message}")).await;
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_socket_outlives_its_request_and_its_session_ends_when_it_is_closed_or_lost() {
+async fn a_session_ends_when_its_socket_is_closed_or_lost() {
     let address = serve(example::app()).await;
-    let mut listeners = [(name(None), listen(&client(Version::HTTP_11), address, None).await)];
+    let mut readers = [(name(None), open_events(&client(Version::HTTP_11), address, None).await)];
     for is_closed in [true, false] {
-        let mut socket = speak(address, Some(User(7))).await;
-        assert_all_hear(&mut listeners, "user 7 has a request that is over: Completed").await;
+        let mut socket = open_socket(address, Some(User(7))).await;
+        assert_all_receive(&mut readers, "user 7 ended a request: Completed").await;
         in_time(socket.send("hello".into())).await.unwrap();
-        assert_all_hear(&mut listeners, "user 7 says hello").await;
+        assert_all_receive(&mut readers, "user 7 says hello").await;
         if is_closed {
             in_time(socket.close(None)).await.unwrap();
         }
         drop(socket);
-        assert_all_hear(&mut listeners, "user 7 has left: Completed").await;
+        assert_all_receive(&mut readers, "user 7 ended a session: Completed").await;
     }
 }
 
 #[tokio::test]
-async fn a_listener_that_names_several_users_is_a_stranger() {
+async fn a_reader_with_several_users_is_anonymous() {
     let address = serve(example::app()).await;
     let mut request = request(address, "/events", Some(User(7)));
     request.headers_mut().append(User::HEADER, 8.into());
     let body = in_time(client(Version::HTTP_11).request(request)).await.unwrap().into_body();
-    drop(speak(address, None).await);
-    let said = format!("{} has a request that is over: Completed", name(None));
-    assert_all_hear(&mut [(name(None), body)], &said).await;
+    drop(open_socket(address, None).await);
+    let sent = format!("{} ended a request: Completed", name(None));
+    assert_all_receive(&mut [(name(None), body)], &sent).await;
 }
 
 fn name(user: Option<User>) -> String {
-    user.map_or_else(|| String::from("a stranger"), |User(id)| format!("user {id}"))
+    user.map_or_else(|| String::from("anonymous"), |User(id)| format!("user {id}"))
 }
 
-async fn listen(client: &Client<HttpConnector, Body>, address: SocketAddr, user: Option<User>) -> Incoming {
+async fn open_events(client: &Client<HttpConnector, Body>, address: SocketAddr, user: Option<User>) -> Incoming {
     in_time(client.request(request(address, "/events", user))).await.unwrap().into_body()
 }
 
-async fn speak(address: SocketAddr, user: Option<User>) -> WebSocketStream<TcpStream> {
+async fn open_socket(address: SocketAddr, user: Option<User>) -> WebSocketStream<TcpStream> {
     let mut request = format!("ws://{address}/talk").into_client_request().unwrap();
     if let Some(User(id)) = user {
         request.headers_mut().insert(User::HEADER, id.into());
@@ -85,14 +85,14 @@ async fn speak(address: SocketAddr, user: Option<User>) -> WebSocketStream<TcpSt
     in_time(client_async(request, TcpStream::connect(address).await.unwrap())).await.unwrap().0
 }
 
-async fn assert_all_hear(listeners: &mut [(String, Incoming)], said: &str) {
-    for (listener, body) in listeners {
-        assert_eq!(hear(body).await, format!("{listener}, {said}"));
+async fn assert_all_receive(readers: &mut [(String, Incoming)], sent: &str) {
+    for (reader, body) in readers {
+        assert_eq!(next_event(body).await, format!("to {reader}: {sent}"));
     }
 }
 
-/// The next event. Each is a chunk or a frame of its own, though it need not come in one piece.
-async fn hear(body: &mut Incoming) -> String {
+/// Returns the next event. An event may be received in several frames.
+async fn next_event(body: &mut Incoming) -> String {
     let mut event = Vec::new();
     while !event.ends_with(b"\n\n") {
         event.extend(in_time(body.frame()).await.unwrap().unwrap().into_data().unwrap());

@@ -1,9 +1,9 @@
-//! A transaction in the context: found below without being passed, and over when the work is, however it ends.
+//! A transaction in the context: repositories find it without an argument, and it ends with the work.
 
 pub(super) mod bank;
 mod cancelled;
 mod detached;
-#[allow(dead_code, reason = "`main` is for those who run it")]
+#[allow(dead_code, reason = "`main` is not called")]
 #[path = "../../../examples/transaction/main.rs"]
 mod example;
 mod modes;
@@ -11,7 +11,7 @@ mod overlap;
 mod pool;
 mod requests;
 mod savepoints;
-mod storm;
+mod stress;
 
 use std::future::ready;
 
@@ -25,7 +25,7 @@ use self::{
 
 // T01
 #[tokio::test]
-async fn t01_repositories_find_the_transaction_without_being_passed_it() {
+async fn t01_repositories_find_the_transaction() {
     async fn service() -> Result<Vec<String>, TransactionError> {
         Journal.write("written two calls down").await?;
         Journal.latest().await
@@ -34,7 +34,7 @@ async fn t01_repositories_find_the_transaction_without_being_passed_it() {
     let bank = Bank::open(2).await;
     let work = transactional(async {
         let seen = service().await?;
-        assert_eq!(bank.lines().await, [""; 0], "others see nothing before the commit");
+        assert_eq!(bank.lines().await, [""; 0], "other connections see nothing before the commit");
         Ok::<_, TransactionError>(seen)
     });
     assert_eq!(bank.request(work).await.unwrap(), ["written two calls down"]);
@@ -77,7 +77,7 @@ async fn an_error_of_the_database_rolls_back() {
 }
 
 #[tokio::test]
-async fn where_no_database_is_in_the_context_nothing_runs() {
+async fn without_a_database_in_the_context_nothing_runs() {
     assert_eq!(transactional(ready(Ok::<_, Failure>(()))).await, Err(Failure::NoDatabase));
     assert!(matches!(connection().await, Err(TransactionError::NoDatabase(_))));
 }

@@ -19,8 +19,8 @@ impl Process {
         self.try_open_files().expect("`/proc` shows a running process as long as it runs")
     }
 
-    /// Waits until it has at most so many files and sockets open. Nothing notifies of that, so this polls the kernel.
-    pub(super) async fn closes_all_but(&self, files: usize) {
+    /// Waits until at most this many files and sockets are open. It polls, since the kernel sends no notification.
+    pub(super) async fn wait_for_open_files(&self, files: usize) {
         while self.open_files() > files {
             sleep(Duration::from_millis(10)).await;
         }

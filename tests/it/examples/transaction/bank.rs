@@ -1,4 +1,4 @@
-//! A database of a test's own, and what to compare.
+//! A database for one test, and errors that can be compared.
 
 use std::{future::poll_fn, pin::pin, task::Poll};
 
@@ -7,7 +7,7 @@ use sqlx::{Connection, SqliteConnection, SqlitePool, query_scalar, sqlite::Sqlit
 use tower_request_context::{RequestContext, RequestContextLayer, Store};
 
 use super::example::{
-    Folder, Journal, open,
+    Journal, TempDir, open,
     transactional::{Database, TransactionError},
 };
 use crate::support::{User, in_time};
@@ -16,43 +16,43 @@ pub(super) struct Bank {
     pub(super) pool: SqlitePool,
     database: Database,
     file: SqliteConnectOptions,
-    _folder: Folder,
+    _directory: TempDir,
 }
 
 impl Bank {
     pub(super) async fn open(connections: u32) -> Self {
-        let folder = Folder::new().unwrap();
-        let file = folder.path().join("bank.db");
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("bank.db");
         let pool = open(&file, connections).await.unwrap();
         let database = Database::new(pool.clone());
-        Self { pool, database, file: SqliteConnectOptions::new().filename(file), _folder: folder }
+        Self { pool, database, file: SqliteConnectOptions::new().filename(file), _directory: directory }
     }
 
-    /// Does work where a request would.
+    /// Runs work in the context of a request.
     pub(super) async fn request<T: Future>(&self, work: T) -> T::Output {
         let store = Store::new().with_value(self.database.clone());
         in_time(RequestContext::new(store).scope(work)).await
     }
 
-    /// The layer that seeds the database, and the user.
+    /// Returns a layer that inserts the database and the user.
     pub(super) fn layer(&self) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone + use<>> {
         let database = self.database.clone();
-        RequestContextLayer::new(move |store, head| {
+        RequestContextLayer::new(move |store, request| {
             store.insert(database.clone());
-            if let Some(user) = User::of(head) {
+            if let Some(user) = User::of(request) {
                 store.insert(user);
             }
         })
     }
 
-    /// The lines that are committed: a new connection sees no others.
+    /// Returns the committed lines: a new connection sees no others.
     pub(super) async fn lines(&self) -> Vec<String> {
         let mut connection = SqliteConnection::connect_with(&self.file).await.unwrap();
         query_scalar("SELECT line FROM journal ORDER BY id").fetch_all(&mut connection).await.unwrap()
     }
 
-    /// The lines after another was committed, which cannot be while a transaction that has written is open, nor on a
-    /// connection that is still in one.
+    /// Returns the committed lines after it has committed another. That fails while a transaction that has written is
+    /// open, and on a connection that is still in a transaction.
     pub(super) async fn lines_after_another(&self) -> Vec<String> {
         self.request(Journal.write("another")).await.unwrap();
         self.lines().await
@@ -89,9 +89,9 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-/// Does this with no poll, one poll and so on until it completes. How many that takes is up to the database's thread, so
-/// it is done a few times over.
-pub(super) async fn at_any_moment(completes: impl AsyncFn(usize) -> bool) {
+/// Calls `completes` with 0, 1, 2 … polls until it returns true. The database has a thread of its own, so the number of
+/// polls varies, and this repeats a few times.
+pub(super) async fn after_each_poll(completes: impl AsyncFn(usize) -> bool) {
     for _ in 0..8 {
         let mut polls = 0;
         while !completes(polls).await {
@@ -100,8 +100,8 @@ pub(super) async fn at_any_moment(completes: impl AsyncFn(usize) -> bool) {
     }
 }
 
-/// Polls a future so many times, and drops it if it is not ready then: what it waits for is still under way.
-pub(in crate::examples) async fn polled<T: Future>(times: usize, future: T) -> Option<T::Output> {
+/// Polls a future at most `times` times, and then drops it unless it is ready.
+pub(in crate::examples) async fn poll_at_most<T: Future>(times: usize, future: T) -> Option<T::Output> {
     let mut future = pin!(future);
     let mut left = times;
     poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! Work that is dropped before it is done.
+//! Work that is dropped before it completes.
 
 use std::future::pending;
 
@@ -6,7 +6,7 @@ use futures_util::poll;
 use tokio::{select, sync::Notify};
 
 use super::{
-    bank::{Bank, Failure, at_any_moment, polled},
+    bank::{Bank, Failure, after_each_poll, poll_at_most},
     example::{
         Journal,
         transactional::{connection, transactional},
@@ -15,7 +15,7 @@ use super::{
 
 // F6
 #[tokio::test]
-async fn what_is_dropped_is_rolled_back() {
+async fn dropped_work_is_rolled_back() {
     let bank = Bank::open(1).await;
     let parked = Notify::new();
     let work = transactional(async {
@@ -28,15 +28,15 @@ async fn what_is_dropped_is_rolled_back() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_at_any_moment_is_all_or_nothing_and_leaves_the_pool_usable() {
-    at_any_moment(async |polls| {
+async fn work_dropped_after_any_poll_is_atomic_and_frees_the_pool() {
+    after_each_poll(async |polls| {
         let bank = Bank::open(1).await;
         let work = transactional(async {
             Journal.write("one").await?;
             Journal.write("two").await?;
             Ok::<_, Failure>(())
         });
-        let completed = bank.request(polled(polls, work)).await.is_some();
+        let completed = bank.request(poll_at_most(polls, work)).await.is_some();
         let lines = bank.lines_after_another().await;
         if completed || lines.len() != 1 {
             assert_eq!(lines, ["one", "two", "another"], "{polls} polls");
@@ -49,7 +49,7 @@ async fn what_is_dropped_at_any_moment_is_all_or_nothing_and_leaves_the_pool_usa
 }
 
 #[tokio::test]
-async fn a_branch_that_is_dropped_while_it_has_the_connection_does_not_keep_it() {
+async fn a_dropped_branch_releases_the_connection() {
     let bank = Bank::open(1).await;
     let work = transactional(async {
         let mut holder = Box::pin(async {
@@ -61,7 +61,7 @@ async fn a_branch_that_is_dropped_while_it_has_the_connection_does_not_keep_it()
         assert!(poll!(&mut waiting).is_pending());
         drop((waiting, holder));
         for polls in 0..5 {
-            polled(polls, Journal.latest()).await.transpose()?;
+            poll_at_most(polls, Journal.latest()).await.transpose()?;
         }
         Ok::<_, Failure>(Journal.write("kept").await?)
     });
@@ -70,7 +70,7 @@ async fn a_branch_that_is_dropped_while_it_has_the_connection_does_not_keep_it()
 }
 
 #[tokio::test]
-async fn work_that_joins_and_is_dropped_dooms_the_whole() {
+async fn dropping_joined_work_rolls_back_the_whole_transaction() {
     let bank = Bank::open(1).await;
     let work = transactional(async {
         let written = Notify::new();
@@ -88,7 +88,7 @@ async fn work_that_joins_and_is_dropped_dooms_the_whole() {
 
 async fn drop_when(moment: &Notify, work: impl Future<Output = Result<(), Failure>>) {
     select! {
-        end = work => panic!("it was to be dropped, but ended: {end:?}"),
+        end = work => panic!("it ended before it was dropped: {end:?}"),
         () = moment.notified() => {}
     }
 }

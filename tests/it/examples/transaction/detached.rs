@@ -1,4 +1,4 @@
-//! Tasks that outlive the transaction that they were spawned in.
+//! Tasks that outlive the transaction in which they were spawned.
 
 use std::future::pending;
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::support::in_time;
 
-/// How a transaction ends while a task still has it.
+/// How a transaction ends while a task still refers to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Ending {
     Committed,
@@ -34,7 +34,7 @@ impl Ending {
 
 // T14
 #[tokio::test]
-async fn t14_a_task_that_outlives_its_transaction_gets_an_error_and_not_the_pool() {
+async fn t14_a_task_that_outlives_its_transaction_gets_an_error() {
     for ending in ENDINGS {
         let bank = Bank::open(2).await;
         let late = outlive(&bank, ending, async || Ok(Journal.write("late").await?)).await;
@@ -45,7 +45,7 @@ async fn t14_a_task_that_outlives_its_transaction_gets_an_error_and_not_the_pool
 
 // T14
 #[tokio::test]
-async fn t14_no_mode_that_would_join_lets_a_task_go_on_without_its_transaction() {
+async fn t14_no_joining_mode_runs_after_the_transaction() {
     for (mode, error) in [
         (Propagation::Required, Failure::Finished),
         (Propagation::Nested, Failure::Finished),
@@ -66,7 +66,7 @@ async fn t14_no_mode_that_would_join_lets_a_task_go_on_without_its_transaction()
 }
 
 #[tokio::test]
-async fn a_task_that_says_so_goes_on_without_its_transaction() {
+async fn independent_modes_run_after_the_transaction() {
     for mode in [Propagation::RequiresNew, Propagation::NotSupported] {
         let bank = Bank::open(2).await;
         let late = outlive(&bank, Ending::Failed, async move || {
@@ -79,7 +79,7 @@ async fn a_task_that_says_so_goes_on_without_its_transaction() {
 }
 
 #[tokio::test]
-async fn who_waits_for_the_connection_when_all_is_dropped_gets_an_error() {
+async fn a_waiter_gets_an_error_when_the_transaction_is_dropped() {
     let bank = Bank::open(1).await;
     let (queued, is_queued) = oneshot::channel();
     let work = transactional(async {
@@ -95,22 +95,22 @@ async fn who_waits_for_the_connection_when_all_is_dropped_gets_an_error() {
 }
 
 #[tokio::test]
-async fn a_task_that_has_the_connection_when_all_is_dropped_gives_it_back_rolled_back() {
+async fn a_task_returns_the_connection_of_a_dropped_transaction() {
     let bank = Bank::open(1).await;
-    let (lent, is_lent) = oneshot::channel();
+    let (guard, is_held) = oneshot::channel();
     let work = transactional(async {
         Journal.write("lost").await?;
-        let _ = lent.send((connection().await?, RequestContext::current()));
+        let _ = guard.send((connection().await?, RequestContext::current()));
         pending().await
     });
-    let (connection, _context) = bank.request(drive_until(work, is_lent)).await;
-    assert_eq!(bank.pool.num_idle(), 0, "as long as a task has it, nobody else can");
+    let (connection, _context) = bank.request(drive_until(work, is_held)).await;
+    assert_eq!(bank.pool.num_idle(), 0, "while the task holds the connection, it is not idle");
     drop(connection);
     assert_eq!(bank.lines_after_another().await, ["another"]);
 }
 
 #[tokio::test]
-async fn a_savepoint_of_a_task_is_over_when_the_transaction_around_it_is_dropped() {
+async fn a_savepoint_ends_when_its_outer_transaction_is_dropped() {
     let bank = Bank::open(1).await;
     let (spawned, is_spawned) = oneshot::channel();
     let (over, is_over) = oneshot::channel::<()>();
@@ -146,7 +146,7 @@ async fn a_commit_waits_for_the_task_that_has_the_connection() {
     assert_eq!(in_time(task).await.unwrap().unwrap().rows_affected(), 1);
 }
 
-/// Ends a transaction, then lets a task do this that was spawned inside of it.
+/// Ends a transaction, and then runs this work in a task that was spawned inside of it.
 async fn outlive<W>(bank: &Bank, ending: Ending, work: impl FnOnce() -> W) -> Result<(), Failure>
 where
     W: Future<Output = Result<(), Failure>> + Send + 'static,
@@ -158,7 +158,7 @@ where
         let transaction = transactional(async {
             Journal.write("in time").await?;
             let task = RequestContext::spawn(async {
-                is_over.await.expect("the test says when");
+                is_over.await.expect("`over` is sent");
                 work.await
             });
             let _ = spawned.send(task);
@@ -172,18 +172,18 @@ where
             drive_until(transaction, is_spawned).await
         } else {
             assert_eq!(transaction.await.is_ok(), ending == Ending::Committed);
-            is_spawned.await.expect("it was spawned")
+            is_spawned.await.expect("the transaction has spawned the task")
         };
-        over.send(()).expect("the task waits for it");
-        task.await.expect("it does not panic")
+        over.send(()).expect("the task waits for `over`");
+        task.await.expect("the task does not panic")
     });
     late.await
 }
 
-/// Drops a transaction when something has been sent.
+/// Runs a transaction until something is sent, and drops it then.
 async fn drive_until<T>(transaction: impl Future<Output = Result<(), Failure>>, sent: oneshot::Receiver<T>) -> T {
     select! {
-        end = transaction => panic!("it was to be dropped, but ended: {end:?}"),
-        value = sent => value.expect("it is sent"),
+        end = transaction => panic!("it ended before it was dropped: {end:?}"),
+        value = sent => value.expect("the transaction sends it"),
     }
 }

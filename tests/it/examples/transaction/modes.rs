@@ -1,4 +1,4 @@
-//! The propagation modes, each with and without a transaction around it.
+//! The propagation modes, each inside and outside of a transaction.
 
 use sqlx::query;
 
@@ -12,12 +12,12 @@ use super::{
 use Failure::{AlreadyActive, Deliberate, NotActive, RolledBack};
 use Propagation::{Mandatory, Nested, Never, NotSupported, Required, RequiresNew, Supports};
 
-/// How work ends, what that made of the work around it, and the lines that are left.
+/// A mode, the result of work in it, the result of the transaction around it, and the committed lines.
 type Row = (Propagation, Result<(), Failure>, Result<(), Failure>, &'static [&'static str]);
 
 // T05
 #[tokio::test]
-async fn t05_without_a_transaction_around_it_each_mode_begins_one_or_does_without_or_refuses() {
+async fn t05_each_mode_outside_of_a_transaction() {
     let modes: [(_, Result<(), Failure>, &[&str]); 7] = [
         (Required, Err(Deliberate), &[]),
         (RequiresNew, Err(Deliberate), &[]),
@@ -41,7 +41,7 @@ async fn t05_without_a_transaction_around_it_each_mode_begins_one_or_does_withou
 
 // T06
 #[tokio::test]
-async fn t06_what_joins_a_transaction_ends_with_it_and_what_does_not_join_has_ended() {
+async fn t06_only_joined_work_rolls_back_with_the_outer_transaction() {
     let rows: [Row; 7] = [
         (Required, Ok(()), Err(Deliberate), &[]),
         (RequiresNew, Ok(()), Err(Deliberate), &["inner"]),
@@ -58,16 +58,16 @@ async fn t06_what_joins_a_transaction_ends_with_it_and_what_does_not_join_has_en
 
 // T06
 #[tokio::test]
-async fn t06_what_succeeds_in_a_transaction_that_succeeds_stays() {
+async fn t06_success_in_each_mode_is_committed() {
     for mode in [Required, RequiresNew, Nested, Mandatory, Supports, NotSupported] {
         check((mode, Ok(()), Ok(()), &["inner", "outer"]), Ok(()), Ok(())).await;
     }
     check((Never, Err(AlreadyActive), Ok(()), &["outer"]), Ok(()), Ok(())).await;
 }
 
-// T06; the peer commits here, Spring does not
+// T06; nestjs-cls commits here, Spring does not
 #[tokio::test]
-async fn t06_what_joins_a_transaction_and_fails_dooms_it_and_what_does_not_join_does_not() {
+async fn t06_only_failed_joined_work_rolls_back_the_outer_one() {
     let rows: [Row; 7] = [
         (Required, Err(Deliberate), Err(RolledBack), &[]),
         (RequiresNew, Err(Deliberate), Ok(()), &["outer"]),
@@ -83,7 +83,7 @@ async fn t06_what_joins_a_transaction_and_fails_dooms_it_and_what_does_not_join_
 }
 
 #[tokio::test]
-async fn what_joins_sees_what_is_not_committed_and_what_does_not_join_does_not() {
+async fn only_joined_work_sees_uncommitted_lines() {
     for (mode, seen) in [(Required, 1), (RequiresNew, 0), (Nested, 1), (Mandatory, 1), (Supports, 1), (NotSupported, 0)]
     {
         let bank = Bank::open(2).await;
@@ -95,9 +95,9 @@ async fn what_joins_sees_what_is_not_committed_and_what_does_not_join_does_not()
     }
 }
 
-// The peer's own test of modes within modes
+// A port of the test of nested modes of nestjs-cls
 #[tokio::test]
-async fn modes_within_modes_each_do_as_they_say() {
+async fn modes_can_be_nested() {
     let write = async |mode, line| transactional_as(mode, async { Ok::<_, Failure>(Journal.write(line).await?) }).await;
     let bank = Bank::open(3).await;
     let work = transactional_as(NotSupported, async {
@@ -117,7 +117,7 @@ async fn modes_within_modes_each_do_as_they_say() {
 }
 
 #[tokio::test]
-async fn one_that_waits_for_itself_at_the_one_writer_is_an_error_and_no_hang() {
+async fn a_second_writer_in_a_transaction_is_an_error() {
     for mode in [RequiresNew, NotSupported] {
         let bank = Bank::open(2).await;
         let work = transactional(async {
@@ -128,7 +128,7 @@ async fn one_that_waits_for_itself_at_the_one_writer_is_an_error_and_no_hang() {
                 query("INSERT INTO journal (line) VALUES ('inner')").execute(&mut *connection).await?;
                 Ok::<_, Failure>(())
             });
-            assert!(matches!(inner.await, Err(Failure::Database(text)) if text.contains("database is locked")));
+            assert!(matches!(inner.await, Err(Failure::Database(message)) if message.contains("database is locked")));
             Ok::<_, Failure>(())
         });
         assert_eq!(bank.request(work).await, Ok(()), "{mode:?}");
@@ -136,7 +136,7 @@ async fn one_that_waits_for_itself_at_the_one_writer_is_an_error_and_no_hang() {
     }
 }
 
-/// Checks what becomes of work in a transaction, when the work would end so, and the transaction so.
+/// Checks one row, with the given results of the inner and the outer work.
 async fn check(
     (mode, inner_result, outer_result, lines): Row,
     inner_end: Result<(), Failure>,

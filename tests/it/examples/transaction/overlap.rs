@@ -1,4 +1,4 @@
-//! Transactions of one request at the same time.
+//! Concurrent transactions of one request.
 
 use futures_util::{future::join_all, join};
 use tokio::sync::Barrier;
@@ -13,7 +13,7 @@ use super::{
 
 // T03
 #[tokio::test]
-async fn t03_two_in_parallel_and_what_runs_beside_them_do_not_mix() {
+async fn t03_concurrent_transactions_do_not_mix() {
     for around in [Propagation::Never, Propagation::Required] {
         let bank = Bank::open(4).await;
         let met = Barrier::new(3);
@@ -44,7 +44,7 @@ async fn t03_two_in_parallel_and_what_runs_beside_them_do_not_mix() {
 
 // T03
 #[tokio::test]
-async fn t03_neither_of_two_in_parallel_sees_what_the_other_has_not_committed() {
+async fn t03_concurrent_transactions_do_not_see_uncommitted_lines() {
     let bank = Bank::open(3).await;
     let (written, read) = (Barrier::new(2), Barrier::new(2));
     let writer = transactional(async {
@@ -65,7 +65,7 @@ async fn t03_neither_of_two_in_parallel_sees_what_the_other_has_not_committed() 
 }
 
 #[tokio::test]
-async fn branches_that_join_one_transaction_take_turns_at_its_connection() {
+async fn joined_branches_share_one_connection() {
     let bank = Bank::open(1).await;
     let met = Barrier::new(20);
     let work = transactional(async {

@@ -1,4 +1,4 @@
-//! Inner transactions find a connection, however many outer ones there are.
+//! Inner transactions get a connection, for any number of outer ones.
 
 use std::{future::ready, time::Duration};
 
@@ -26,13 +26,13 @@ async fn outer_transactions_leave_a_connection_for_inner_ones() {
         let met = Barrier::new(OUTER);
         let client = async || {
             transactional(async {
-                met.wait().await; // all that may have begun, and none has a second connection
+                met.wait().await; // all outer transactions have begun, and none has a second connection
                 transactional_as(mode, Journal.write("inner")).await?;
                 Ok::<_, Failure>(())
             })
             .await
         };
-        // All of them ask for a connection before the first has one.
+        // All of them request a connection before the first one gets it.
         let clients = join_all((0..4 * OUTER).map(|_| bank.request(client())));
         assert_eq!(in_time(clients).await, vec![Ok(()); 4 * OUTER], "{mode:?}");
         assert_eq!(bank.lines().await.len(), 4 * OUTER, "{mode:?}");
@@ -40,7 +40,7 @@ async fn outer_transactions_leave_a_connection_for_inner_ones() {
 }
 
 #[tokio::test]
-async fn work_without_a_transaction_in_one_shares_its_permit() {
+async fn not_supported_work_shares_the_permit_of_its_transaction() {
     let bank = Bank::open(2).await; // one permit
     let work = transactional(transactional_as(Propagation::NotSupported, async {
         transactional(async { Ok::<_, Failure>(Journal.write("inner").await?) }).await
@@ -50,7 +50,7 @@ async fn work_without_a_transaction_in_one_shares_its_permit() {
 }
 
 #[tokio::test]
-async fn a_task_that_idles_after_its_transaction_keeps_no_permit() {
+async fn a_task_does_not_keep_the_permit_of_an_ended_transaction() {
     let bank = Bank::open(2).await; // one permit
     let over = Notify::new();
     let work = async {
@@ -65,11 +65,11 @@ async fn a_task_that_idles_after_its_transaction_keeps_no_permit() {
 #[tokio::test]
 async fn a_transaction_of_a_late_task_counts_as_an_outer_one() {
     let bank = Bank::open(2).await; // one permit
-    let (begun, asked, over) = (Notify::new(), Notify::new(), Notify::new());
+    let (begun, is_polled, over) = (Notify::new(), Notify::new(), Notify::new());
     let outer = transactional(async {
         let late = transactional_as(Propagation::RequiresNew, async {
             begun.notify_one();
-            asked.notified().await;
+            is_polled.notified().await;
             transactional_as(Propagation::RequiresNew, Journal.write("late")).await?;
             over.notify_one();
             Ok::<_, Failure>(())
@@ -83,8 +83,8 @@ async fn a_transaction_of_a_late_task_counts_as_an_outer_one() {
             over.notified().await;
             Ok::<_, Failure>(())
         }));
-        assert!(poll!(&mut work).is_pending()); // with a permit, this would take the connection that the other needs
-        asked.notify_one();
+        assert!(poll!(&mut work).is_pending()); // with a permit, this would take the connection that `late` needs
+        is_polled.notify_one();
         work.await
     };
     let ended = Box::pin(async { join!(bank.request(late), bank.request(other)) });
@@ -98,7 +98,7 @@ async fn an_outer_transaction_without_a_permit_in_time_is_an_error() {
     let context = || RequestContext::new(Store::new().with_value(database.clone()));
     let outer = transactional(async {
         let other = context().scope(transactional(ready(Ok::<_, Failure>(())))).await;
-        assert!(matches!(other, Err(Failure::Database(text)) if text.contains("timed out")));
+        assert!(matches!(other, Err(Failure::Database(message)) if message.contains("timed out")));
         connection().await?;
         Ok::<_, Failure>(())
     });

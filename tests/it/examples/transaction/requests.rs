@@ -1,4 +1,4 @@
-//! The application and its transactions, over sockets: panics, and clients that leave.
+//! The application over sockets: transfers, panics and disconnected clients.
 
 use std::{future::pending, sync::Arc};
 
@@ -9,16 +9,16 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{
     bank::Bank,
-    example::{Journal, Refusal, app, transactional::transactional},
+    example::{Journal, TransferError, app, transactional::transactional},
 };
 use crate::support::{VERSIONS, client, in_time, request, serve, text};
 
 #[tokio::test]
-async fn a_transfer_is_made_whole_or_not_at_all_and_its_attempt_is_recorded() {
+async fn a_transfer_is_atomic_and_its_attempt_is_recorded() {
     let bank = Bank::open(2).await;
     let address = serve(app(bank.pool.clone())).await;
     let client = client(Version::HTTP_11);
-    let ask = async |method: Method, path, users: &[&str]| {
+    let send = async |method: Method, path, users: &[&str]| {
         let mut request = request(address, path, None);
         *request.method_mut() = method;
         for user in users {
@@ -28,26 +28,26 @@ async fn a_transfer_is_made_whole_or_not_at_all_and_its_attempt_is_recorded() {
         (response.status(), text(response).await)
     };
 
-    assert_eq!(ask(Method::POST, "/transfers/bob/30", &["ada"]).await.0, StatusCode::OK);
-    assert_eq!(ask(Method::POST, "/transfers/ada/31", &["bob"]).await.0, StatusCode::CONFLICT);
-    assert_eq!(ask(Method::POST, "/transfers/bob/1", &["eve"]).await.0, StatusCode::NOT_FOUND);
-    assert_eq!(ask(Method::POST, "/transfers/bob/1", &[]).await.0, StatusCode::UNAUTHORIZED);
-    assert_eq!(ask(Method::POST, "/transfers/bob/1", &["ada", "bob"]).await.0, StatusCode::UNAUTHORIZED);
-    assert_eq!(ask(Method::GET, "/accounts", &[]).await, (StatusCode::OK, "ada 70\nbob 30".into()));
+    assert_eq!(send(Method::POST, "/transfers/bob/30", &["ada"]).await.0, StatusCode::OK);
+    assert_eq!(send(Method::POST, "/transfers/ada/31", &["bob"]).await.0, StatusCode::CONFLICT);
+    assert_eq!(send(Method::POST, "/transfers/bob/1", &["eve"]).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(send(Method::POST, "/transfers/bob/1", &[]).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(send(Method::POST, "/transfers/bob/1", &["ada", "bob"]).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(send(Method::GET, "/accounts", &[]).await, (StatusCode::OK, "ada 70\nbob 30".into()));
     let journal =
         ["ada tries to give bob 30", "ada gave bob 30", "bob tries to give ada 31", "eve tries to give bob 1"];
-    assert_eq!(ask(Method::GET, "/journal", &[]).await, (StatusCode::OK, journal.join("\n")));
+    assert_eq!(send(Method::GET, "/journal", &[]).await, (StatusCode::OK, journal.join("\n")));
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_is_rolled_back() {
+async fn a_panic_in_the_handler_is_rolled_back() {
     let bank = Bank::open(1).await;
     let panics = get(async || {
         transactional(async {
             Journal.write("lost").await?;
             panic!("after a write");
-            #[allow(unreachable_code, reason = "it says what the work would return")]
-            Ok::<(), Refusal>(())
+            #[allow(unreachable_code, reason = "it is the type of the result")]
+            Ok::<(), TransferError>(())
         })
         .await
     });
@@ -63,7 +63,7 @@ async fn a_handler_that_panics_is_rolled_back() {
 
 // F6
 #[tokio::test]
-async fn a_client_that_leaves_is_rolled_back() {
+async fn a_request_of_a_disconnected_client_is_rolled_back() {
     for version in VERSIONS {
         let bank = Bank::open(1).await;
         let written = Arc::new(Notify::new());
@@ -73,7 +73,7 @@ async fn a_client_that_leaves_is_rolled_back() {
                 transactional(async {
                     Journal.write("lost").await?;
                     written.notify_one();
-                    pending::<Result<(), Refusal>>().await
+                    pending::<Result<(), TransferError>>().await
                 })
                 .await
             })
@@ -81,7 +81,7 @@ async fn a_client_that_leaves_is_rolled_back() {
         let address = serve(Router::new().route("/", handler).layer(bank.layer())).await;
         let client = client(version);
         select! {
-            answer = client.request(request(address, "/", None)) => panic!("nobody was to answer: {answer:?}"),
+            response = client.request(request(address, "/", None)) => panic!("the handler never responds: {response:?}"),
             () = in_time(written.notified()) => {}
         }
         assert_eq!(bank.pool.num_idle(), 0, "{version:?}");

@@ -1,10 +1,10 @@
-//! Savepoints: rolled back alone, or with the transaction that they are in.
+//! Savepoints: rolled back alone, or with the transaction around them.
 
 use futures_util::join;
 use tokio::sync::Notify;
 
 use super::{
-    bank::{Bank, Failure, at_any_moment, polled},
+    bank::{Bank, Failure, after_each_poll, poll_at_most},
     example::{
         Journal,
         transactional::{Propagation, transactional, transactional_as},
@@ -12,7 +12,7 @@ use super::{
 };
 
 #[tokio::test]
-async fn a_savepoint_is_rolled_back_and_what_is_around_it_is_committed() {
+async fn a_savepoint_rolls_back_without_its_transaction() {
     let bank = Bank::open(1).await;
     let work = transactional(async {
         Journal.write("before").await?;
@@ -27,7 +27,7 @@ async fn a_savepoint_is_rolled_back_and_what_is_around_it_is_committed() {
 }
 
 #[tokio::test]
-async fn a_savepoint_in_a_savepoint_is_rolled_back_alone_or_with_that_one() {
+async fn an_inner_savepoint_rolls_back_alone_or_with_the_outer_one() {
     for (outer_end, lines) in [(Ok(()), &["a", "b", "d", "e"][..]), (Err(Failure::Deliberate), &["a", "e"])] {
         let bank = Bank::open(1).await;
         let work = transactional(async {
@@ -47,7 +47,7 @@ async fn a_savepoint_in_a_savepoint_is_rolled_back_alone_or_with_that_one() {
 }
 
 #[tokio::test]
-async fn savepoints_of_two_branches_take_turns() {
+async fn savepoints_of_two_branches_run_one_after_the_other() {
     let bank = Bank::open(1).await;
     let began = Notify::new();
     let first = transactional_as(Propagation::Nested, async {
@@ -69,7 +69,7 @@ async fn savepoints_of_two_branches_take_turns() {
 }
 
 #[tokio::test]
-async fn work_that_joins_a_savepoint_and_fails_dooms_only_that() {
+async fn failed_work_in_a_savepoint_rolls_back_only_the_savepoint() {
     let bank = Bank::open(1).await;
     let work = transactional(async {
         Journal.write("kept").await?;
@@ -89,12 +89,12 @@ async fn work_that_joins_a_savepoint_and_fails_dooms_only_that() {
 }
 
 #[tokio::test]
-async fn a_savepoint_that_is_dropped_at_any_moment_is_all_or_nothing_in_what_goes_on() {
-    at_any_moment(async |polls| {
+async fn a_savepoint_dropped_after_any_poll_is_atomic() {
+    after_each_poll(async |polls| {
         let bank = Bank::open(1).await;
         let work = transactional(async {
             Journal.write("before").await?;
-            let result = polled(polls, nested(&["in", "it"], Ok(()))).await;
+            let result = poll_at_most(polls, nested(&["in", "it"], Ok(()))).await;
             Journal.write("after").await?;
             nested(&["lost"], Err(Failure::Deliberate)).await.unwrap_err();
             Ok::<_, Failure>(result.is_some())

@@ -1,11 +1,10 @@
-//! Run with `cargo run --example fastify`.
+//! Run with `cargo run --example defaults`.
 //!
-//! Defaults that a hook overwrites during the request, as @fastify/request-context has them: the user is `system` until
-//! a hook knows better. Three accessors show one store: the global one, the application's and the request's.
+//! Default values that middleware overwrites during the request: the user is `system` until then. Three accessors read
+//! one store: a global one, one of the application, and one of the request. A port of `defaultStoreValues` and the
+//! accessors of @fastify/request-context.
 
 mod shared;
-
-use std::process::ExitCode;
 
 use axum::{
     Router,
@@ -18,16 +17,18 @@ use axum::{
 use tokio::task::yield_now;
 use tower_request_context::{ContextError, ContextValue, RequestContext, RequestContextLayer};
 
+use self::shared::Demo;
+
 #[derive(Clone)]
 struct User(String);
 
-/// The state of the application, decorated with an accessor that leads to the store of whichever request is current.
+/// The state of the application, with an accessor for the store of the current request.
 #[derive(Clone)]
 struct App {
     user: fn() -> Result<User, ContextError>,
 }
 
-/// The hook: overwrites the default for all that runs after it in this request.
+/// Overwrites the default for everything that runs after it in this request.
 async fn on_request(Path(name): Path<String>, request: Request, next: Next) -> Result<Response, ContextError> {
     RequestContext::set(User(format!("hello{name}")))?;
     Ok(next.run(request).await)
@@ -53,12 +54,14 @@ pub(crate) fn app() -> Router {
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    shared::serve(app(), async |visitor| {
-        visitor.get("/", &[]).await?;
-        visitor.get("/hello/User", &[]).await?;
-        visitor.get("/", &[]).await?;
-        visitor.invite("/hello/World", &[]);
+async fn main() -> Result<(), shared::Error> {
+    let (listener, demo) = Demo::listen().await?;
+    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.stopped());
+    demo.run(server, async |client| {
+        client.get("/", &[]).await?;
+        client.get("/hello/User", &[]).await?;
+        client.get("/", &[]).await?;
+        client.suggest("/hello/World", &[]);
         Ok(())
     })
     .await

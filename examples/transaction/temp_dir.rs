@@ -1,4 +1,4 @@
-//! A temporary folder of one's own.
+//! A temporary directory for the database file.
 
 use std::{
     env, fs, io,
@@ -7,10 +7,10 @@ use std::{
 
 use tower_request_context::RequestId;
 
-/// A new folder, which is removed when this is dropped.
-pub(crate) struct Folder(PathBuf);
+/// A new directory, which is removed on drop.
+pub(crate) struct TempDir(PathBuf);
 
-impl Folder {
+impl TempDir {
     pub(crate) fn new() -> io::Result<Self> {
         let path = env::temp_dir().join(format!("transaction-{}", RequestId::new_v4()));
         fs::create_dir(&path)?;
@@ -22,10 +22,10 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for TempDir {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("{} is left behind: {error}", self.0.display());
+            eprintln!("cannot remove {}: {error}", self.0.display());
         }
     }
 }

@@ -1,17 +1,14 @@
-//! Run with `cargo run --example mixed_routes`.
+//! Run with `cargo run --example nested_routers`.
 //!
-//! An application inside another one, as Hono's inside Astro's: the site opens a connection for each request to the API
-//! below it and leaves its own pages untouched. The API finds that connection though nobody passes it, and opens its
-//! own where there is none, so that it also works alone.
+//! A router inside another one. The outer application opens a database connection for each request to the inner one,
+//! and its own pages have no context. The inner application reuses that connection without receiving it as an argument.
+//! Without the outer application, it opens its own. A port of a Hono application inside an Astro site.
 
 mod shared;
 
-use std::{
-    process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use axum::{
@@ -24,6 +21,8 @@ use axum::{
 use tokio::task::yield_now;
 use tower_request_context::{ContextError, Nesting, RequestContext, RequestContextLayer};
 
+use self::shared::Demo;
+
 /// A connection to the database, for one request.
 struct Connection {
     number: u64,
@@ -34,11 +33,11 @@ struct Connection {
 impl Connection {
     async fn open(opened_by: &'static str) -> Arc<Self> {
         static OPENED: AtomicU64 = AtomicU64::new(0);
-        yield_now().await; // a pool would be awaited here
+        yield_now().await; // stands for a pool
         Arc::new(Self { number: OPENED.fetch_add(1, Relaxed) + 1, opened_by, queries: AtomicU64::new(0) })
     }
 
-    /// The request's connection. The first who asks opens it, unless the site has.
+    /// Returns the connection of the request. The first call opens it, unless the outer application has set one.
     async fn current() -> Arc<Self> {
         RequestContext::get_or_init(async || Self::open("the API").await).await
     }
@@ -68,7 +67,7 @@ async fn about() -> String {
     format!("in a context: {}", RequestContext::is_active())
 }
 
-/// The inner application: reuses the context that it is called in, and makes one where there is none.
+/// The inner application. It reuses the context of the outer application, and creates one where there is none.
 pub(crate) fn api() -> Router {
     Router::new().route("/cats", get(cats)).layer(RequestContextLayer::default().nesting(Nesting::Reuse))
 }
@@ -78,18 +77,20 @@ async fn open_connection(request: Request, next: Next) -> Result<Response, Conte
     Ok(next.run(request).await)
 }
 
-/// The outer application, beside whose API the same one stands alone.
+/// The outer application, which nests the API twice: with a connection, and without one.
 pub(crate) fn app() -> Router {
     let connected = api().layer(from_fn(open_connection)).layer(RequestContextLayer::default());
     Router::new().route("/about", get(about)).nest("/api", connected).nest("/alone", api())
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    shared::serve(app(), async |visitor| {
+async fn main() -> Result<(), shared::Error> {
+    let (listener, demo) = Demo::listen().await?;
+    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.stopped());
+    demo.run(server, async |client| {
         for path in ["/about", "/api/cats", "/alone/cats"] {
-            visitor.get(path, &[]).await?;
-            visitor.invite(path, &[]);
+            client.get(path, &[]).await?;
+            client.suggest(path, &[]);
         }
         Ok(())
     })
