@@ -39,6 +39,7 @@ mod run;
 mod scope;
 mod seeds;
 mod sockets;
+mod stack;
 mod store;
 mod streams;
 mod stress;
