@@ -9,6 +9,7 @@
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
+//! use tokio::net::TcpListener;
 //! use tower_request_context::{RequestContext, RequestContextLayer};
 //!
 //! #[derive(Clone)]
@@ -16,30 +17,36 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> std::io::Result<()> {
-//!     let layer = RequestContextLayer::new(|store, request| {
+//!     let listener = TcpListener::bind("127.0.0.1:3000").await?;
+//!     axum::serve(listener, app()).await
+//! }
+//!
+//! fn app() -> Router {
+//!     let context = RequestContextLayer::new(|store, request| {
+//!         // Only for this demo: any client can send this header.
 //!         if let Some(Ok(id)) = request.headers.get("x-user-id").map(|id| id.to_str()) {
-//!             store.insert(UserId(id.to_owned())); // a real application verifies a token here
+//!             store.insert(UserId(id.to_owned()));
 //!         }
 //!     });
-//!     let app = Router::new().route("/", get(hello)).layer(layer);
-//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//!     axum::serve(listener, app).await
+//!     Router::new().route("/", get(hello)).layer(context)
 //! }
 //!
 //! async fn hello() -> String {
 //!     greeting()
 //! }
 //!
-//! // No argument and no extractor.
 //! fn greeting() -> String {
-//!     match RequestContext::get::<UserId>() {
-//!         Some(UserId(id)) => format!("hello {id}\n"),
-//!         None => String::from("hello stranger\n"),
+//!     match RequestContext::get() {
+//!         Some(UserId(id)) => format!("hello, user {id}\n"), // no extractor, no argument
+//!         None => String::from("hello, stranger\n"),
 //!     }
 //! }
 //! ```
 //!
-//! A value is found by its type. Use one newtype per value.
+//! A value is found by its type, which must be `Send + Sync + 'static`. Use one newtype per value.
+//! [`get`](RequestContext::get) clones the value, and [`with`](RequestContext::with) reads it by reference.
+//!
+//! A context is *current* on a thread while code of its request runs there.
 //!
 //! # Where the context is available
 //!
@@ -53,7 +60,7 @@
 //! | [`on_response`](RequestContext::on_response) and [`on_end`](RequestContext::on_end) callbacks | yes |
 //! | tasks, threads and closures that propagate the context: see [Spawned tasks](#spawned-tasks) | yes |
 //! | `tokio::spawn`, `spawn_blocking` and threads otherwise        | no                 |
-//! | services that a layer in between calls on another task, as `tower::buffer` does | no: see [`insert_extension`](RequestContextLayer::insert_extension) |
+//! | services that middleware calls on another task, such as `tower::buffer` | no: see [`insert_extension`](RequestContextLayer::insert_extension) |
 //! | the setup closure                                             | not yet: it uses its `store` argument |
 //! | outer layers, and the error responses that they generate      | no                 |
 //! | `poll_ready`                                                  | no: there is no request yet |
@@ -84,26 +91,33 @@
 //!
 //! # Spawned tasks
 //!
-//! `tokio::spawn` does not propagate the context. [`RequestContext::spawn`] and
-//! [`spawn_blocking`](RequestContext::spawn_blocking) wrap tokio's functions and do. [`carry`](RequestContext::carry) wraps any
-//! future, for a `JoinSet`, a `TaskTracker` or `spawn_local`. [`bind`](RequestContext::bind) wraps a closure, for a
-//! thread or a thread pool. [`scope`](RequestContext::scope) and [`sync_scope`](RequestContext::sync_scope) enter a
-//! context that you hold.
+//! `tokio::spawn` does not propagate the context. These do:
+//!
+//! | for                                                      | in the current context | in a context that you hold | in no context |
+//! |----------------------------------------------------------|------------------------|----------------------------|---------------|
+//! | a new task                                               | [`spawn`](RequestContext::spawn) | `tokio::spawn(context.scope(…))` | `tokio::spawn` |
+//! | blocking work                                            | [`spawn_blocking`](RequestContext::spawn_blocking) | | `tokio::task::spawn_blocking` |
+//! | a future, body or stream (`JoinSet`, `TaskTracker`)      | [`carry`](RequestContext::carry) | [`scope`](RequestContext::scope) | [`exit`](RequestContext::exit) |
+//! | a closure for a thread or a thread pool                  | [`bind`](RequestContext::bind) | | |
+//! | a closure that is called here                            | | [`sync_scope`](RequestContext::sync_scope) | [`sync_exit`](RequestContext::sync_exit) |
 //!
 //! Use [`exit`](RequestContext::exit) for work that several requests share, such as filling a cache, opening a pooled
-//! connection or polling a `Shared` future. Otherwise it runs in the context of whichever request polls it first. An
-//! executor that a request drives, such as a `LocalSet` or `block_on`, also runs its tasks in the context of that
-//! request, unless they have their own.
+//! connection or polling a `Shared` future. Otherwise it runs in the context of whichever request polls it. An executor
+//! that a request drives, such as a `LocalSet` or `block_on`, also runs its tasks in the context of that request, unless
+//! they have their own.
 //!
 //! A task that propagates a context keeps its values alive. Hold a [`WeakRequestContext`] in what may outlive the
 //! request, such as a cache entry or a timer.
 //!
 //! # Completion
 //!
-//! A request ends when its response body was streamed, failed or was dropped, which is long after the handler returned.
+//! A request ends when its response body was streamed, failed or was dropped, or when its future was dropped before that.
 //! The callbacks of [`on_end`](RequestContext::on_end) then run exactly once, in the context, with an [`End`] that says
 //! how it ended. The callbacks of [`on_response`](RequestContext::on_response) may change the status and headers of the
-//! response before they are sent. [`Store::run`] gives background jobs the same lifecycle. See [`recipes::lifecycle`].
+//! response before they are sent. See [`recipes::lifecycle`].
+//!
+//! [`Store::run`] gives background jobs the same lifecycle. A job that is awaited inside a request inherits from it. Pass
+//! it to `tokio::spawn` for a job without a parent.
 //!
 //! # Logging and other ambient contexts
 //!
@@ -121,10 +135,10 @@
 //! # Nesting
 //!
 //! **Every request starts from its own store.** A request that is made within another one, in the same process or even on
-//! the same task, inherits nothing by default. [`Nesting`] changes that for a layer inside a layer: with `Inherit`, reads
-//! fall through to the outer context, and writes stay in the inner one; with `Reuse`, the inner layer keeps the outer
-//! context.
-//! [`RequestContext::child`] and [`RequestContext::inherit`] create such a context for a part of the work.
+//! the same task, inherits nothing by default ([`Nesting::Override`]). For a layer inside a layer, [`Nesting`] can change
+//! that. With `Inherit`, reads fall through to the outer context, and writes stay in the inner one. With `Reuse`, the
+//! inner layer keeps the outer context. [`RequestContext::child`] and [`RequestContext::inherit`] create a context that
+//! inherits, for a part of the work.
 //!
 //! # Security
 //!
@@ -139,11 +153,11 @@
 //! # Compared with
 //!
 //! * **Arguments, `State` and extractors** are clearer where they are practical, since a signature says what a function
-//!   needs. The context is for values that cross every layer and concern few of them: identity, tenant, ids, a
+//!   needs. The context is for values that pass through every layer and are read in few: identity, tenant, ids, a
 //!   transaction.
 //! * **[`http::Extensions`]** stop at the first function that does not receive the request.
-//! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed. A value whose
-//!   `Clone` enters a scope makes it panic.
+//! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed. Reading
+//!   a value with `Clone::clone` panics if that `clone` enters a scope of the same key.
 //! * **Spans** of `tracing` are written, not read. Make one current with [`Store::on_enter`], and store it to record on
 //!   it later.
 //!

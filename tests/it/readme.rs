@@ -11,14 +11,31 @@ const DOCS: &str = include_str!("../../src/lib.rs");
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 
 #[test]
-fn the_readme_lists_and_links_every_example() {
+fn the_readme_lists_every_example() {
     let listed = table(README, "Examples");
-    let links = examples().into_iter().map(|(name, main)| {
-        let file = main.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().iter().collect::<Vec<_>>();
-        format!("[`{name}`]({})", file.join("/".as_ref()).display())
-    });
-    assert_eq!(listed.iter().map(|row| row[0]).collect::<Vec<_>>(), links.collect::<Vec<_>>());
+    let names = examples().into_keys().map(|name| format!("`{name}`"));
+    assert_eq!(listed.iter().map(|row| row[0]).collect::<Vec<_>>(), names.collect::<Vec<_>>());
     assert!(listed.iter().all(|row| row.len() == 2 && !row[1].is_empty()), "{listed:#?}");
+}
+
+#[test]
+fn the_readme_and_the_docs_show_the_example_hello() {
+    let source = include_str!("../../examples/hello.rs");
+    let shown = source.split_once("\n\n").expect("a comment comes first").1;
+    assert!(README.contains(shown));
+    let docs: Vec<_> = DOCS.lines().filter_map(|line| line.strip_prefix("//!")).collect();
+    let docs = docs.iter().map(|line| line.strip_prefix(' ').unwrap_or(line));
+    assert!(docs.collect::<Vec<_>>().join("\n").contains(shown.trim_end()));
+}
+
+/// The registry resolves relative links against the repository, if the manifest names one. Until then they would be dead.
+#[test]
+fn links_of_the_readme_work_on_the_page_of_the_registry() {
+    let manifest: Table = MANIFEST.parse().unwrap();
+    let targets = README.split("](").skip(1).chain(README.split("]: ").skip(1));
+    let is_relative = |target: &&str| !target.starts_with("https://") && !target.starts_with('#');
+    let relative: Vec<_> = targets.filter(is_relative).map(|target| target.lines().next()).collect();
+    assert!(manifest["package"].get("repository").is_some() || relative.is_empty(), "{relative:?}");
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn inject_into_an_almost_full_map_adds_whole_headers() {
 fn a_full_map_gets_no_tracestate_without_its_traceparent() {
     for names in [["traceparent", "tracestate"], ["tracestate", "traceparent"]] {
         let propagator = listing(names);
-        let context = RequestContext::new(captured(&propagator, lines(TRACE)));
+        let context = RequestContext::new(extracted(&propagator, lines(TRACE)));
         for (room, expected) in [(0, [false, false]), (1, [true, false]), (2, [true, true])] {
             let mut headers = map_with_room_for(room);
             context.sync_scope(|| propagator.inject(&mut headers));
