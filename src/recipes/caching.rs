@@ -6,7 +6,8 @@
 //! concurrent callers of a key share one look-up.
 //!
 //! ```
-//! # use std::{collections::HashMap, sync::{Arc, Mutex, atomic::{AtomicU32, Ordering}}};
+//! # use std::sync::atomic::{AtomicU32, Ordering};
+//! use std::{collections::HashMap, sync::{Arc, Mutex}};
 //! use tokio::sync::OnceCell;
 //! use tower_request_context::{RequestContext, Store};
 //!
@@ -17,7 +18,7 @@
 //! struct Cats(Arc<Mutex<HashMap<u32, Arc<OnceCell<Cat>>>>>);
 //!
 //! async fn cat(id: u32) -> Cat {
-//!     let cats = RequestContext::get_or_init(async || Cats::default()).await;
+//!     let cats = RequestContext::get_or_insert_with(Cats::default);
 //!     let cell = Arc::clone(cats.0.lock().unwrap().entry(id).or_default());
 //!     cell.get_or_init(|| load_cat(id)).await.clone()
 //! }
@@ -36,8 +37,9 @@
 //! # Data loaders
 //!
 //! A data loader collects the keys that are requested at about the same time, and loads them with one query. Its constructor
-//! takes the function that spawns the query, as `DataLoader` of async-graphql 7 does. This function decides whether the query
-//! runs in a request's context:
+//! takes the function that spawns the query, as that of async-graphql 7 does. This function decides whether the query runs
+//! in a request's context. In this example, `DataLoader` stands for your library's type. `load_cats` and `load_prices` load
+//! the values for a list of keys.
 //!
 //! ```
 //! # use std::{collections::HashMap, mem, sync::{Arc, LazyLock, Mutex}};

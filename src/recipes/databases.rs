@@ -9,11 +9,14 @@
 //! a drop rolls back. A spawned task that carries the context keeps its values alive, and would keep the transaction open
 //! after the request has ended.
 //!
+//! `AppError` is your error type. It implements `IntoResponse`, and `From` for the errors of sqlx and of this crate.
+//!
 //! ```
-//! # use axum::{Router, extract::{Request, State}, middleware::{Next, from_fn_with_state}, response::{IntoResponse, Response}, routing::get};
+//! # use axum::{Router, middleware::from_fn_with_state, response::IntoResponse, routing::get};
 //! # use http::StatusCode;
-//! # use std::sync::Arc;
+//! use std::sync::Arc;
 //! # use tower_request_context::{RequestContext, RequestContextLayer};
+//! use axum::{extract::{Request, State}, middleware::Next, response::Response};
 //! use sqlx::{Sqlite, SqlitePool, Transaction};
 //! use tokio::sync::Mutex;
 //!
@@ -43,7 +46,7 @@
 //! }
 //!
 //! async fn add_cat(name: &str) -> Result<(), AppError> {
-//!     let Current(current) = RequestContext::try_get()?; // not the pool: that would be outside the transaction
+//!     let Current(current) = RequestContext::try_get()?; // not the pool, which is outside the transaction
 //!     let mut current = current.lock().await;
 //!     let transaction = current.as_mut().ok_or(AppError)?; // it has been committed or rolled back
 //!     sqlx::query("INSERT INTO cats VALUES ($1)").bind(name).execute(&mut **transaction).await?;

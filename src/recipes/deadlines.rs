@@ -3,12 +3,14 @@
 //! # One deadline per request
 //!
 //! A request has one deadline, however many queries and outgoing requests it makes. Each of them gets the time that is left.
-//! So store a point in time, and not a duration. Without a deadline, as in a job, the work is not limited.
+//! So store a point in time, and not a duration. Without a deadline, as in a job, the work is not limited. The other examples
+//! below use the same `Deadline`, with tokio's `Instant`.
 //!
 //! ```
-//! # use std::time::Duration;
-//! # use tokio::time::{Instant, error::Elapsed, timeout_at};
+//! use std::time::Duration;
+//! use tokio::time::{Instant, error::Elapsed, timeout_at};
 //! # use tower_request_context::{RequestContext, RequestContextLayer, Store};
+//!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! #[derive(Clone, Copy)]
 //! struct Deadline(Instant);
@@ -43,10 +45,11 @@
 //!
 //! ```
 //! # use std::time::Duration;
-//! # use tokio::time::{Instant, error::Elapsed, timeout_at};
+//! use tokio::time::{Instant, error::Elapsed, timeout_at};
 //! # use tower_request_context::{RequestContext, Store};
 //! # #[derive(Clone, Copy)]
 //! # struct Deadline(Instant);
+//!
 //! async fn within<F: Future>(limit: Duration, work: F) -> Result<F::Output, Elapsed> {
 //!     let own = Instant::now() + limit;
 //!     let at = RequestContext::get().map_or(own, |Deadline(parent)| own.min(parent));

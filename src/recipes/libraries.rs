@@ -57,10 +57,11 @@
 //! for the layers below:
 //!
 //! ```
-//! # use {http::{Request, Response}, std::task::{Context, Poll}, tower::Service};
+//! # use {http::Response, std::task::{Context, Poll}};
 //! # use tower::{ServiceBuilder, ServiceExt, buffer::BufferLayer, layer::layer_fn, service_fn};
-//! # use tower_request_context::{Nesting, RequestContextLayer, Scoped};
-//! use tower_request_context::{RequestContext, Store, WeakRequestContext};
+//! # use tower_request_context::{Nesting, RequestContextLayer};
+//! use {http::Request, tower::Service};
+//! use tower_request_context::{RequestContext, Scoped, Store, WeakRequestContext};
 //!
 //! fn child<B>(request: &mut Request<B>, store: Store) -> RequestContext {
 //!     let handle = || request.extensions().get::<WeakRequestContext>();
@@ -74,20 +75,23 @@
 //! }
 //! # #[derive(Clone)]
 //! # struct Deadline(u64);
-//! # #[derive(Clone)]
-//! # struct Deadlines<S>(S);
-//! # impl<S: Service<Request<B>>, B> Service<Request<B>> for Deadlines<S> {
-//! #     type Response = S::Response;
-//! #     type Error = S::Error;
-//! #     type Future = Scoped<S::Future>;
-//! #     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> { self.0.poll_ready(cx) }
 //!
-//! fn call(&mut self, mut request: Request<B>) -> Scoped<S::Future> {
-//!     let context = child(&mut request, Store::new().with_value(Deadline(250)));
-//!     let future = context.sync_scope(|| self.0.call(request));
-//!     context.scope(future)
+//! # #[derive(Clone)]
+//! struct Deadlines<S>(S);
+//!
+//! impl<S: Service<Request<B>>, B> Service<Request<B>> for Deadlines<S> {
+//! #   type Response = S::Response;
+//! #   type Error = S::Error;
+//! #   fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> { self.0.poll_ready(cx) }
+//!     // `Response`, `Error` and `poll_ready` are those of the inner service.
+//!     type Future = Scoped<S::Future>;
+//!
+//!     fn call(&mut self, mut request: Request<B>) -> Scoped<S::Future> {
+//!         let context = child(&mut request, Store::new().with_value(Deadline(250)));
+//!         let future = context.sync_scope(|| self.0.call(request));
+//!         context.scope(future)
+//!     }
 //! }
-//! # }
 //! # #[derive(Clone, Debug, PartialEq)]
 //! # struct User(u64);
 //! # let seen = || (RequestContext::get::<User>(), RequestContext::with(|Deadline(left)| *left));

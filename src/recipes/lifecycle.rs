@@ -26,9 +26,9 @@
 //! when the status and headers are ready. The data of each frame is subtracted from it. So a body may keep returning its
 //! total size from `size_hint`.
 //!
-//! * **A body that is shorter** is `Failed`: it returns `None`, sends trailers, or is dropped when its `is_end_stream` is
-//!   true, with bytes missing. Clients get an error from hyper, except over HTTP/1.1 when `is_end_stream` is true from the
-//!   start: hyper then announces 0 bytes.
+//! * **A body that is shorter** is `Failed`: it returns `None` or sends trailers too early, or it is dropped with bytes
+//!   missing although its `is_end_stream` is true. Clients get an error from hyper, except over HTTP/1.1 when
+//!   `is_end_stream` is true from the start: hyper then announces 0 bytes.
 //! * **A body that is longer** is `Failed`. Over HTTP/1.1, hyper cuts the frame that exceeds the length. It drops the body
 //!   there, so a frame after the last byte of the length is never polled. Over HTTP/2, hyper sends the excess, and clients
 //!   reject the response.
@@ -39,8 +39,8 @@
 //!   polled. Over HTTP/2 this includes a client that disconnects between the last byte and the trailers, if the body has an
 //!   exact size.
 //! * **An invalid `Content-Length`** is `Failed`: anything but one number in digits (`+5`, `5, 5`), or several lines that
-//!   differ. Over HTTP/1.1, hyper sends no such response unless `size_hint` is exact. Clients reject it. Several lines with
-//!   the same number count as one.
+//!   differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject such a response. Several
+//!   lines with the same number count as one.
 //!
 //! Responses without content have no length, whatever their headers say: those to `HEAD`, 101, 204, 304 and a successful
 //! `CONNECT`.
@@ -61,10 +61,13 @@
 //! has ended. `on_end` also works from the body and from [spawned tasks](super::tasks#spawned-tasks). Registering too late
 //! returns a [`CallbackError`], and the closure is dropped without being called.
 //!
-//! The layer that created the context runs the callbacks. A layer with [`Nesting::Reuse`] runs none, since the context is
-//! not its own. A callback that is registered in a [child](crate::RequestContext::child) goes to the nearest parent that
-//! ends. [`Store::run`] gives work without HTTP an end, but no response. A context that is only
-//! [scoped](crate::RequestContext::scope) has neither, and returns [`CallbackError::NoLifecycle`].
+//! The layer that created the context runs the callbacks. A layer with [`Nesting::Reuse`] runs none, since the context is not
+//! its own. A callback that is registered in a [child](crate::RequestContext::child) goes to the nearest ancestor that a
+//! layer created. For `on_end`, this may also be an ancestor that [`Store::run`] created.
+//!
+//! `Store::run` gives work without HTTP a completion, but no response. A context that is only
+//! [scoped](crate::RequestContext::scope), outside any request, has neither a completion nor a response. Registration then
+//! returns [`CallbackError::NoLifecycle`].
 //!
 //! ## What a callback may do
 //!
@@ -75,14 +78,19 @@
 //! # Commit or rollback
 //!
 //! Commit in middleware, where you can await it and where its failure can change the response. Roll back in `on_end`, which
-//! also covers errors, panics and clients that disconnect while the handler waits. After a commit, the rollback does nothing.
+//! also covers errors, panics and clients that disconnect while the handler waits. Register the rollback *before* `BEGIN`: if
+//! the registration fails, no transaction is open.
 //!
 //! `on_end` cannot await a `ROLLBACK`. Close the connection instead of returning it to its pool, or spawn a task for the
 //! statement. With sqlx, drop the transaction: see [`databases`](super::databases).
 //!
+//! In this example, `Transaction` stands for a handle of your own that can be cloned. Its `roll_back` does nothing before
+//! `BEGIN` and after a commit. With the feature `axum`, `?` turns the errors of this crate into responses.
+//!
 //! ```
-//! # use axum::{Router, extract::{Request, State}, middleware::{Next, from_fn_with_state}, routing::get};
-//! # use axum::response::{self, Response};
+//! # use axum::{Router, middleware::from_fn_with_state, routing::get};
+//! use axum::{extract::{Request, State}, middleware::Next, response::{self, Response}};
+//!
 //! # use futures_util::FutureExt;
 //! # use http::StatusCode;
 //! # use std::{mem, sync::{Arc, Mutex}};
@@ -92,10 +100,9 @@
 //! # struct Database(Arc<Mutex<Vec<&'static str>>>);
 //! # #[derive(Clone)]
 //! # struct Transaction(Database, Arc<Mutex<bool>>);
-//! # impl Database {
-//! #     async fn begin(&self) -> Transaction { Transaction(self.clone(), Arc::new(Mutex::new(true))) }
-//! # }
 //! # impl Transaction {
+//! #     fn new(db: Database) -> Self { Self(db, Arc::default()) }
+//! #     async fn begin(&self) -> Result<(), StatusCode> { *self.1.lock().unwrap() = true; Ok(()) }
 //! #     async fn commit(&self) -> Result<(), StatusCode> { self.finish("commit"); Ok(()) }
 //! #     fn roll_back(&self) { self.finish("rollback") }
 //! #     fn finish(&self, how: &'static str) {
@@ -103,10 +110,11 @@
 //! #     }
 //! # }
 //! async fn transaction(State(db): State<Database>, request: Request, next: Next) -> response::Result<Response> {
-//!     let transaction = db.begin().await;
+//!     let transaction = Transaction::new(db);
 //!     let open = transaction.clone();
-//!     RequestContext::on_end(move |_| open.roll_back())?; // does nothing after a commit
+//!     RequestContext::on_end(move |_| open.roll_back())?;
 //!     RequestContext::set(transaction.clone())?; // for the repositories below
+//!     transaction.begin().await?;
 //!     let response = next.run(request).await;
 //!     if !(response.status().is_client_error() || response.status().is_server_error()) {
 //!         transaction.commit().await?;

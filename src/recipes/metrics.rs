@@ -78,7 +78,9 @@
 //!
 //! let layer = RequestContextLayer::new(|store, _| {
 //!     IN_FLIGHT.fetch_add(1, Relaxed);
-//!     store.on_end(|_| drop(IN_FLIGHT.fetch_sub(1, Relaxed)));
+//!     store.on_end(|_| {
+//!         IN_FLIGHT.fetch_sub(1, Relaxed);
+//!     });
 //! });
 //! # use {http::{Request, Response}, tower::{Layer, ServiceExt, service_fn}};
 //! # let service = layer.layer(service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(String::from("Tom")))));
@@ -107,7 +109,7 @@
 //!
 //! fn record(headers: &HeaderMap) {
 //!     if let Some(status) = headers.get("grpc-status") {
-//!         RequestContext::set(GrpcStatus(status.clone())).expect("`TraceLayer` stands below the context's layer");
+//!         RequestContext::set(GrpcStatus(status.clone())).expect("`TraceLayer` is below the context's layer");
 //!     }
 //! }
 //!

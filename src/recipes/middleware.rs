@@ -1,4 +1,14 @@
-//! Authentication, extensions, retries, and values that outer layers read.
+//! The place of the layer in the stack, authentication, extensions, retries, and values that outer layers read.
+//!
+//! # Where in the stack
+//!
+//! A layer outside the context's layer runs in no context, and its own responses do not pass through it. This matters for
+//! layers that respond in place of the handler:
+//!
+//! * **Timeout, catch-panic.** If such a layer is only outside, its 504 or 500 has no request id, and its panic handler cannot
+//!   read one. Put one inside as well. Keep the outer one if it should cover the context's layer and its setup closure too.
+//! * **Routes that are added later.** In axum, [`Router::layer`](axum::Router::layer) covers the routes that exist when it is
+//!   called. A route that is added after it has no context. Add the layer after all routes.
 //!
 //! # Authentication (JWT, session, 401)
 //!
@@ -143,9 +153,9 @@
 //!
 //! # Retry
 //!
-//! A retry below the layer repeats a part of one request, in one context. Values that a failed attempt has set stay. Its
-//! callbacks stay too, and run for the response and the end of the whole request. If each attempt should start without
-//! them, give it a context of its own. Put a layer that inherits below the retry:
+//! A retry below the layer repeats a part of one request, in one context. Values that a failed attempt has set stay. Callbacks
+//! that a failed attempt registered also stay. They run once, for the final response and at the end of the request. If each
+//! attempt should start without them, give it a context of its own. Put a layer that inherits below the retry:
 //!
 //! ```
 //! # use http::{HeaderValue, Request, Response, StatusCode};
@@ -175,7 +185,9 @@
 //! #     Ok::<_, Infallible>(response)
 //! # });
 //! let service = ServiceBuilder::new()
-//!     .layer(RequestContextLayer::new(|store, _| drop(store.insert(User("Ada")))))
+//!     .layer(RequestContextLayer::new(|store, _| {
+//!         store.insert(User("Ada"));
+//!     }))
 //!     .retry(Attempts(3))
 //!     .layer(RequestContextLayer::default().nesting(Nesting::Inherit)) // one context per attempt
 //!     .service(inner);

@@ -1,12 +1,13 @@
 //! Outgoing requests: propagate headers and the context, with hyper, tonic, reqwest and other clients.
 //!
-//! Inject headers where the request is made, in the caller's context: in the outermost layer of a client, outside a
-//! `Buffer`, whose worker has no context. The order relative to a retry does not matter. Headers that the caller has set
-//! are not replaced, and without a current context nothing is injected. A bare `tokio::spawn` loses the context: use
-//! [`RequestContext::spawn`].
+//! Inject headers in a layer of the client, where the caller's context is current: outside any `Buffer`, whose worker has no
+//! context, and below a layer that [follows redirects](#redirects-and-injected-credentials). The order relative to a retry
+//! does not matter. Headers that the caller has set are not replaced, and without a current context nothing is injected. A
+//! bare `tokio::spawn` loses the context: use [`RequestContext::spawn`].
 //!
-//! The clients below share one list of names. The setup closure of the layer has extracted them, from requests that you
-//! [trust](super::security). The example `two_services` shows a request at each of its hops.
+//! The clients below share one list of names, `PROPAGATION`. The server's setup closure extracts these headers with the same
+//! propagator, from requests that you [trust](super::security). The example `two_services` shows a request at each of its
+//! hops.
 //!
 //! # hyper-util
 //!
@@ -14,11 +15,12 @@
 //!
 //! ```
 //! # use axum::body::Body;
-//! # use http::{HeaderName, Request};
+//! # use http::Request;
 //! # use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 //! # use std::sync::LazyLock;
-//! # use tower::{Layer, ServiceExt, util::MapRequestLayer};
+//! use tower::{Layer, ServiceExt, util::MapRequestLayer};
 //! # use tower_request_context::HeaderPropagator;
+//!
 //! static PROPAGATION: LazyLock<HeaderPropagator> = LazyLock::new(|| {
 //!     HeaderPropagator::trace_context().header("x-request-id")
 //! });
@@ -74,7 +76,7 @@
 //!
 //! # tonic
 //!
-//! Wrap the channel with the same function. Generated clients take any such service. The layer stands outside the `Channel`,
+//! Wrap the channel with the same function. Generated clients take any such service. The layer is outside the `Channel`,
 //! which contains a buffer.
 //!
 //! ```

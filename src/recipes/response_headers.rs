@@ -20,7 +20,9 @@
 //!
 //! async fn load(table: &str, key: &str) -> String {
 //!     let no_store = HeaderValue::from_static("no-store");
-//!     let _ = RequestContext::on_response(|parts| drop(parts.headers.insert(CACHE_CONTROL, no_store)));
+//!     let _ = RequestContext::on_response(|parts| {
+//!         parts.headers.insert(CACHE_CONTROL, no_store);
+//!     });
 //!     format!("{table}: {key}")
 //! }
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -34,7 +36,8 @@
 //! # CSP nonce
 //!
 //! The setup closure creates one nonce per request, and sends it in the header. Templates read it at any depth. Use at least
-//! 128 random bits, such as 16 bytes of the crate `getrandom`, in base64.
+//! 128 random bits, such as 16 bytes of the crate `getrandom` in hexadecimal or base64. In this example, `random` is such a
+//! function.
 //!
 //! ```
 //! # use axum::{Router, body::{Body, to_bytes}, routing::get};
@@ -49,7 +52,7 @@
 //!     let nonce = random();
 //!     store.insert(Nonce(nonce.clone()));
 //!     store.on_response(move |parts| {
-//!         let policy = format!("script-src 'nonce-{nonce}'").parse().expect("base64 is valid in a header");
+//!         let policy = format!("script-src 'nonce-{nonce}'").parse().expect("hexadecimal and base64 are valid in a header");
 //!         parts.headers.insert(CONTENT_SECURITY_POLICY, policy);
 //!     });
 //! });
@@ -77,15 +80,18 @@
 //! ```
 //! # use axum::{Router, body::Body, routing::get};
 //! # use http::{HeaderValue, Request};
-//! # use std::time::Instant;
 //! # use tower::ServiceExt;
 //! # use tower_request_context::{RequestContext, RequestContextLayer};
+//! use std::time::Instant;
+//!
 //! async fn timed<F: Future>(name: &'static str, work: F) -> F::Output {
 //!     let start = Instant::now();
 //!     let output = work.await;
 //!     let line = format!("{name};dur={:.1}", start.elapsed().as_secs_f64() * 1e3);
 //!     let line = HeaderValue::try_from(line).expect("`name` is a token");
-//!     let _ = RequestContext::on_response(move |parts| drop(parts.headers.append("server-timing", line)));
+//!     let _ = RequestContext::on_response(move |parts| {
+//!         parts.headers.append("server-timing", line);
+//!     });
 //!     output
 //! }
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -103,7 +109,7 @@
 //! # CORS: expose the request id
 //!
 //! In a cross-origin response, scripts in a browser can read only some headers. List the header of the request id in
-//! `expose_headers`. `CorsLayer` may stand on either side of the context's layer. Put it outside, so that it also covers
+//! `expose_headers`. `CorsLayer` may be on either side of the context's layer. Put it outside, so that it also covers
 //! requests that the setup closure rejects.
 //!
 //! ```
@@ -115,7 +121,9 @@
 //! let ids = RequestIdPolicy::new();
 //! let layers = ServiceBuilder::new()
 //!     .layer(CorsLayer::new().allow_origin(Any).expose_headers([HeaderName::from_static("x-request-id")]))
-//!     .layer(RequestContextLayer::new(move |store, request| drop(ids.apply(store, request))));
+//!     .layer(RequestContextLayer::new(move |store, request| {
+//!         ids.apply(store, request);
+//!     }));
 //! # #[tokio::main(flavor = "current_thread")] async fn main_with(app: Router) {
 //! # let request = Request::builder().header(ORIGIN, "https://cats.example").body(Body::empty()).unwrap();
 //! # let response = app.oneshot(request).await.unwrap();

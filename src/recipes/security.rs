@@ -13,7 +13,8 @@
 //! # Request ids
 //!
 //! [`RequestIdPolicy::new`] makes the id. An id that the client chooses can collide with the ids of other requests in your
-//! logs. Unchecked, in a log, a query or a shell, it can do worse: [CVE-2021-45046] was exploited through logged input.
+//! logs. An unchecked id can also inject text into a log, a query or a shell command. [CVE-2021-45046] was exploited through
+//! logged input.
 //!
 //! * If a proxy sets the id, [`accept_inbound`] accepts it. If only some peers are proxies, [`accept_inbound_if`] takes a
 //!   predicate that looks at the peer.
@@ -47,8 +48,13 @@
 //! # Users and identity headers
 //!
 //! Verify an identity: the signature of a token, the record of a session, a client certificate. A header such as `x-user-id`
-//! is safe only if a proxy authenticates the user, sets the header, removes what the client sent under that name *and* its
-//! aliases, and is the only way in. Each of these has failed somewhere:
+//! is safe only if a proxy does all of this:
+//!
+//! * It authenticates the user, and sets the header.
+//! * It removes headers of that name, *and* of its aliases, that the client sent.
+//! * No client can reach the service without it.
+//!
+//! Each of these has failed somewhere:
 //!
 //! * **Aliases.** CGI-style servers treat `X_User_Id`, and some `X.User.Id`, as `X-User-Id`. A proxy that strips one of them
 //!   passes the others ([CVE-2026-33433], [CVE-2026-88011]). Reject a request that has any of them.
@@ -57,7 +63,8 @@
 //! * **Normalization.** A value that was trimmed, decoded or truncated is not the value that was verified. Reject it instead.
 //! * **Fallbacks.** A missing identity is `None`, never a default user or tenant.
 //!
-//! The example `identity` does all that, and is tested with these requests. It also marks the header as
+//! The example `identity` rejects aliases, duplicates and values that are not in the usual form. It treats a missing header as
+//! no user. Tests send it each of these requests. The example also marks the header as
 //! [sensitive](http::HeaderValue::set_sensitive). Then `Debug` of the request does not show it, and HTTP/2 does not index it.
 //! [`HeaderPropagator`] marks all headers that it injects, except the trace context and the request id.
 //!
@@ -81,8 +88,7 @@
 //! one list propagates the id for all clients, and the trace for known peers only:
 //!
 //! ```
-//! # use http::{HeaderMap, HeaderName, Request};
-//! # use std::net::SocketAddr;
+//! # use http::{HeaderMap, Request};
 //! # use tower_request_context::{HeaderPropagator, RequestContext, RequestContextLayer, RequestIdPolicy, Store};
 //! # #[derive(Clone, Copy)]
 //! # struct Peer(bool);
@@ -117,7 +123,6 @@
 //! Zipkin, and the headers of other tracers:
 //!
 //! ```
-//! use http::HeaderName;
 //! # use http::HeaderMap;
 //! use tower_request_context::{HeaderPropagator, RequestContextLayer, RequestIdPolicy};
 //!

@@ -1,6 +1,6 @@
 //! Work after the response, and a graceful shutdown that waits for it.
 //!
-//! # `after()`: work after the response
+//! # A function `after()` for work after the response
 //!
 //! Some work should start when the response has been sent: e-mails, statistics, cache updates. Register it with `on_end`, and
 //! track it with a `TaskTracker` of `tokio-util`, so that a shutdown can wait for it.
@@ -48,11 +48,16 @@
 //! # use tokio::time::timeout;
 //! # use tokio_util::task::TaskTracker;
 //! # static TASKS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
-//! # async fn ctrl_c() {}
+//! async fn ctrl_c() {
+//!     tokio::signal::ctrl_c().await.expect("the handler for Ctrl-C can be installed");
+//! }
+//!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! # let app = Router::new();
 //! # TASKS.spawn(tokio::task::yield_now());
+//! # let ctrl_c = async || ();
+//! // in `main`
 //! axum::serve(listener, app).with_graceful_shutdown(ctrl_c()).await?;
 //! TASKS.close();
 //! let is_done = timeout(Duration::from_secs(30), TASKS.wait()).await.is_ok();

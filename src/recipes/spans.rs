@@ -3,7 +3,8 @@
 //! Each of these libraries keeps something current on a thread: `tracing` a span, OpenTelemetry a `Context`, Sentry a `Hub`.
 //! Their own middleware enters it around the handler's future. In drops and in spawned tasks it is not current, and with some
 //! of them not in the response body either. A closure that is registered with [`Store::on_enter`] returns the library's own
-//! guard. The guard is then held wherever the context is current. Each library takes three lines in the setup closure.
+//! guard. The guard is then held wherever the context is current. Each library takes three to five lines in the setup
+//! closure.
 //!
 //! # Spans (`tracing`)
 //!
@@ -43,16 +44,18 @@
 //! Record fields on the span that the context holds, and not on `Span::current()`: a function with `#[instrument]` has a span
 //! of its own. The span is closed when its last handle is dropped, with the context and after `on_end`.
 //!
-//! **Use a global default subscriber** (`tracing_subscriber::fmt().init()`, `set_global_default`). A request is polled and
-//! dropped on many threads, and the `Registry` of `tracing-subscriber` releases spans through the default subscriber of the
-//! thread: before 0.3.22 each time a span is exited, and in all versions when a child span is closed. On a thread with
-//! another default, or with none, the release is lost, and the span is never closed.
+//! **Use a global default subscriber** (`tracing_subscriber::fmt().init()`, `set_global_default`). The `Registry` of
+//! `tracing-subscriber` holds references to open spans, and releases them through the default subscriber of the current
+//! thread. It does so in all versions when a child span is closed, and before 0.3.22 also each time a span is exited. A
+//! request is polled and dropped on many threads. On a thread with another default, or with none, the reference is not
+//! released, and the span is never closed.
 //!
 //! ## `TraceLayer`
 //!
 //! `TraceLayer` enters a span of its own in `call`, in polls and in body frames, but not in drops, and no spawned task has
 //! it. Its events are useful next to `on_enter`: the status and latency of each response, failures, the end of the body.
-//! Put it below the context's layer and let it create no second span. Its events are then logged in the request's span:
+//! Put it below the context's layer, and give it `Span::none()`, so that there is only one span. Its events are then logged
+//! in the request's span:
 //!
 //! ```
 //! # use tower_http::trace::TraceLayer;

@@ -40,12 +40,15 @@
 //! # Detect bare spawns at run time (tokio's spawn hook)
 //!
 //! tokio can call a hook for each task that is spawned, also by libraries. The hook runs where the task is spawned, so a
-//! current context means that a request spawns. Your own spawn function leaves the context first. Then each report is a
-//! bare spawn:
+//! current context means that a request spawns. The function `spawn` below leaves the context first, so its tasks are not
+//! reported. If your code spawns only through it, each report is a bare spawn by your code, or a task that a library spawns.
+//! [`RequestContext::spawn`] is reported too, since it spawns in the current context. Use this function in its place, also
+//! as the `replacement` in `clippy.toml`:
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
 //! # use tokio::{runtime::Builder, task::JoinHandle};
+//! #[expect(clippy::disallowed_methods, reason = "the future is wrapped")]
 //! pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 //! where
 //!     F: Future<Output: Send + 'static> + Send + 'static,
@@ -67,8 +70,8 @@
 //! ```
 //!
 //! The hook is an unstable API of tokio: compile with `RUSTFLAGS="--cfg tokio_unstable"`, for example in a test job. It also
-//! reports [`RequestContext::spawn`], which spawns in the current context, and the tasks of connections that a client
-//! opens. It does not report threads, `spawn_blocking`, and the tasks of a `LocalSet`.
+//! reports the tasks of connections that a client opens. It does not report threads, `spawn_blocking`, and the tasks of a
+//! `LocalSet`.
 //!
 //! [`RequestContext::spawn`]: crate::RequestContext::spawn
 //! [`disallowed_methods`]: https://rust-lang.github.io/rust-clippy/stable/index.html#disallowed_methods

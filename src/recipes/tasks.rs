@@ -1,4 +1,4 @@
-//! Spawned tasks, threads, cancellation, and work after the response.
+//! Spawned tasks, threads, and what happens to them when the request is cancelled.
 //!
 //! # Spawned tasks
 //!
@@ -52,13 +52,15 @@
 //! # assert_eq!(total(&[1, 2]), Err(ContextError::NoContext));
 //! ```
 //!
-//! While a thread of such a pool waits for the pool, it runs another job, perhaps of another request. If it waits inside a
-//! `sync_scope`, the other job runs in that context. Two rules prevent that:
+//! A rayon thread that waits in `join` runs other jobs meanwhile, perhaps of another request. If it waits inside a
+//! `sync_scope`, those jobs run in that context. Two rules prevent that:
 //!
 //! * Each job begins with [`sync_scope`](crate::RequestContext::sync_scope), or with
-//!   [`sync_exit`](crate::RequestContext::sync_exit) if it belongs to no request. Then it does not depend on the thread.
+//!   [`sync_exit`](crate::RequestContext::sync_exit) if it belongs to no request. So the context of the thread
+//!   does not matter.
 //! * A job does not wait for the pool inside a scope: no `join`, `scope`, `install`, `yield_now` or parallel iterator. It
-//!   leaves the scope before it waits. Code outside the pool, such as a handler, may wait: its thread blocks.
+//!   leaves the scope before it waits. Code outside the pool, such as a handler, may wait in a scope. Its thread blocks, and
+//!   runs no other job.
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};

@@ -2,7 +2,7 @@
 //!
 //! # A database per tenant
 //!
-//! Store the tenant's pool, limits and settings as values, like the tenant itself. Code below the layer cannot use the pool of
+//! Store the tenant's pool, limits and settings as values. Code below the layer cannot use the pool of
 //! another tenant by mistake.
 //!
 //! * A missing tenant is an error, never a default: a task that has lost its context must not write to the wrong database.
@@ -21,7 +21,7 @@
 //! struct Pool(&'static str); // a handle, so that a clone is cheap
 //!
 //! async fn cats() -> Result<String, ContextError> {
-//!     let Pool(database) = RequestContext::try_get()?; // not `unwrap_or`
+//!     let Pool(database) = RequestContext::try_get()?; // return the error: there is no default tenant
 //!     Ok(format!("the cats in {database}"))
 //! }
 //!
@@ -82,7 +82,7 @@
 //! struct Tenant(String);
 //!
 //! async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
-//!     let Tenant(tenant) = RequestContext::try_get()?; // no tenant, no transaction
+//!     let Tenant(tenant) = RequestContext::try_get()?; // without a tenant, this returns before `BEGIN`
 //!     let mut transaction = pool.begin().await?;
 //!     sqlx::query(SET_TENANT).bind(tenant).execute(&mut *transaction).await?;
 //!     Ok(transaction)

@@ -15,7 +15,7 @@
 //! }
 //!
 //! # async fn load_greeting() -> String { tokio::task::yield_now().await; greeting() }
-//! // #[tokio::test]
+//! // #[tokio::test] (uncomment this line in your test)
 //! async fn the_user_is_greeted_by_id() {
 //!     let context = RequestContext::new(Store::new().with_value(UserId(7)));
 //!     assert_eq!(context.sync_scope(greeting), "hello, user 7");
@@ -66,7 +66,7 @@
 //! #         store.insert(String::from("Tom"));
 //! #     }))
 //! # }
-//! // #[tokio::test]
+//! // #[tokio::test] (uncomment this line in your test)
 //! async fn cats_are_listed() {
 //!     let request = Request::get("/cats").body(Body::empty()).unwrap();
 //!     let response = app().oneshot(request).await.unwrap();

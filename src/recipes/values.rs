@@ -31,10 +31,9 @@
 //!   are nearly the same.
 //! * Two versions of a crate have different types with the same name. Run `cargo tree -d`.
 //!
-//! # Maps and bags of keys
+//! # Maps with keys that are known at run time only
 //!
-//! For keys that are known at run time only, store one map. [`update`](crate::RequestContext::update) clones the value for each
-//! change, and so the whole map. With an `Arc<Mutex<_>>`, nothing is cloned, and child contexts and tasks share the map:
+//! Store one map. [`update`](crate::RequestContext::update) clones the value for each change, and so the whole map. With an `Arc<Mutex<_>>`, nothing is cloned, and child contexts and tasks share the map:
 //!
 //! ```
 //! # use std::{collections::HashMap, sync::{Arc, Mutex}};
