@@ -1,8 +1,9 @@
-# Draws docs/cost.svg from the tables `in axum: the cost of each way` in BENCHMARKS.md. `benches/renew cost` runs it.
+# Draws docs/cost.svg from the tables `in axum: the cost of each way to pass values to a handler` in BENCHMARKS.md.
+# `benches/renew cost` runs it.
 
 BEGIN {
     FS = " *[|] *"
-    group = "in axum: the cost of each way"
+    group = "in axum: the cost of each way to pass values to a handler"
 }
 
 $2 == group { unit = $3; next }
@@ -39,7 +40,7 @@ END {
     width = 760; left = 24; bar = 450; top = 96; step = 46
     height = top + (rows - 1) * step + 8
     printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-labelledby=\"title\" font-family=\"system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif\" font-size=\"13\">\n", width, height, width, height
-    print "  <title id=\"title\">What each way adds to a request in axum</title>"
+    print "  <title id=\"title\">What each way to pass values to a handler adds to a request in axum</title>"
     print "  <style>"
     print "    .card { fill: #ffffff; stroke: #d1d9e0 } .text { fill: #1f2328 } .muted { fill: #59636e }"
     print "    .heading { fill: #1f2328; font-size: 17px; font-weight: 600 } .other { fill: #8c959f } .this { fill: #0969da }"
@@ -49,7 +50,7 @@ END {
     print "    }"
     print "  </style>"
     printf "  <rect class=\"card\" x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%d\" rx=\"6\"/>\n", width - 1, height - 1
-    text("heading", left, 34, "What each way adds to a request in axum")
+    text("heading", left, 34, "What each way to pass values to a handler adds to a request in axum")
     text("muted", left, 56, "With a layer that does nothing, the request takes " plural(instructions[names[1]], "instruction") " and " plural(allocations[names[1]], "allocation") ". The others add:")
     for (row = 2; row <= rows; row++) {
         name = names[row]

@@ -7,8 +7,8 @@
 //!
 //! * **Timeout, catch-panic.** If such a layer is only outside, its 504 or 500 has no request id, and its panic handler cannot
 //!   read one. Put one inside as well. Keep the outer one if it should cover the context's layer and its setup closure too.
-//! * **Routes that are added later.** In axum, [`Router::layer`](axum::Router::layer) covers the routes that exist when it is
-//!   called. A route that is added after it has no context. Add the layer after all routes.
+//! * **Routes that are added later.** In axum, `Router::layer` covers the routes that exist when it is called. A route that is
+//!   added after `.layer` has no context. Add the layer after all routes.
 //!
 //! # Authentication (JWT, session, 401)
 //!

@@ -78,7 +78,7 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     // `benches/cost.awk` finds this group by its name.
     Group {
-        name: "in axum: the cost of each way",
+        name: "in axum: the cost of each way to pass values to a handler",
         baseline: true,
         rows: &[
             Row::new(BASELINE, |n| ask(app_without(), n)),
