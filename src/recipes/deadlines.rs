@@ -132,9 +132,10 @@
 //!
 //! ```
 //! # use std::time::Duration;
-//! # use http::{HeaderValue, Request};
-//! # use tokio::time::Instant;
 //! # use tower_request_context::{RequestContext, Store};
+//! use http::{HeaderValue, Request};
+//! use tokio::time::Instant;
+//!
 //! # #[derive(Clone, Copy)]
 //! # struct Deadline(Instant);
 //! fn inject_timeout<B>(mut request: Request<B>) -> Request<B> {

@@ -10,8 +10,9 @@
 //! its `on_end` do not see them.
 //!
 //! ```
-//! # use http::{HeaderValue, Request, Response, header::ACCEPT_LANGUAGE, request::Parts};
+//! # use http::{Request, Response};
 //! # use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use http::{HeaderValue, header::ACCEPT_LANGUAGE, request::Parts};
 //! use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store};
 //!
 //! struct Language(HeaderValue);

@@ -19,10 +19,11 @@
 //! `tracing-subscriber`, wrap the `FormatEvent` that you use:
 //!
 //! ```
-//! # use std::fmt;
 //! # use tower_request_context::{RequestContext, Store};
-//! # use tracing::{Event, Subscriber, info};
-//! # use tracing_subscriber::{fmt::{FmtContext, FormatEvent, FormatFields, format::{self, Writer}}, registry::LookupSpan};
+//! use std::fmt;
+//! use tracing::{Event, Subscriber, info};
+//! use tracing_subscriber::{fmt::{FmtContext, FormatEvent, FormatFields, format::{self, Writer}}, registry::LookupSpan};
+//!
 //! # static LINES: std::sync::Mutex<Vec<u8>> = std::sync::Mutex::new(Vec::new());
 //! # struct Lines;
 //! # impl std::io::Write for Lines {
@@ -136,9 +137,9 @@
 //! ```
 //! # use axum::{Router, body::Body, routing::get};
 //! # use http::{Request, StatusCode};
-//! # use serde_json::{Map, Value, json};
 //! # use tower_request_context::{RequestContext, RequestContextLayer};
 //! # let (log, logged) = std::sync::mpsc::channel();
+//! use serde_json::{Map, Value, json};
 //! use std::{sync::{Arc, Mutex}, time::Instant};
 //!
 //! #[derive(Clone, Default)]

@@ -7,11 +7,13 @@
 //!
 //! ```
 //! # use axum::{Router, body::Body, routing::get};
-//! # use http::{Request, StatusCode};
-//! # use std::time::Instant;
+//! # use http::Request;
 //! # use tower::ServiceExt;
 //! # use tower_request_context::{RequestContext, RequestContextLayer};
 //! # let (log, lines) = std::sync::mpsc::channel();
+//! use http::StatusCode;
+//! use std::time::Instant;
+//!
 //! let access_log = RequestContextLayer::new(move |store, request| {
 //!     let (line, start) = (format!("{} {}", request.method, request.uri.path()), Instant::now());
 //! #   let log = log.clone();
@@ -45,8 +47,9 @@
 //! status. Nothing is sent: 499 exists in logs only.
 //!
 //! ```
-//! # use http::StatusCode;
-//! # use tower_request_context::{End, RequestContext};
+//! use http::StatusCode;
+//! use tower_request_context::{End, RequestContext};
+//!
 //! fn status(end: End) -> u16 {
 //!     match (RequestContext::get::<StatusCode>(), end) { // recorded in `on_response`, as above
 //!         (Some(status), _) => status.as_u16(),
@@ -72,8 +75,9 @@
 //! `decrement(1.0)`.
 //!
 //! ```
-//! # use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+//! use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 //! # use tower_request_context::RequestContextLayer;
+//!
 //! static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
 //!
 //! let layer = RequestContextLayer::new(|store, _| {
@@ -152,9 +156,11 @@
 //! ```
 //! # use axum::{Router, body::Body, routing::get};
 //! # use http::Request;
-//! # use std::sync::{Arc, atomic::{AtomicU32, Ordering}, mpsc::channel};
+//! # use std::sync::mpsc::channel;
 //! # use tower::ServiceExt;
 //! # use tower_request_context::{RequestContext, RequestContextLayer};
+//! use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+//!
 //! #[derive(Clone, Default)]
 //! struct Queries(Arc<AtomicU32>);
 //!

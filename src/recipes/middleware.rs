@@ -2,11 +2,11 @@
 //!
 //! # Where in the stack
 //!
-//! A layer outside the context's layer runs in no context, and its own responses do not pass through it. This matters for
-//! layers that respond in place of the handler:
+//! A layer outside the context's layer runs in no context. Its own responses do not pass through the context's layer. This
+//! matters for layers that respond in place of the handler:
 //!
-//! * **Timeout, catch-panic.** If such a layer is only outside, its 504 or 500 has no request id, and its panic handler cannot
-//!   read one. Put one inside as well. Keep the outer one if it should cover the context's layer and its setup closure too.
+//! * **Timeout, catch-panic.** If such a layer is only outside, its response (such as 504 or 500) has no request id, and its
+//!   panic handler cannot read one. Put one inside as well. Keep the outer one for panics in the setup closure.
 //! * **Routes that are added later.** In axum, `Router::layer` covers the routes that exist when it is called. A route that is
 //!   added after `.layer` has no context. Add the layer after all routes.
 //!
@@ -16,10 +16,11 @@
 //! the layer, and [`set`](crate::RequestContext::set) the user. All code that runs after it sees the value. In axum:
 //!
 //! ```
-//! # use axum::{Router, body::Body, extract::Request, middleware::{Next, from_fn}, routing::get};
-//! # use axum::response::{IntoResponse, Response};
-//! # use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+//! # use axum::{body::Body, routing::get};
+//! # use http::{HeaderMap, header::AUTHORIZATION};
 //! # use tower::ServiceExt;
+//! use axum::{Router, extract::Request, middleware::{Next, from_fn}, response::{IntoResponse, Response}};
+//! use http::StatusCode;
 //! use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
 //!
 //! # #[derive(Clone)]
@@ -51,8 +52,10 @@
 //! that rejects it:
 //!
 //! ```
-//! # use http::{HeaderMap, Request, Response, StatusCode, header::AUTHORIZATION};
-//! # use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! # use http::{HeaderMap, header::AUTHORIZATION};
+//! # use tower::{ServiceExt, service_fn};
+//! use http::{Request, Response, StatusCode};
+//! use tower::ServiceBuilder;
 //! use tower_http::auth::AsyncRequireAuthorizationLayer;
 //! use tower_request_context::{RequestContext, RequestContextLayer};
 //!
@@ -122,9 +125,11 @@
 //! layer.
 //!
 //! ```
-//! # use axum::{Router, body::Body, extract::Request, middleware::{Next, from_fn}, response::Response, routing::get};
-//! # use http::{HeaderValue, header::CACHE_CONTROL};
+//! # use axum::{body::Body, routing::get};
 //! # use tower_request_context::{RequestContext, RequestContextLayer};
+//! use axum::{Router, extract::Request, middleware::{Next, from_fn}, response::Response};
+//! use http::{HeaderValue, header::CACHE_CONTROL};
+//!
 //! # #[derive(Clone)]
 //! # struct User(&'static str);
 //! let context = RequestContextLayer::new(|store, _| {

@@ -80,9 +80,10 @@
 //! which contains a buffer.
 //!
 //! ```
-//! # use http::Request;
-//! # use tonic::{body::Body, transport::Channel};
-//! # use tower::{Layer, util::{MapRequest, MapRequestLayer}};
+//! use http::Request;
+//! use tonic::{body::Body, transport::Channel};
+//! use tower::{Layer, util::{MapRequest, MapRequestLayer}};
+//!
 //! # fn inject<B>(request: Request<B>) -> Request<B> { request }
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let channel = Channel::from_static("http://stock.internal:50051").connect_lazy();
@@ -96,9 +97,10 @@
 //! In an interceptor, take the metadata as a header map and put it back. Nothing is copied.
 //!
 //! ```
-//! # use tonic::{Request, Status, metadata::MetadataMap};
+//! use tonic::{Request, Status, metadata::MetadataMap};
 //! # use tower_request_context::{HeaderPropagator, RequestContext, RequestId, Store};
 //! # static PROPAGATION: std::sync::LazyLock<HeaderPropagator> = std::sync::LazyLock::new(|| HeaderPropagator::new(["x-request-id"]));
+//!
 //! fn intercept(mut request: Request<()>) -> Result<Request<()>, Status> {
 //!     let mut headers = std::mem::take(request.metadata_mut()).into_headers();
 //!     PROPAGATION.inject(&mut headers);
@@ -146,11 +148,14 @@
 //!
 //! ```
 //! # use http::{Request, Response};
-//! # use std::{convert::Infallible, time::Instant};
-//! # use tower::{Layer, ServiceExt, service_fn};
-//! # use tower_request_context::{End, Nesting, RequestContext, RequestContextLayer, Store};
+//! # use std::convert::Infallible;
+//! # use tower::{ServiceExt, service_fn};
+//! # use tower_request_context::{End, RequestContext, Store};
 //! # let (log, logged) = std::sync::mpsc::channel();
 //! # let client = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::from("Tom"))));
+//! use {std::time::Instant, tower::Layer};
+//! use tower_request_context::{Nesting, RequestContextLayer};
+//!
 //! let layer = RequestContextLayer::new(move |store, request| {
 //!     let (uri, start) = (request.uri.clone(), Instant::now());
 //! #   let log = log.clone();

@@ -168,8 +168,10 @@
 //! fixed message:
 //!
 //! ```
-//! # use tonic::{Code, Request, Response, Status};
+//! # use tonic::Code;
 //! # use tower_request_context::RequestContext;
+//! use tonic::{Request, Response, Status};
+//!
 //! # #[derive(Clone)]
 //! # struct UserId(u64);
 //! fn internal(error: impl std::error::Error) -> Status {

@@ -70,7 +70,8 @@
 //! # OpenTelemetry
 //!
 //! ```
-//! # use opentelemetry::{Context, global, trace::{TraceContextExt, Tracer}};
+//! use opentelemetry::{Context, global, trace::{TraceContextExt, Tracer}};
+//!
 //! # use tower_request_context::RequestContextLayer;
 //! # #[derive(Debug, PartialEq)]
 //! # struct Cat(&'static str);
@@ -102,8 +103,8 @@
 //! # Sentry
 //!
 //! ```
-//! # use std::sync::Arc;
-//! # use sentry_core::{Hub, HubSwitchGuard};
+//! use {sentry_core::{Hub, HubSwitchGuard}, std::sync::Arc};
+//!
 //! # use tower_request_context::RequestContextLayer;
 //! # let layer =
 //! RequestContextLayer::new(|store, request| {

@@ -24,7 +24,8 @@
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
-//! # use tokio::task::JoinSet;
+//! use tokio::task::JoinSet;
+//!
 //! #[expect(clippy::disallowed_methods, reason = "the future is wrapped")]
 //! fn spawn_on<T: Send + 'static>(tasks: &mut JoinSet<T>, future: impl Future<Output = T> + Send + 'static) {
 //!     tasks.spawn(RequestContext::carry(future));
@@ -47,7 +48,8 @@
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
-//! # use tokio::{runtime::Builder, task::JoinHandle};
+//! use tokio::{runtime::Builder, task::JoinHandle};
+//!
 //! #[expect(clippy::disallowed_methods, reason = "the future is wrapped")]
 //! pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 //! where

@@ -6,10 +6,11 @@
 //! futures that something else spawns. Both also work where no context is current.
 //!
 //! ```
-//! # use tokio::task::JoinSet;
 //! # use tower_request_context::{RequestContext, Store};
 //! # #[derive(Clone)]
 //! # struct UserId(u64);
+//! use tokio::task::JoinSet;
+//!
 //! fn price(cat: u64) -> u64 {
 //!     RequestContext::with(|UserId(id)| id * cat).unwrap_or(0)
 //! }
@@ -37,8 +38,10 @@
 //! the pool's own threads.
 //!
 //! ```
-//! # use rayon::prelude::*;
-//! # use tower_request_context::{ContextError, RequestContext, Store};
+//! # use tower_request_context::Store;
+//! use rayon::prelude::*;
+//! use tower_request_context::{ContextError, RequestContext};
+//!
 //! # #[derive(Clone)]
 //! # struct UserId(u64);
 //! # fn price(cat: u64) -> u64 { RequestContext::with(|UserId(id)| id * cat).unwrap_or(0) }

@@ -12,11 +12,14 @@
 //! * A handler that returns `ContextError` needs the feature `axum`.
 //!
 //! ```
-//! # use axum::{Router, body::Body, response::IntoResponse, routing::get};
-//! # use http::{Request, StatusCode, header::HOST, request::Parts, uri::Authority};
+//! # use axum::{Router, body::Body, routing::get};
+//! # use http::Request;
 //! # use std::collections::HashMap;
 //! # use tower::ServiceExt;
 //! # use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
+//! use axum::response::IntoResponse;
+//! use http::{StatusCode, header::HOST, request::Parts, uri::Authority};
+//!
 //! #[derive(Clone)]
 //! struct Pool(&'static str); // a handle, so that a clone is cheap
 //!
@@ -72,7 +75,9 @@
 //! ```
 //! # use sqlx::{Sqlite as Postgres, SqlitePool as PgPool, Transaction, sqlite::SqlitePoolOptions};
 //! # use tower_request_context::{ContextError, RequestContext, Store};
-//! # type Error = Box<dyn std::error::Error>;
+//! // use sqlx::{PgPool, Postgres, Transaction};
+//! type Error = Box<dyn std::error::Error>;
+//!
 //! # mod shown {
 //! const SET_TENANT: &str = "SELECT set_config('app.tenant', $1, true)";
 //! # }

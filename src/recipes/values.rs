@@ -36,8 +36,9 @@
 //! Store one map. [`update`](crate::RequestContext::update) clones the value for each change, and so the whole map. With an `Arc<Mutex<_>>`, nothing is cloned, and child contexts and tasks share the map:
 //!
 //! ```
-//! # use std::{collections::HashMap, sync::{Arc, Mutex}};
 //! # use tower_request_context::{RequestContext, Store};
+//! use std::{collections::HashMap, sync::{Arc, Mutex}};
+//!
 //! #[derive(Clone, Default)]
 //! struct Tags(Arc<Mutex<HashMap<String, String>>>);
 //!
@@ -97,9 +98,11 @@
 //!
 //! ```
 //! # use axum::{Router, body::Body, routing::get};
-//! # use http::{Request, header::ACCEPT_LANGUAGE, request::Parts};
+//! # use http::Request;
 //! # use tower::ServiceExt;
 //! # use tower_request_context::{RequestContext, RequestContextLayer};
+//! use http::{header::ACCEPT_LANGUAGE, request::Parts};
+//!
 //! fn language() -> Option<String> {
 //!     RequestContext::with(|request: &Parts| {
 //!         let first = request.headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?.split(',').next()?;
