@@ -32,7 +32,8 @@ fn the_readme_and_the_docs_show_the_example_hello() {
 #[test]
 fn links_of_the_readme_work_on_the_page_of_the_registry() {
     let manifest: Table = MANIFEST.parse().unwrap();
-    let targets = README.split("](").skip(1).chain(README.split("]: ").skip(1));
+    let definitions = README.lines().filter(|line| line.starts_with('[')).filter_map(|line| line.split("]: ").nth(1));
+    let targets = README.split("](").skip(1).chain(definitions);
     let is_relative = |target: &&str| !target.starts_with("https://") && !target.starts_with('#');
     let relative: Vec<_> = targets.filter(is_relative).map(|target| target.lines().next()).collect();
     assert!(manifest["package"].get("repository").is_some() || relative.is_empty(), "{relative:?}");

@@ -39,7 +39,7 @@ async fn a_carried_body_reads_the_context_of_its_caller() {
 }
 
 #[tokio::test]
-async fn the_context_of_an_outgoing_request_is_cancelled_if_its_body_is_not_read() {
+async fn an_outgoing_request_is_cancelled_if_its_body_is_not_read() {
     let address = serve(Router::new().route("/", get(async || "Tom"))).await;
     let (sender, mut ended) = unbounded_channel();
     let layer = RequestContextLayer::new(move |store, _| {
