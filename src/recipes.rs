@@ -32,7 +32,7 @@
 //!
 //! | How to … | Recipe |
 //! |---|---|
-//! | use the layer in axum, tonic, hyper, warp, lambda_http or salvo; what to do in poem and actix-web | [`frameworks`] |
+//! | use the layer in axum, tonic, hyper, warp, `lambda_http` or salvo; what to do in poem and actix-web | [`frameworks`] |
 //! | order the layers: timeout, catch-panic, routes without a context | [`middleware`](middleware#where-in-the-stack) |
 //! | authenticate: JWT, session, 401, async look-ups | [`middleware`](middleware#authentication-jwt-session-401) |
 //! | move from `http::Extensions` | [`middleware`](middleware#move-from-extensions) |

@@ -10,7 +10,7 @@
 //! | tonic | yes | `Server::builder().layer(…)` |
 //! | hyper | yes | layer a tower service, then `hyper_util::service::TowerToHyperService` |
 //! | warp | yes | `layer.layer(warp::service(filter))`, served with hyper |
-//! | lambda_http | yes | `lambda_http::run(layer.layer(service_fn(handler)))` |
+//! | `lambda_http` | yes | `lambda_http::run(layer.layer(service_fn(handler)))` |
 //! | salvo | with one more handler | `.hoop(layer.insert_extension().compat::<ReqBody>()).hoop(enter_context)`, see [salvo](#salvo) |
 //! | poem | no | Its services take `poem::Request`. [Enter a context](#without-the-layer) in a middleware of your own. |
 //! | actix-web | no | Its `Service` trait is not tower's, and its requests are not those of `http` 1. [Enter a context](#without-the-layer) in a middleware of your own. |
