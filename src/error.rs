@@ -109,7 +109,7 @@ impl From<ContextError> for StatusCode {
 pub enum CallbackError {
     /// No context is current where the function was called.
     NoContext,
-    /// The status and headers of the response were already sent.
+    /// The status and headers of the response are final: they were sent, or the `on_response` callbacks are running.
     HeadersSent,
     /// The request, or the [`Run`](crate::Run), has already ended.
     Ended,
@@ -122,8 +122,8 @@ impl fmt::Display for CallbackError {
         match self {
             Self::NoContext => ContextError::NoContext.fmt(f),
             Self::HeadersSent => f.write_str(
-                "the status and headers of the response have been sent: the callback comes from the response body or \
-                 from a spawned task; register it before the handler returns",
+                "the status and headers of the response are final: the callback comes from the response body, from a \
+                 spawned task or from an `on_response` callback; register it before the handler returns",
             ),
             Self::Ended => f.write_str(
                 "the request has ended: the callback comes from a task that outlived the request, or from an `on_end` \
@@ -131,7 +131,7 @@ impl fmt::Display for CallbackError {
             ),
             Self::NoLifecycle => f.write_str(
                 "the request context has no end to wait for, or no response: a context that is only scoped has neither \
-                 (enter it with `Store::run`), and a `Store::run` outside any request has no response (register the \
+                 (run the work with `Store::run` instead), and a `Store::run` outside any request has no response (register the \
                  callback below a `RequestContextLayer`)",
             ),
         }

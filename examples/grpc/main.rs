@@ -22,7 +22,7 @@ use tonic::{
     service::InterceptorLayer,
     transport::{Server, server::TcpIncoming},
 };
-use tower_request_context::{RequestContext, RequestContextLayer};
+use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
 
 pub(crate) use self::generated::CatsClient;
 use self::{
@@ -45,7 +45,7 @@ fn authenticate(request: Request<()>) -> Result<Request<()>, Status> {
     };
     let session = SESSIONS.into_iter().find(|(known, _)| token == known);
     let (_, user) = session.ok_or_else(|| Status::unauthenticated("unknown session"))?;
-    RequestContext::set(user).map_err(|error| Status::internal(error.to_string()))?;
+    RequestContext::set(user).map_err(|error| internal(&error))?;
     Ok(request)
 }
 
@@ -79,8 +79,14 @@ fn addressed(message: &str) -> Result<String, Status> {
 fn user() -> Result<&'static str, Status> {
     match RequestContext::try_get() {
         Ok(User(name)) => Ok(name),
-        Err(error) => Err(Status::internal(error.to_string())),
+        Err(error) => Err(internal(&error)),
     }
+}
+
+/// The message of the error is for the log, not for the client.
+fn internal(error: &ContextError) -> Status {
+    eprintln!("{error}");
+    Status::internal("internal error")
 }
 
 /// Serves until `stop` completes, and then until all connections are closed. tonic sets no time limit for that, even for

@@ -18,7 +18,7 @@
 //! * A task that outlives the transaction in which it was spawned gets [`TransactionError::Finished`], never a connection
 //!   of the pool. To continue without the transaction, it uses `RequiresNew` or `NotSupported`.
 //! * `SQLite` has one writer at a time. Other writers wait for the busy timeout. A transaction that has read before it
-//!   writes fails immediately, so let a transaction write first. Below a transaction that has written, do not write with
+//!   writes fails immediately if another one has written since, so let a transaction write first. Below a transaction that has written, do not write with
 //!   a second connection: it waits for the first one until the busy timeout makes that an error.
 //!
 //! # Modes
@@ -28,11 +28,11 @@
 //!
 //! | mode | inside a transaction | outside of one | if the work fails |
 //! |---|---|---|---|
-//! | `Required` | joins it | begins one | rolls back the whole transaction |
+//! | `Required` | joins it | begins one | rolls back the transaction or savepoint that it joined |
 //! | `RequiresNew` | begins another, on a second connection | begins one | rolls back only its own |
 //! | `Nested` | sets a savepoint | begins one | rolls back to the savepoint, or its own transaction |
-//! | `Mandatory` | joins it | error `NotActive` | rolls back the whole transaction |
-//! | `Supports` | joins it | runs without one | rolls back the whole transaction, if there is one |
+//! | `Mandatory` | joins it | error `NotActive` | rolls back the transaction or savepoint that it joined |
+//! | `Supports` | joins it | runs without one | rolls back the transaction or savepoint that it joined, if any |
 //! | `NotSupported` | runs without one, on a second connection | runs without one | keeps what it has written |
 //! | `Never` | error `AlreadyActive` | runs without one | keeps what it has written |
 
@@ -60,7 +60,7 @@ use self::{begin::OpenTransaction, transaction::Transaction};
 pub(crate) struct Database {
     pool: SqlitePool,
     transaction: Option<Arc<Transaction>>,
-    /// Permits for outer transactions, which have none around them: one less than the pool has connections.
+    /// Permits for outer transactions, which have none around them: one less than the pool has connections, but at least one.
     permits: Arc<Semaphore>,
     /// The permit of the outermost transaction. It is returned when that transaction and all in it have ended.
     permit: Weak<OwnedSemaphorePermit>,

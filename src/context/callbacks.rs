@@ -87,7 +87,7 @@ impl RequestContext {
         })
     }
 
-    /// Ends this context, and runs its `on_end` callbacks in it. A second call does nothing.
+    /// Ends this context, and runs its `on_end` callbacks in it. A second call runs no callbacks.
     #[inline]
     pub(crate) fn end(&self, end: End) {
         if self.set_ended() {

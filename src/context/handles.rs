@@ -56,7 +56,7 @@ impl RequestContext {
     /// ```
     #[must_use]
     pub fn new(store: Store) -> Self {
-        store.into_context(ContextKind::Scoped, None)
+        store.into_context(ContextKind::Plain, None)
     }
 
     /// Creates a child of this context.
@@ -72,7 +72,7 @@ impl RequestContext {
     /// ```
     #[must_use]
     pub fn child(&self, store: Store) -> Self {
-        store.into_context(ContextKind::Scoped, Some(self.clone()))
+        store.into_context(ContextKind::Plain, Some(self.clone()))
     }
 
     /// Creates a child of the current context. If no context is current, creates a context without a parent.
@@ -92,7 +92,7 @@ impl RequestContext {
     /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks at the extensions itself.
     #[must_use]
     pub fn inherit(store: Store) -> Self {
-        store.into_context(ContextKind::Scoped, Self::current())
+        store.into_context(ContextKind::Plain, Self::current())
     }
 
     /// Returns a weak handle, which does not keep the values alive.

@@ -34,7 +34,7 @@ fn hint(requested: &str, name: &str) -> String {
     if name == requested {
         // The same type in two versions of a crate has the same name.
         format!(
-            "another type called `{name}` is there, perhaps from a second version of its crate (see `cargo tree -d`); "
+            "a type called `{name}` is there: perhaps from a second version of its crate (see `cargo tree -d`), or set meanwhile; "
         )
     } else {
         format!("`{name}` is there: read that type, or insert `{requested}`; ")

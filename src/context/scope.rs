@@ -7,12 +7,12 @@
 //!
 //! * **Re-entrancy.** A reader borrows the context in place and counts no reference. Meanwhile it runs user code (a value's
 //!   `Clone`, a closure), which may enter a scope, or drop something that enters one, such as another request's future.
-//!   `LocalKey` panics in that case. Here the entered context goes into a second slot, the overlay, which readers check
+//!   Entering a scope of tokio's `LocalKey` panics in that case. Here the entered context goes into a second slot, the overlay, which readers check
 //!   first. All scopes that are entered during the borrow are also left during the borrow, so the overlay is empty when the
 //!   borrow ends. So code always runs in its own context, whatever a value does while it is read.
 //! * **No destructor.** Each entry is followed by an exit, so there is nothing to drop at thread exit. A body in another
-//!   thread-local can therefore still be dropped in its context while the thread exits. A `LocalKey` may be gone by then,
-//!   and to enter it in `Drop` aborts the process.
+//!   thread-local can therefore still be dropped in its context while the thread exits. The value of a
+//!   tokio `LocalKey` may be gone by then: a future is then dropped outside its scope, and `sync_scope` panics.
 //!
 //! No public guard exists that could be held across an await or dropped in the wrong order. The public API takes closures,
 //! futures and bodies.
@@ -60,7 +60,7 @@ struct CurrentSlots {
     in_hooks: Cell<bool>,
 }
 
-/// Calls `f` with this thread's slots. Uses `try_with`, since `LocalKey::with` is not inlined and costs each read a call.
+/// Calls `f` with this thread's slots. Uses `try_with`, because `with` of std's `LocalKey` costs each read a call.
 #[inline]
 fn with_slots<R>(f: impl FnOnce(&CurrentSlots) -> R) -> R {
     CURRENT.try_with(f).expect("a thread-local without a destructor exists as long as its thread")
@@ -82,7 +82,7 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
 /// the outer context.
 ///
 /// Runs the hooks that were registered with [`Store::on_enter`](crate::Store::on_enter). If one panics, the context is left,
-/// and the panic continues.
+/// and the panic propagates.
 #[inline]
 pub(crate) fn enter(context: &mut Option<RequestContext>) -> EnterGuard<'_> {
     enter_with(context, false)

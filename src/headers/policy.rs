@@ -46,7 +46,7 @@ use super::{RequestId, names::TrustPredicate};
 /// request gets a new id. An id that the client sent is replaced. This is right at the edge, where clients are not
 /// trusted. Behind a proxy or in a mesh, use [`accept_inbound`](Self::accept_inbound).
 ///
-/// A policy is cheap to clone. Its closures are called at most once per `apply`, through a pointer.
+/// A policy is cheap to clone. Its closures are called at most once per `apply`, as `dyn Fn`.
 ///
 /// # Outgoing requests
 ///

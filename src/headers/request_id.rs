@@ -126,7 +126,7 @@ impl RequestId {
             return Err(RequestIdError::InvalidCharacter { position });
         }
         Ok(Self::from_bytes(match bytes.try_into() {
-            Ok(uuid) => Bytes::from_owner::<[u8; UUID_LENGTH]>(uuid),
+            Ok(array) => Bytes::from_owner::<[u8; UUID_LENGTH]>(array),
             Err(_) => Bytes::copy_from_slice(bytes),
         }))
     }
@@ -226,8 +226,8 @@ impl From<RequestId> for HeaderValue {
     }
 }
 
-/// The error returned when a [`RequestId`] is not valid. It does not contain the invalid id, which may attack a log
-/// viewer.
+/// The error returned when a [`RequestId`] is not valid. It does not contain the invalid id, which may contain
+/// control sequences for a log viewer.
 ///
 /// ```
 /// use tower_request_context::{RequestId, RequestIdError};

@@ -92,7 +92,7 @@ impl Callbacks {
         // Declared before the lock guard, so a rejected callback is dropped after the lock is released.
         let mut node = Box::new(Node { f, earlier: None });
         let mut registered = self.lock();
-        match state.add_waiter(until) {
+        match state.mark_registered(until) {
             current if current <= until => {}
             Stage::Open | Stage::HeadersSent => return Err(CallbackError::HeadersSent),
             Stage::Ended => return Err(CallbackError::Ended),

@@ -7,7 +7,7 @@ pub(crate) enum ContextKind {
     #[default]
     Unattached,
     /// A context that is only entered, with `scope` and the like. It has no response and never ends.
-    Scoped,
+    Plain,
     /// The context of a [`Run`](crate::Run). It ends, and has no response.
     Run,
     /// The context of a layer. It has a response, and ends.
@@ -22,6 +22,6 @@ impl ContextKind {
 
     /// Returns whether `on_end` callbacks may be registered.
     pub(crate) fn has_end(self) -> bool {
-        !matches!(self, Self::Scoped)
+        !matches!(self, Self::Plain)
     }
 }

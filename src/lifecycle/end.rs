@@ -19,7 +19,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum End {
-    /// The whole response was handed to the server, or needs no body. For a run: its future completed.
+    /// All bytes of the response body were handed to the server, or the response needs no body. For a run: its future
+    /// completed.
     ///
     /// The server may still have to send the response, and the client may never receive it.
     Completed,

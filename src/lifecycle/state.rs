@@ -6,9 +6,9 @@ use crate::sync::{AtomicU8, const_fn};
 
 /// The stage of one request, and which callbacks may be registered.
 ///
-/// Both are in one atomic number, which changes without a lock. A registration calls [`add_waiter`](Self::add_waiter)
+/// Both are in one atomic number, which changes without a lock. A registration calls [`mark_registered`](Self::mark_registered)
 /// while it holds the lock of the callbacks, and adds the callback before it releases the lock. An advance,
-/// [`send_headers`](Self::send_headers) or [`end`](Self::end), changes the number first and takes the lock afterwards,
+/// [`close_response`](Self::close_response) or [`end`](Self::end), changes the number first and takes the lock afterwards,
 /// if a callback may be registered.
 ///
 /// Invariant: a callback that was accepted is seen by the advance that it waits for. All read-modify-write operations
@@ -44,7 +44,7 @@ impl RequestState {
 
     /// Advances to `HeadersSent`. Returns whether `on_response` callbacks may be registered.
     #[inline]
-    pub(crate) fn send_headers(&self) -> bool {
+    pub(crate) fn close_response(&self) -> bool {
         let previous = self.0.swap(Stage::HeadersSent as u8, Ordering::AcqRel);
         if previous & HAS_END_CALLBACKS == HAS_END_CALLBACKS {
             // Restores the bit that the swap cleared. It cannot be missed: the owner of the response calls `end` later.
@@ -60,9 +60,9 @@ impl RequestState {
         self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & HAS_CALLBACKS != 0
     }
 
-    /// Records that a callback waits for the end of `stage`, and returns the current stage. Call this under the lock of
+    /// Records that a callback may be registered in `stage` or before it, and returns the current stage. Call this under the lock of
     /// the callbacks, before the callback is added.
-    pub(super) fn add_waiter(&self, stage: Stage) -> Stage {
+    pub(super) fn mark_registered(&self, stage: Stage) -> Stage {
         let bit = if stage == Stage::Open { HAS_RESPONSE_CALLBACKS } else { HAS_END_CALLBACKS };
         Self::stage(self.0.fetch_or(bit, Ordering::AcqRel))
     }

@@ -104,7 +104,7 @@ where
 
 // Here the bodies need not have the same `Data`: `ResponseFuture`, which calls this, has no such bound.
 impl<B: Body, R: Body> ResponseBody<B, R> {
-    /// Sets the length from the body's `size_hint`. This is a method of the wrapped body, so that a body whose
+    /// Sets the length from the body's `size_hint`. This is a method of `ResponseBody`, so that a body whose
     /// `size_hint` panics is dropped in its context.
     #[inline]
     pub(super) fn set_size(&mut self) {

@@ -41,8 +41,8 @@ impl<F> LayerConfig<F> {
             }
             Nesting::Reuse => reuse_outer(parts).unwrap_or_else(|| self.run_setup(parts)),
         };
-        // A handle that an outer layer inserted is replaced even without the option: it leads to the wrong context
-        // here.
+        // A handle that an outer layer inserted is replaced even without the option: it refers to the outer
+        // context, not to this one.
         if self.insert_extension || parts.extensions.get::<WeakRequestContext>().is_some() {
             parts.extensions.insert(prepared.context.downgrade());
         }

@@ -15,7 +15,7 @@ impl Store {
     /// Callbacks run once, in the order of their registration, in the context. They may change the status and headers, also
     /// if the setup closure rejects the request. If there is no response, callbacks are dropped without being called when
     /// the request ends. The same applies to a store that does not become the context of a layer. If a callback panics, the
-    /// others still run. Then the panic continues, and the request ends as [`End::Panicked`].
+    /// others still run. Then the panic propagates, and the request ends as [`End::Panicked`].
     ///
     /// ```
     /// # use tower_request_context::RequestContextLayer;
@@ -91,7 +91,7 @@ impl Store {
     /// Closes the registration of `on_response` callbacks. Returns whether any may have been registered.
     #[inline]
     pub(crate) fn close_response_callbacks(&self) -> bool {
-        self.state.send_headers()
+        self.state.close_response()
     }
 
     pub(crate) fn run_response_callbacks(&self, parts: &mut Parts) {

@@ -45,7 +45,7 @@ impl LazyBox {
     #[cold]
     fn allocate(&self, parts: fn() -> LazyParts) -> &LazyParts {
         let mut parts = Some(Box::new(parts()));
-        self.0.get_or_init(|| parts.take().unwrap_or_default())
+        self.0.get_or_init(|| parts.take().expect("`get_or_init` calls this at most once"))
     }
 
     #[inline]

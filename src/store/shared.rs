@@ -15,8 +15,8 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, const_fn};
 ///
 /// Invariant: if a write happens before a read of the same type, the read finds the bit set. The writer sets the bit, or
 /// reads it as set, before it writes, so that access happens before the reader's load. By the coherence of one atomic, the
-/// load then returns the same or a later number, and no later number clears a bit. Coherence holds for every ordering.
-/// `Release` and `Acquire` add that a reader that sees the bit also sees what its writer did before it set the bit.
+/// load then returns the same or a later number, and no later number clears a bit. Coherence holds for every ordering,
+/// so `Relaxed` suffices. The value itself is published by the lock.
 ///
 /// A read that is concurrent with the first write may miss the bit. It then returns what was there before the write.
 #[derive(Default)]
@@ -70,7 +70,7 @@ impl WriteFilter {
     pub(super) fn add<T: 'static>(&self) -> bool {
         let was_set = self.has::<T>();
         if !was_set {
-            self.0.fetch_or(TypeKey::of::<T>().bit(), Ordering::Release);
+            self.0.fetch_or(TypeKey::of::<T>().bit(), Ordering::Relaxed);
         }
         was_set
     }
@@ -78,7 +78,7 @@ impl WriteFilter {
     /// Returns whether the bit of a type is set. Two types may have the same bit.
     #[inline]
     pub(super) fn has<T: 'static>(&self) -> bool {
-        self.0.load(Ordering::Acquire) & TypeKey::of::<T>().bit() != 0
+        self.0.load(Ordering::Relaxed) & TypeKey::of::<T>().bit() != 0
     }
 }
 
@@ -130,7 +130,7 @@ impl SharedValues {
             }
             slot.clone()
         });
-        // Not at the end of the function: if this drop panicked there, the returned value would be leaked.
+        // Dropped before the returned value is created, so that a panic in this drop cannot leak that.
         drop(unused);
         current.and_then(|value| value.downcast().ok())
     }

@@ -1,4 +1,4 @@
-//! A number for each type: the key of the lists, maps and filters of a store.
+//! A number for each type: the key of the list of initial values and of the write filter.
 
 use std::{
     any::TypeId,

@@ -110,7 +110,7 @@ fn message_points_out_a_type_of_the_same_name() {
         (store, message_of::<Local>)
     };
     let message = message_of_local(&RequestContext::new(store));
-    assert!(message.contains(" is there, perhaps from a second version of its crate"), "{message}");
+    assert!(message.contains(" is there: perhaps from a second version of its crate"), "{message}");
 }
 
 /// Asserts that the message points out `Inserted` when `Asked` is read.

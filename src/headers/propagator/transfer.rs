@@ -72,7 +72,7 @@ impl HeaderPropagator {
                 store.insert(id);
             }
         }
-        // Not copied as a header: a valid id might differ from the store's, and an invalid one may attack a log viewer.
+        // Not copied as a header: a valid id might differ from the store's, and an invalid one may contain control sequences.
         self.extract_if(store, headers, |store, name| *name != REQUEST_ID && !is_id_header(store, name));
     }
 
@@ -85,7 +85,7 @@ impl HeaderPropagator {
         if names.is_empty() {
             return;
         }
-        let mut extracted = store.insert(Extracted::default()).unwrap_or_default();
+        let mut extracted = store.insert(Extracted::default()).unwrap_or_default(); // takes out those of an earlier call
         // The `tracestate` of an earlier call belongs to another trace, unless the `traceparent` is the same.
         let is_other_trace =
             names.contains(&&TRACEPARENT) && extracted.values_of(&TRACEPARENT).ne(headers.get_all(&TRACEPARENT));
@@ -139,9 +139,8 @@ impl HeaderPropagator {
             let selected = self.config.select_within_limits(values_of);
             let values = selected.into_iter().flat_map(|name| values_of(name).map(move |value| (name, value.clone())));
             for (name, value) in values.collect::<Vec<_>>() {
-                // The map is full. Without this, it would keep the values of this header that were added before.
                 if headers.try_append(name, value).is_err() {
-                    headers.remove(name);
+                    headers.remove(name); // the map is full: removes the values of this header that were added before
                     return;
                 }
             }

@@ -70,7 +70,7 @@ impl Permit {
                 !self.is_in_cycle(&waits),
                 "the initialiser of `{0}` waits for itself: it calls `get_or_init` for `{0}`, directly or through the \
                  initialiser of another type; pass it the values that it needs instead",
-                waits[0].slot.type_name,
+                self.0.slot.type_name,
             );
             waker.holder.hold(waits, cx); // the counted waker holds a clone of the caller's
         }

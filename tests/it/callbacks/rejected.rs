@@ -177,7 +177,7 @@ fn each_error_names_cause_and_fix_and_converts_to_500() {
         (CallbackError::NoContext, ["no request context is current", "put the layer around the route"]),
         (
             CallbackError::HeadersSent,
-            ["the status and headers of the response have been sent", "before the handler returns"],
+            ["the status and headers of the response are final", "before the handler returns"],
         ),
         (CallbackError::Ended, ["the request has ended", "while the response body is still being sent"]),
         (CallbackError::NoLifecycle, ["has no end to wait for, or no response", "enter it with `Store::run`"]),
