@@ -1,6 +1,6 @@
-//! Run with `cargo run --example hello`.
-//!
-//! Then run `curl -H 'x-user-id: 7' http://127.0.0.1:3000`.
+// Run with `cargo run --example hello`.
+//
+// Then run `curl -H 'x-user-id: 7' http://127.0.0.1:3000`.
 
 use axum::{Router, routing::get};
 use tokio::net::TcpListener;
