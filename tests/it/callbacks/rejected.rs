@@ -180,7 +180,7 @@ fn each_error_names_cause_and_fix_and_converts_to_500() {
             ["the status and headers of the response are final", "before the handler returns"],
         ),
         (CallbackError::Ended, ["the request has ended", "while the response body is still being sent"]),
-        (CallbackError::NoLifecycle, ["has no end to wait for, or no response", "enter it with `Store::run`"]),
+        (CallbackError::NoLifecycle, ["has no end to wait for, or no response", "run the work with `Store::run`"]),
     ];
     for (error, [cause, fix]) in messages {
         let message = error.to_string();

@@ -109,7 +109,7 @@ async fn reports_two_initialisers_that_await_each_other() {
         both.wait().await;
         u16::from(RequestContext::get_or_init(unexpected_initialiser::<u8>).await)
     });
-    assert_reported(async { join!(byte, word) }, 1_u16).await;
+    assert_reported(async { join!(byte, word) }, 1_u8).await;
 }
 
 #[tokio::test]
