@@ -69,11 +69,11 @@
 //!
 //! Put the layer outside every layer that reads the context, and inside the layers that must still handle its rejections
 //! and panics, such as compression and a catch-panic layer. To have the request id on a response that a timeout or a
-//! panic causes, put a timeout and a catch-panic layer inside as well:
+//! panic causes, put a timeout and a catch-panic layer inside. Keep a catch-panic layer outside for panics in the setup closure:
 //!
 //! ```text
-//! request ─▶ Compression ─▶ CatchPanic ─▶ Timeout ─▶ RequestContextLayer ─▶ CatchPanic ─▶ Timeout ─▶ Trace ─▶ Authentication ─▶ routes
-//!            └──────────── no context ─────────────┘                       └─────────────── context available ───────────────────┘
+//! request ─▶ Compression ─▶ CatchPanic ─▶ RequestContextLayer ─▶ CatchPanic ─▶ Timeout ─▶ Trace ─▶ Authentication ─▶ routes
+//!            └────── no context ──────┘                       └─────────────── context available ───────────────────┘
 //! ```
 //!
 //! In axum, the last `Router::layer` is outermost. A route that is added after the layer has no context. See
@@ -111,13 +111,14 @@
 //!
 //! # Completion
 //!
-//! A request ends when its response body was streamed, failed or was dropped, or when its future was dropped before that.
+//! A request ends when its response body was streamed, failed or was dropped, or when the service failed, panicked or was
+//! dropped before that.
 //! The callbacks of [`on_end`](RequestContext::on_end) then run exactly once, in the context, with an [`End`] that says
 //! how it ended. The callbacks of [`on_response`](RequestContext::on_response) may change the status and headers of the
 //! response before they are sent. See [`recipes::lifecycle`].
 //!
-//! [`Store::run`] gives background jobs the same lifecycle. A job that is awaited inside a request inherits from it. Pass
-//! it to `tokio::spawn` for a job without a parent.
+//! [`Store::run`] gives background jobs the same lifecycle. A job that is awaited inside a request inherits from that
+//! request. A job that is passed to `tokio::spawn` has no parent.
 //!
 //! # Logging and other ambient contexts
 //!
@@ -156,8 +157,8 @@
 //!   needs. The context is for values that pass through every layer and are read in few: identity, tenant, ids, a
 //!   transaction.
 //! * **[`http::Extensions`]** stop at the first function that does not receive the request.
-//! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed. Reading
-//!   a value with `Clone::clone` panics if that `clone` enters a scope of the same key.
+//! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed. `KEY.with(Clone::clone)`
+//!   panics if the `clone` of the value enters a scope of `KEY`.
 //! * **Spans** of `tracing` are written, not read. Make one current with [`Store::on_enter`], and store it to record on
 //!   it later.
 //!
@@ -169,7 +170,7 @@
 //! | `request-id`    | yes     | [`RequestIdPolicy`] and new [`RequestId`]s, made with the crate `uuid`            |
 //! | `rt`            | yes     | [`RequestContext::spawn`] and [`spawn_blocking`](RequestContext::spawn_blocking), on tokio's runtime |
 //! | `stream`        | no      | [`Scoped`] streams                                                                |
-//! | `tower-http-06` | no      | the id as the `RequestId` of tower-http 0.6, and its id generators; implies `request-id` |
+//! | `tower-http-06` | no      | the id as the `RequestId` of tower-http 0.6, and ids from its `MakeRequestId`; implies `request-id` |
 //! | `tower-http-07` | no      | the same for tower-http 0.7                                                       |
 //! | `tracing`       | no      | logs context errors that become responses: see [`ContextError`](ContextError#as-a-response) |
 //!

@@ -27,10 +27,10 @@
 //! total size from `size_hint`.
 //!
 //! * **A body that is shorter** is `Failed`: it returns `None` or sends trailers too early, or it is dropped with bytes
-//!   missing although its `is_end_stream` is true. Clients get an error from hyper, except over HTTP/1.1 when
+//!   missing although its `is_end_stream` is true (if that is false: `Cancelled`). Clients get an error from hyper, except over HTTP/1.1 when
 //!   `is_end_stream` is true from the start: hyper then announces 0 bytes.
-//! * **A body that is longer** is `Failed`. Over HTTP/1.1, hyper cuts the frame that exceeds the length. It drops the body
-//!   there, so a frame after the last byte of the length is never polled. Over HTTP/2, hyper sends the excess, and clients
+//! * **A body that is longer** is `Failed`, if the frame with the excess is polled. Over HTTP/1.1, hyper cuts that frame. A
+//!   later frame is never polled, and the request is `Completed`. Over HTTP/2, hyper sends the excess, and clients
 //!   reject the response.
 //! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged and clients
 //!   check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as `size_hint` says,
@@ -71,9 +71,10 @@
 //!
 //! ## What a callback may do
 //!
-//! Callbacks are synchronous. They run where the server polls or drops the body, often before its last flush, so they must
-//! be fast: avoid contended locks, file I/O and queries. [Spawn](crate::RequestContext::spawn) a task for longer work. A
-//! panic in a callback is reported by the panic hook. The other callbacks still run, and the server is not affected.
+//! Callbacks are synchronous. `on_response` callbacks run when the inner future is ready, and `on_end` callbacks where the
+//! server polls or drops the body, often before its last flush. So they must be fast: avoid contended locks, file I/O and queries. [Spawn](crate::RequestContext::spawn) a task for longer work. A
+//! panic in an `on_end` callback is only reported by the panic hook. A panic in an `on_response` callback ends the request as
+//! `Panicked`. In both cases the other callbacks still run.
 //!
 //! # Commit or rollback
 //!

@@ -124,7 +124,7 @@
 //! ```
 //!
 //! * If your program logs with `tracing` and a library with `log`, `tracing-subscriber` turns records of `log` into events.
-//!   It does so from its initialization on, with its feature `tracing-log`, which is on by default. These events have the
+//!   It does so once its `init()` was called, with its feature `tracing-log`, which is on by default. These events have the
 //!   span and the fields as well.
 //! * If your program logs with `log` and a library with `tracing`, enable the feature `log` of `tracing`. Its events become
 //!   records, but without the fields of the spans around them. Let the logger read the context.

@@ -6,7 +6,8 @@
 //! matters for layers that respond in place of the handler:
 //!
 //! * **Timeout, catch-panic.** If such a layer is only outside, its response (such as 504 or 500) has no request id, and its
-//!   panic handler cannot read one. Put one inside as well. Keep the outer one for panics in the setup closure.
+//!   panic handler cannot read one. Put one inside as well. Keep the outer
+//!   catch-panic layer for panics in the setup closure.
 //! * **Routes that are added later.** In axum, `Router::layer` covers the routes that exist when it is called. A route that is
 //!   added after `.layer` has no context. Add the layer after all routes.
 //!
@@ -121,8 +122,8 @@
 //! # Read inner values in an outer layer
 //!
 //! No context is current in a layer outside the context's layer. Copy the value to the extensions of the response in
-//! `on_response`. The same works for an outer context layer, which does not see values that are set below an inheriting
-//! layer.
+//! `on_response`. Do the same with nested `RequestContextLayer`s: the outer one does not see values that are set in the inner
+//! context.
 //!
 //! ```
 //! # use axum::{body::Body, routing::get};
@@ -159,7 +160,8 @@
 //! # Retry
 //!
 //! A retry below the layer repeats a part of one request, in one context. Values that a failed attempt has set stay. Callbacks
-//! that a failed attempt registered also stay. They run once, for the final response and at the end of the request. If each
+//! that a failed attempt registered also stay. `on_response` callbacks run once, for the final response, and `on_end` callbacks
+//! once, at the end of the request. If each
 //! attempt should start without them, give it a context of its own. Put a layer that inherits below the retry:
 //!
 //! ```

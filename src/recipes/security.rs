@@ -20,7 +20,8 @@
 //!   predicate that looks at the peer.
 //! * An id that breaks the rules of [`RequestId`], or that comes twice, is replaced like a missing one.
 //! * The response has the id too, so that clients can quote it. With nested layers, it has the id of the outermost.
-//! * This id replaces the id of an upstream's response. A proxy that should keep that one uses [`echo_if_absent`].
+//! * If the handler forwards the response of another server, this id replaces the one on that response. A proxy that should
+//!   keep that one uses [`echo_if_absent`].
 //!
 //! ```
 //! # use http::{Request, header::HeaderValue};
@@ -48,16 +49,16 @@
 //! # Users and identity headers
 //!
 //! Verify an identity: the signature of a token, the record of a session, a client certificate. A header such as `x-user-id`
-//! is safe only if a proxy does all of this:
+//! is safe only if all of this is true:
 //!
-//! * It authenticates the user, and sets the header.
-//! * It removes headers of that name, *and* of its aliases, that the client sent.
-//! * No client can reach the service without it.
+//! * A proxy authenticates the user, and sets the header.
+//! * The proxy removes headers of that name, *and* of its aliases, that the client sent.
+//! * No client can bypass the proxy.
 //!
 //! Each of these has failed somewhere:
 //!
 //! * **Aliases.** CGI-style servers treat `X_User_Id`, and some `X.User.Id`, as `X-User-Id`. A proxy that strips one of them
-//!   passes the others ([CVE-2026-33433], [CVE-2026-88011]). Reject a request that has any of them.
+//!   passes the others ([CVE-2026-33433], [CVE-2026-88011]). Reject a request that has an alias.
 //! * **Duplicates.** Of two lines, one program reads the first and another the last. Find them with `get_all`, and reject the
 //!   request.
 //! * **Normalization.** A value that was trimmed, decoded or truncated is not the value that was verified. Reject it instead.

@@ -42,7 +42,7 @@
 //! ```
 //!
 //! Record fields on the span that the context holds, and not on `Span::current()`: a function with `#[instrument]` has a span
-//! of its own. The span is closed when its last handle is dropped, with the context and after `on_end`.
+//! of its own. The context holds the last handle of its span, so the span closes when the context is dropped, after `on_end`.
 //!
 //! **Use a global default subscriber** (`tracing_subscriber::fmt().init()`, `set_global_default`). The `Registry` of
 //! `tracing-subscriber` holds references to open spans, and releases them through the default subscriber of the current

@@ -58,10 +58,10 @@
 //! A rayon thread that waits in `join` runs other jobs meanwhile, perhaps of another request. If it waits inside a
 //! `sync_scope`, those jobs run in that context. Two rules prevent that:
 //!
-//! * Each job begins with [`sync_scope`](crate::RequestContext::sync_scope), or with
+//! * Code of a job that reads the context runs in a [`sync_scope`](crate::RequestContext::sync_scope) of its own, or in
 //!   [`sync_exit`](crate::RequestContext::sync_exit) if it belongs to no request. So the context of the thread
 //!   does not matter.
-//! * A job does not wait for the pool inside a scope: no `join`, `scope`, `install`, `yield_now` or parallel iterator. It
+//! * A job does not wait for the pool inside a `sync_scope`: no `rayon::join`, `rayon::scope`, `install`, `yield_now` or parallel iterator. It
 //!   leaves the scope before it waits. Code outside the pool, such as a handler, may wait in a scope. Its thread blocks, and
 //!   runs no other job.
 //!
@@ -105,7 +105,7 @@
 //!
 //! async fn cancellable<F: Future>(work: F) -> Option<F::Output> {
 //!     let token: CancellationToken = RequestContext::expect();
-//!     token.run_until_cancelled(work).await // `None` if the request was cancelled
+//!     token.run_until_cancelled(work).await // `None` if the request did not complete
 //! }
 //! # use {axum::{Router, body::Body, routing::get}, http::Request, tower::ServiceExt, futures_util::FutureExt};
 //! # use tokio::{sync::mpsc::{UnboundedReceiver, unbounded_channel}, task::JoinHandle};
