@@ -71,7 +71,7 @@ impl fmt::Display for ContextError {
                  around the route), in middleware outside the layer (add the layer outside it: axum's last `.layer` \
                  and `ServiceBuilder`'s first are outermost), in a bare `tokio::spawn` or thread (use `RequestContext::spawn` or \
                  `RequestContext::carry`), in a call that `tower::buffer` or a framework adapter makes on another task \
-                 (use `RequestContextLayer::insert_extension`), outside any request (use `Store::run`), or with a second, \
+                 (use `RequestContextLayer::insert_extension`), outside any request (use `Store::run`), in the setup closure (use its `store`), or with a second, \
                  incompatible version of tower-request-context (see `cargo tree -d`)",
             ),
             Self::Missing { type_name } => write!(
@@ -127,7 +127,8 @@ impl fmt::Display for CallbackError {
             ),
             Self::Ended => f.write_str(
                 "the request has ended: the callback comes from a task that outlived the request, or from an `on_end` \
-                 callback; register it while the response body is still being sent",
+                 callback; register an `on_end` callback while the response body is still being sent, and an `on_response` \
+                 callback before the handler returns",
             ),
             Self::NoLifecycle => f.write_str(
                 "the request context has no end to wait for, or no response: a context that is only scoped has neither \

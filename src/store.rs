@@ -74,7 +74,7 @@ use crate::{
 /// In a [child](RequestContext::child), each read that finds no value looks at the parents. Writes change the child only. To
 /// share a counter between nested layers, insert an `Arc` of an atomic.
 ///
-/// Values are dropped with the last handle to the store, while no context is current. Values set after sharing are dropped
+/// Values that are still in the store are dropped with its last handle, while no context is current. Values set after sharing are dropped
 /// before initial values. If the `Drop` of a value needs the user or the request id, keep a copy in the value itself, or do
 /// the work in [`on_end`](Self::on_end).
 ///
@@ -96,7 +96,7 @@ pub struct Store {
     callbacks: Callbacks,
     state: RequestState,
     kind: ContextKind,
-    /// Whether an initial value in the list has a destructor.
+    /// Whether any initial value had a destructor.
     needs_drop: bool,
     /// Which header carries the id on outgoing requests.
     pub(crate) id_header: IdHeader,
@@ -157,7 +157,7 @@ impl Drop for Store {
 impl Store {
     #[inline(never)]
     fn drop_values(&mut self) {
-        // No handle to this store is left, so a context that is current here belongs to another request. The destructors of
+        // No handle to this store is left, so a context that is current here is another one. The destructors of
         // the values run outside it. Values set after sharing may refer to initial values, so they are dropped first.
         scope::sync_scope(None, || {
             self.callbacks.clear();

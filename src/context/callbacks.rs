@@ -28,8 +28,8 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// A [`CallbackError`] if no context is current, if it has no response, or if the headers were already sent. `f` is
-    /// dropped in that case.
+    /// A [`CallbackError`] if no context is current, if it has no response or has ended, or if the status and headers
+    /// are final. `f` is dropped in that case.
     pub fn on_response(f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
         scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.try_on_response(f))
     }

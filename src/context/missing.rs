@@ -51,7 +51,7 @@ fn list(present: &[&str]) -> String {
     format!("the context holds {listed}{rest}")
 }
 
-/// Returns the name of a type without references and [`WRAPPERS`].
+/// Returns the name of a type without references and [`WRAPPERS`], and `str` for `String`.
 ///
 /// Hints compare names because the `TypeId` of the type inside a wrapper is not known here. The format of type names is not
 /// guaranteed, so this is good enough for hints only.

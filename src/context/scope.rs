@@ -60,7 +60,7 @@ struct CurrentSlots {
     in_hooks: Cell<bool>,
 }
 
-/// Calls `f` with this thread's slots. Uses `try_with`, because `with` of std's `LocalKey` costs each read a call.
+/// Calls `f` with this thread's slots. Uses `try_with`: std's `LocalKey::with` is a function call that is not inlined.
 #[inline]
 fn with_slots<R>(f: impl FnOnce(&CurrentSlots) -> R) -> R {
     CURRENT.try_with(f).expect("a thread-local without a destructor exists as long as its thread")
@@ -88,7 +88,7 @@ pub(crate) fn enter(context: &mut Option<RequestContext>) -> EnterGuard<'_> {
     enter_with(context, false)
 }
 
-/// Does the same as [`enter`], but catches a panic in a hook. For destructors, which must not panic, and need the context
+/// Does the same as [`enter`], but catches a panic in a hook. For destructors and `on_end` callbacks, which need the context
 /// even if a hook panics.
 #[inline]
 pub(crate) fn enter_in_drop(context: &mut Option<RequestContext>) -> EnterGuard<'_> {
@@ -127,7 +127,7 @@ pub(crate) fn sync_scope<R>(mut context: Option<RequestContext>, f: impl FnOnce(
 
 /// Leaves the context when it is dropped.
 ///
-/// The guards of a thread are dropped in the reverse order of their creation, since each lives on the stack of one call.
+/// The `EnterGuard`s of a thread are dropped in the reverse order of their creation, since each lives on the stack of one call.
 pub(crate) struct EnterGuard<'a> {
     context: &'a mut Option<RequestContext>,
     not_send: PhantomData<*const ()>,

@@ -125,8 +125,8 @@ impl RequestContext {
 
 /// # Lazy values
 impl RequestContext {
-    /// Returns a clone of the value of a type. If there is none, awaits `f` and sets the value that it returns, once per
-    /// request.
+    /// Returns a clone of the value of a type. If there is none, awaits `f` and sets the value that it returns in the
+    /// current context. One caller at a time runs its `f`, so it runs once per request unless the value is removed.
     ///
     /// If no context is current, this returns what `f` returns. See [`Store::get_or_init`](crate::Store::get_or_init).
     ///

@@ -49,8 +49,8 @@ pub(super) fn is_id_header(store: &Store, header: &HeaderName) -> bool {
 
 /// Returns those of `names` that carry an id in a context, each with its id, or `None` if the id was removed.
 ///
-/// The header that was recorded last in the nearest store carries the context's own id, which may have been set in a
-/// child. If no header was recorded, `x-request-id` carries it.
+/// The context's own id is written under the last header of the nearest store with a record, even if a store that is
+/// nearer holds the id. Without any record it is written under `x-request-id`.
 pub(super) fn ids_by_header<'a>(
     context: &'a Store,
     names: &'a [HeaderName],

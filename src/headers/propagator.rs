@@ -44,15 +44,15 @@ use self::config::PropagatorConfig;
 ///
 /// If the list names the header of the [`RequestIdPolicy`](crate::RequestIdPolicy) that was applied,
 /// [`inject`](Self::inject) writes the id that [`RequestContext::id`](crate::RequestContext::id) returns under that
-/// header. A value that `extract` copied from that header is ignored. So it makes no difference in which order `apply`
-/// and `extract` are called, whether `extract` is called at all, and what [`trust_if`](Self::trust_if) returns.
+/// header. A value that `extract` copied from that header is ignored. For the id it makes no difference in which
+/// order `apply` and `extract` are called, whether `extract` is called at all, and what [`trust_if`](Self::trust_if) returns.
 ///
 /// * An id that is set later, or in a child, is written under the same header.
 /// * If several policies were applied, each of their headers carries the id that its own policy assigned. An id that is
 ///   set later is written under the header of the policy that was applied last, or of the inner layer's policy.
 /// * An id that no policy assigned, such as the id of a job, is written under `x-request-id`.
-/// * If no id is written under `x-request-id`, that header is extracted and injected like any other header. This is so
-///   in a context without an id, and if the policy is for another header.
+/// * If no policy was applied for `x-request-id` and no id is written under it, `extract` and `inject` treat that header
+///   like any other.
 ///
 /// # Limits
 ///
@@ -72,14 +72,16 @@ use self::config::PropagatorConfig;
 ///
 /// # Values
 ///
-/// Values are propagated byte for byte. They are not parsed or validated, with two exceptions for traces:
+/// Values are propagated byte for byte. They are not parsed or validated, with these exceptions:
 ///
 /// * A `tracestate` is propagated only with its own `traceparent`, since it has no meaning alone.
 /// * If a request has several `traceparent` values, neither they nor its `tracestate` are extracted. [W3C's test suite]
 ///   requires this of all readers.
+/// * The members of `baggage` are counted.
+/// * [`extract_trusted`](Self::extract_trusted) validates `x-request-id`.
 ///
 /// A header that the request's `Connection` header nominates is meant for one connection, and is not extracted
-/// ([RFC 9110, 7.6.1]). So a client can keep an extracted header from being propagated, but not the request id.
+/// ([RFC 9110, 7.6.1]). So a client can keep a listed header from being propagated, but not the request id.
 ///
 /// Injected values are marked [sensitive](http::HeaderValue::set_sensitive), which keeps them out of `Debug` output and
 /// of HTTP/2's compression tables. The exceptions are `traceparent`, `tracestate`, `x-request-id` and the request id.

@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 
 use crate::sync::{AtomicU8, const_fn};
 
-/// The stage of one request, and which callbacks may be registered.
+/// The stage of one request, and which callbacks may have been registered.
 ///
 /// Both are in one atomic number, which changes without a lock. A registration calls [`mark_registered`](Self::mark_registered)
 /// while it holds the lock of the callbacks, and adds the callback before it releases the lock. An advance,
 /// [`close_response`](Self::close_response) or [`end`](Self::end), changes the number first and takes the lock afterwards,
-/// if a callback may be registered.
+/// if a callback may have been registered.
 ///
 /// Invariant: a callback that was accepted is seen by the advance that it waits for. All read-modify-write operations
 /// on one atomic have a total order, and each reads the value of the one before it:
@@ -18,8 +18,8 @@ use crate::sync::{AtomicU8, const_fn};
 ///   after it added the callback, so the advance finds the callback.
 /// * If the advance comes first, the registration reads the later stage and is rejected.
 ///
-/// `AcqRel` orders what comes before an advance, such as the values of the request, before what
-/// [`is_ended`](Self::is_ended) and a rejected registration observe. The callbacks themselves are ordered by the lock.
+/// With `AcqRel`, code that sees [`is_ended`](Self::is_ended), or whose registration is rejected, also sees all writes
+/// before the advance. The callbacks themselves are ordered by the lock.
 #[derive(Default)]
 pub(crate) struct RequestState(AtomicU8);
 
@@ -42,26 +42,26 @@ impl RequestState {
         }
     }
 
-    /// Advances to `HeadersSent`. Returns whether `on_response` callbacks may be registered.
+    /// Advances to `HeadersSent`. Returns whether `on_response` callbacks may have been registered.
     #[inline]
     pub(crate) fn close_response(&self) -> bool {
         let previous = self.0.swap(Stage::HeadersSent as u8, Ordering::AcqRel);
         if previous & HAS_END_CALLBACKS == HAS_END_CALLBACKS {
-            // Restores the bit that the swap cleared. It cannot be missed: the owner of the response calls `end` later.
+            // Restores the bit that the swap cleared. `end` cannot run in between: the owner of the response calls it later.
             self.0.fetch_or(HAS_END_CALLBACKS, Ordering::AcqRel);
         }
         previous & HAS_RESPONSE_CALLBACKS == HAS_RESPONSE_CALLBACKS
     }
 
-    /// Advances to `Ended`. Returns whether callbacks may be registered: for the end, or for a response that was never
+    /// Advances to `Ended`. Returns whether callbacks may have been registered: for the end, or for a response that was never
     /// sent.
     #[inline]
     pub(crate) fn end(&self) -> bool {
         self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & HAS_CALLBACKS != 0
     }
 
-    /// Records that a callback may be registered in `stage` or before it, and returns the current stage. Call this under the lock of
-    /// the callbacks, before the callback is added.
+    /// Sets the bit for the callbacks that are accepted up to the end of `stage`, and returns the current stage. Call
+    /// this under the lock of the callbacks, before the callback is added.
     pub(super) fn mark_registered(&self, stage: Stage) -> Stage {
         let bit = if stage == Stage::Open { HAS_RESPONSE_CALLBACKS } else { HAS_END_CALLBACKS };
         Self::stage(self.0.fetch_or(bit, Ordering::AcqRel))

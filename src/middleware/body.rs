@@ -27,7 +27,7 @@ pin_project! {
     /// assert!(body.is_end_stream());
     /// ```
     ///
-    /// Frames, trailers and errors pass unchanged, and so do `size_hint` and `is_end_stream`. After an error the body
+    /// Frames, trailers and errors pass unchanged (an error of a rejection is converted), and so do `size_hint` and `is_end_stream`. After an error the body
     /// is complete and returns `None`. `size_hint` and `is_end_stream` are called outside the context, also when the
     /// response body is dropped.
     ///
@@ -104,8 +104,8 @@ where
 
 // Here the bodies need not have the same `Data`: `ResponseFuture`, which calls this, has no such bound.
 impl<B: Body, R: Body> ResponseBody<B, R> {
-    /// Sets the length from the body's `size_hint`. This is a method of `ResponseBody`, so that a body whose
-    /// `size_hint` panics is dropped in its context.
+    /// Sets the length from the body's `size_hint`. Called after the body was wrapped: if `size_hint`
+    /// panics, unwinding drops the wrapper, which drops the body in its context.
     #[inline]
     pub(super) fn set_size(&mut self) {
         let size = self.inner_size_hint();

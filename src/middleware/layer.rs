@@ -53,8 +53,8 @@ use crate::Store;
 ///
 /// # Response types in axum and tower
 ///
-/// The service responds with a [`ResponseBody`](crate::ResponseBody). `Router::layer` accepts it. `axum::serve` around
-/// a layered `Router`, `tower::util::option_layer` and `BoxCloneSyncService` need axum's own `Response`, and fail to
+/// The service responds with a [`ResponseBody`](crate::ResponseBody). `Router::layer` accepts it. `axum::serve` with
+/// `layer.layer(router)`, `tower::util::option_layer` and `BoxCloneSyncService` need axum's own `Response`, and fail to
 /// compile: "type mismatch resolving `<RequestContextService<…> as Service<Request<Body>>>::Response ==
 /// Response<Body>`". Convert the response in a layer outside this one. The conversion boxes the body, which is one
 /// allocation per request.

@@ -28,8 +28,8 @@ impl Store {
     /// around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
     ///
     /// A cycle through a spawned task, or through an executor that `f` polls (`FuturesUnordered`, `LocalSet`, `block_on`),
-    /// is not detected and never completes. To detect the others, a pending `f` that waits for another initialiser may be
-    /// polled twice in a row.
+    /// is not detected and never completes. To detect other cycles, an `f` that is pending while it waits for an
+    /// initialiser may be polled again immediately.
     pub async fn get_or_init<T>(&self, f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,

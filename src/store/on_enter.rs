@@ -98,8 +98,7 @@ impl HookNode {
 
 /// # Tracing spans and other ambient contexts
 impl Store {
-    /// Runs `enter` each time the context becomes current on a thread, and drops the guard that it returns when the context
-    /// stops being current there.
+    /// Runs `enter` each time the context is entered, and drops the guard that it returns when that entry is left.
     ///
     /// Use it for contexts that other libraries keep current with a guard: a span of `tracing`, a `Context` of OpenTelemetry,
     /// a `Hub` of Sentry. They are then current wherever the request's context is: in the inner service, in body frames, in
@@ -171,8 +170,8 @@ impl Store {
     /// Drops the hooks of this store and its handle to those of its parent. Drops them one by one, since a list may be too
     /// long for recursion.
     ///
-    /// A child drops its handle to these hooks before its handle to this store. So here `get_mut` fails for inherited hooks
-    /// only.
+    /// By now each child has dropped its handle to this store's own hooks, since it drops that before its handle to this
+    /// store. Only inherited hooks still have other handles. At the first of these `get_mut` fails, and the loop stops.
     pub(super) fn drop_hooks(&mut self) {
         let mut next = self.on_enter.take();
         while let Some(mut node) = next {

@@ -130,7 +130,7 @@ impl SharedValues {
             }
             slot.clone()
         });
-        // Dropped before the returned value is created, so that a panic in this drop cannot leak that.
+        // If this were dropped at the end of the function, a panic in its drop could leak the return value.
         drop(unused);
         current.and_then(|value| value.downcast().ok())
     }

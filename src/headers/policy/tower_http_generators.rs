@@ -19,7 +19,7 @@ impl RequestIdPolicy {
     /// assert_eq!(policy.apply(&mut Store::new(), &mut request).as_str().len(), 36);
     /// ```
     ///
-    /// The generator is cloned for each request, as tower-http's `SetRequestIdLayer` does. So a counter in it must be
+    /// The generator is cloned for each request. tower-http clones it with the service. So a counter in it must be
     /// shared, as an `Arc` of an atomic. The policy's header has been removed from the request that it gets, and the
     /// body is `()`. If it returns no id or an invalid id, the request gets a [`RequestId::new_v4`].
     #[cfg(feature = "tower-http-06")]
@@ -44,7 +44,7 @@ impl RequestIdPolicy {
     /// assert_eq!(policy.apply(&mut Store::new(), &mut request).as_str().len(), 36);
     /// ```
     ///
-    /// The generator is cloned for each request, as tower-http's `SetRequestIdLayer` does. So a counter in it must be
+    /// The generator is cloned for each request. tower-http clones it with the service. So a counter in it must be
     /// shared, as an `Arc` of an atomic. The policy's header has been removed from the request that it gets, and the
     /// body is `()`. If it returns no id or an invalid id, the request gets a [`RequestId::new_v4`].
     #[cfg(feature = "tower-http-07")]

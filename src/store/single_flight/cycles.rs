@@ -80,9 +80,9 @@ impl Permit {
     /// Returns whether every initialiser that can be reached through these waits is blocked, and this is one of them.
     ///
     /// Invariant: if several initialisers complete a cycle at the same time, at least one of them finds it. Each publishes
-    /// what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of theirs. If one
-    /// misses what another publishes, its look happens before that publication, and so does its own publication. This cannot
-    /// be true of each of them, since happens-before has no cycles.
+    /// what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of theirs. If A
+    /// misses what B published, A looked before B published, so A also published before B. Around a whole cycle that is
+    /// impossible.
     fn is_in_cycle(&self, waits: &[Wait]) -> bool {
         let mut reachable = waits.to_vec();
         let mut next = 0;
@@ -119,7 +119,7 @@ impl CountedWaker {
         Self { waker: Waker::from(Arc::clone(&shared)), shared, holder }
     }
 
-    /// Returns whether exactly this many clones of the waker are left, and no other clone has woken the initialiser.
+    /// Returns whether exactly this many clones of the waker are left, and none has woken the initialiser since this poll started.
     ///
     /// Invariant: if the count no longer includes a clone that has woken the initialiser, `is_woken` is seen as set. The
     /// clone stores `is_woken` and is dropped after that, and its drop decrements the count with `Release`. A count without
@@ -155,7 +155,7 @@ struct InitialiserPoll {
     waker: Option<*const ()>,
     /// Whether any wait inside is pending.
     has_waits: bool,
-    /// The holders of one clone each of that waker, by address, and what they wait for.
+    /// Each entry holds one clone of that waker: its address, and what it waits for.
     holders: Vec<(usize, Vec<Wait>)>,
 }
 
