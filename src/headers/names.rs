@@ -37,7 +37,7 @@ where
     let name = match name.try_into() {
         Ok(name) => name,
         Err(error) => panic!(
-            "{given} is not a valid header name ({error:?}): a name consists of ASCII letters, digits and symbols such as `-`, for example \
+            "{given} is not a valid header name ({error:?}): a name consists of ASCII letters, digits and symbols like `-`, such as \
              \"x-request-id\"",
         ),
     };
