@@ -13,7 +13,7 @@ use axum_core::{
 };
 use http::{StatusCode, request::Parts};
 
-use crate::{CallbackError, ContextError, RequestContext, middleware::context_in_extensions};
+use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
 
 /// Extractor that clones a value from the request context.
 ///
@@ -118,7 +118,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for RequestContext {
 }
 
 fn context_of(request: &Parts) -> Result<RequestContext, ContextError> {
-    RequestContext::try_current().or_else(|error| context_in_extensions(request).ok_or(error))
+    RequestContext::try_current().or_else(|error| WeakRequestContext::live_context_in(&request.extensions).ok_or(error))
 }
 
 /// Returns a response with status 500 and an empty body. Its extensions hold the error, for middleware. With the

@@ -11,8 +11,6 @@ mod service;
 mod setup;
 mod tracked_body;
 
-#[cfg(feature = "axum")]
-pub(crate) use self::prepare::context_in_extensions;
 pub use self::{
     body::ResponseBody, layer::RequestContextLayer, nesting::Nesting, service::RequestContextService,
     setup::SetupOutcome,

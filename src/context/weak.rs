@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Weak};
 
+use http::Extensions;
+
 use super::RequestContext;
 use crate::{Store, store::fmt_types};
 
@@ -30,6 +32,11 @@ impl WeakRequestContext {
     #[must_use]
     pub fn upgrade(&self) -> Option<RequestContext> {
         self.0.upgrade().map(RequestContext)
+    }
+
+    /// Returns the context whose handle is in the extensions of a request, unless it has ended.
+    pub(crate) fn live_context_in(extensions: &Extensions) -> Option<RequestContext> {
+        extensions.get().and_then(Self::upgrade).filter(|context| !context.is_ended())
     }
 }
 

@@ -75,25 +75,16 @@ fn new_context(store: Store, nesting: Nesting) -> RequestContext {
 }
 
 fn reuse_outer<R>(parts: &Parts) -> Option<Prepared<R>> {
-    let context = outer_context(parts, RequestContext::current().filter(is_live))?;
+    let context = outer_context(parts, RequestContext::current().filter(|context| !context.is_ended()))?;
     Some(Prepared { context, is_new: false, rejection: None })
 }
 
 /// Returns the context that a layer inherits from or reuses. [`Nesting`] documents the order.
 fn outer_context(parts: &Parts, current: Option<RequestContext>) -> Option<RequestContext> {
-    match (context_in_extensions(parts), current) {
+    match (WeakRequestContext::live_context_in(&parts.extensions), current) {
         (Some(extension), Some(current)) if current.is_within(&extension) => Some(current),
         (extension, current) => extension.or(current),
     }
-}
-
-/// Returns the context whose handle is in the extensions of a request, unless it has ended.
-pub(crate) fn context_in_extensions(parts: &Parts) -> Option<RequestContext> {
-    parts.extensions.get().and_then(WeakRequestContext::upgrade).filter(is_live)
-}
-
-fn is_live(context: &RequestContext) -> bool {
-    !context.is_ended()
 }
 
 /// Ends the request if the setup closure panics, so that the `on_end` callbacks that it registered run.

@@ -31,8 +31,8 @@ impl RequestIdPolicy {
     ///   version of tower-http.
     ///
     /// An id that the request has is kept if it is [accepted](Self::accept_inbound), or if it is already the id of the
-    /// store or, if the store has none, of the current context. The latter is so for a layer inside another layer. Otherwise the id is
-    /// replaced, and is neither echoed nor logged. An invalid id is never corrected.
+    /// store or, if the store has none, of the current context. The latter is so for a layer inside another layer.
+    /// Otherwise the id is replaced, and is neither echoed nor logged. An invalid id is never corrected.
     ///
     /// If two policies with different headers are applied, the last one assigns the id of the store. The header of the
     /// first keeps the id that the first policy assigned, also on outgoing requests.
