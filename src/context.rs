@@ -12,6 +12,8 @@ mod handles;
 
 mod spawn;
 
+mod enter;
+
 mod callbacks;
 
 mod call_guard;

@@ -14,8 +14,8 @@
 //!   thread-local can therefore still be dropped in its context while the thread exits. The value of a
 //!   tokio `LocalKey` may be gone by then: a future is then dropped outside its scope, and `sync_scope` panics.
 //!
-//! No public guard exists that could be held across an await or dropped in the wrong order. The public API takes closures,
-//! futures and bodies.
+//! No public guard exists that could be held across an await or dropped in the wrong order. The public API takes
+//! closures, futures and bodies. Its methods, such as `RequestContext::scope`, are in `enter.rs`.
 
 use std::{
     cell::{Cell, RefCell},
