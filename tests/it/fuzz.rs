@@ -35,7 +35,7 @@ fn parsed_id_equals_the_input_or_the_error_hides_it() {
 }
 
 #[test]
-fn inbound_id_is_adopted_or_has_no_effect() {
+fn inbound_id_is_accepted_or_has_no_effect() {
     check_inputs("inbound", inbound::check, ["adopted", "replaced"]);
 }
 

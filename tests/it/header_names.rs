@@ -3,7 +3,7 @@
 use http::HeaderName;
 use tower_request_context::{HeaderPropagator, RequestIdPolicy};
 
-use crate::support::{OF_ONE_MESSAGE, panic_file, panic_text};
+use crate::support::{NOT_FORWARDABLE, panic_file, panic_text};
 
 const NAME: &str = "x-tenant";
 
@@ -64,7 +64,7 @@ fn panic_message_shows_an_invalid_name() {
 
 #[test]
 fn panic_message_shows_a_name_that_frames_a_message() {
-    for (name, function) in OF_ONE_MESSAGE.iter().flat_map(|name| FUNCTIONS.map(|function| (name, function))) {
+    for (name, function) in NOT_FORWARDABLE.iter().flat_map(|name| FUNCTIONS.map(|function| (name, function))) {
         for name in [(*name).to_owned(), name.to_uppercase()] {
             let message = panic_text(|| function(name.clone()));
             assert!(

@@ -88,7 +88,7 @@ fn panic_at_a_hook_point_restores_the_thread() {
 
 /// F15 (actix-web 2365).
 #[test]
-fn context_works_after_a_panic_in_user_code() {
+fn values_can_be_set_and_read_after_a_panic_in_user_code() {
     let context = RequestContext::new(Store::new().with_value(1_u32));
     context.set(Hooked);
     HOOK.set(Some(Box::new(|| panic!("in clone"))));

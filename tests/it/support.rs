@@ -214,8 +214,8 @@ pub(crate) fn panic_file<T>(work: impl FnOnce() -> T + UnwindSafe) -> String {
     FILE.take().expect("the hook ran on this thread")
 }
 
-/// Headers that HTTP itself uses: `host`, framing and hop-by-hop headers.
-pub(crate) const OF_ONE_MESSAGE: [&str; 9] = [
+/// Headers that frame a message or belong to one connection.
+pub(crate) const NOT_FORWARDABLE: [&str; 9] = [
     "connection",
     "content-length",
     "host",

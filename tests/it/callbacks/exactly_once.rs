@@ -75,7 +75,7 @@ fn panicked_future_ends_once_if_polled_again_and_dropped() {
 }
 
 #[test]
-fn leaked_request_never_ends() {
+fn on_end_is_not_called_for_a_leaked_request() {
     let (recorder, mut reports) = recorder();
     let mut kept = None;
     mem::forget(unfinished(1, &recorder));

@@ -25,7 +25,7 @@ use self::{
 
 // T01
 #[tokio::test]
-async fn t01_repositories_find_the_transaction() {
+async fn repositories_find_the_transaction() {
     async fn service() -> Result<Vec<String>, TransactionError> {
         Journal.write("written two calls down").await?;
         Journal.latest().await

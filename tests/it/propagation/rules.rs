@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName};
 use tower_request_context::HeaderPropagator;
 
 use super::{TRACEPARENT, headers, lines, listing, sent_on};
-use crate::support::{OF_ONE_MESSAGE, panic_text};
+use crate::support::{NOT_FORWARDABLE, panic_text};
 
 #[test]
 fn only_listed_headers_are_propagated() {
@@ -51,8 +51,8 @@ fn header_listed_twice_is_propagated_once() {
 }
 
 #[test]
-fn headers_of_one_message_cannot_be_listed() {
-    for name in OF_ONE_MESSAGE {
+fn framing_and_connection_headers_cannot_be_listed() {
+    for name in NOT_FORWARDABLE {
         let upper = HeaderName::from_bytes(name.to_uppercase().as_bytes()).unwrap();
         let message = format!(
             "the header `{name}` frames one message or belongs to one connection, so it cannot be propagated or carry a \

@@ -85,7 +85,7 @@ fn trust_if_does_not_apply_to_a_message() {
 }
 
 #[test]
-fn an_invalid_id_is_neither_adopted_nor_propagated() {
+fn an_invalid_id_is_neither_accepted_nor_propagated() {
     let list = listing(["x-tenant", ID]);
     let too_long = "a".repeat(129);
     let invalid: [&[&[u8]]; 9] = [

@@ -1,4 +1,4 @@
-//! Inbound ids that a policy adopts: those of trusted proxies.
+//! Inbound ids that a policy accepts: those of trusted proxies.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -14,7 +14,7 @@ use tower_request_context::{RequestId, RequestIdPolicy, Store};
 use super::{app, consistent_id, is_new, send};
 use crate::support::VERSIONS;
 
-async fn is_adopted(header: &'static str, id: &str) {
+async fn is_accepted(header: &'static str, id: &str) {
     for version in VERSIONS {
         let accepting = RequestIdPolicy::new().header(HeaderName::from_static(header)).accept_inbound();
         let response = send(app(accepting), version, header, &[id.as_bytes()]).await;
@@ -37,26 +37,26 @@ async fn ids_are_replaced_by_default() {
 }
 
 #[tokio::test]
-async fn heroku_ids_are_adopted_up_to_the_limit() {
+async fn heroku_ids_are_accepted_up_to_the_limit() {
     let base64 = "Zm9vYmFyYmF6+/cXV4IQ==";
     let hex = "0123456789abcdefABCDEF-".repeat(6);
     for id in ["01234567-89ab-cdef-0123-456789abcdef", base64, &hex[..20], &hex[..128]] {
-        is_adopted("x-request-id", id).await;
+        is_accepted("x-request-id", id).await;
     }
     is_replaced(RequestIdPolicy::new().accept_inbound(), &"a".repeat(200)).await;
 }
 
 #[tokio::test]
-async fn aws_load_balancer_ids_are_adopted() {
+async fn aws_load_balancer_ids_are_accepted() {
     let root = "Root=1-63441c4a-abcdef012345678912345678";
-    is_adopted("x-amzn-trace-id", root).await;
-    is_adopted("x-amzn-trace-id", &format!("Self=1-63441c4b-0123456789abcdef01234567;{root}")).await;
-    is_adopted("x-amzn-trace-id", &format!("{root};Parent=53995c3f42cd8ad8;Sampled=1")).await;
+    is_accepted("x-amzn-trace-id", root).await;
+    is_accepted("x-amzn-trace-id", &format!("Self=1-63441c4b-0123456789abcdef01234567;{root}")).await;
+    is_accepted("x-amzn-trace-id", &format!("{root};Parent=53995c3f42cd8ad8;Sampled=1")).await;
 }
 
 #[tokio::test]
-async fn allowed_bytes_are_adopted_unchanged() {
-    is_adopted("x-request-id", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=:;").await;
+async fn allowed_bytes_are_accepted_unchanged() {
+    is_accepted("x-request-id", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=:;").await;
 }
 
 /// Returns the parts of a request with these ids, from this peer.
@@ -76,7 +76,7 @@ const PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))
 const STRANGER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 4711);
 
 #[test]
-fn ids_are_adopted_only_from_trusted_requests() {
+fn ids_are_accepted_only_from_trusted_requests() {
     let ids = RequestIdPolicy::new().accept_inbound_if(|head| {
         assert_eq!(head.uri, "/cats");
         head.extensions.get() == Some(&PROXY)

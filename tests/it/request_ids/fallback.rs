@@ -109,7 +109,7 @@ fn trust_is_decided_once_for_both_headers() {
 }
 
 #[test]
-fn adopted_id_is_set_on_the_first_header_only() {
+fn accepted_id_is_set_on_the_first_header_only() {
     for (mut request, _) in pairs() {
         let second = lines(&request.headers, SECOND);
         let mut store = Store::new();
@@ -164,7 +164,7 @@ async fn outer_id_is_preferred_to_the_fallback_header() {
 }
 
 #[tokio::test]
-async fn outer_id_in_the_fallback_header_is_adopted() {
+async fn outer_id_in_the_fallback_header_is_accepted() {
     for nesting in [Nesting::Override, Nesting::Inherit] {
         let outer = || RequestIdPolicy::new().header(SECOND);
         assert_eq!(below(outer(), nesting, parts(&[])).await, "outer");

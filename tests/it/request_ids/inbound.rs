@@ -1,4 +1,4 @@
-//! `inbound_id`: the id that a policy would adopt, before it is applied.
+//! `inbound_id`: the id that a policy would accept, before it is applied.
 
 use axum::{Router, body::Body};
 use http::{HeaderValue, Request, Response, StatusCode, Version, header::CONNECTION, request::Parts};

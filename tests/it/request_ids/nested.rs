@@ -30,7 +30,7 @@ async fn inner_layer_keeps_the_outer_id() {
 }
 
 #[tokio::test]
-async fn inner_layer_keeps_an_id_adopted_outside() {
+async fn inner_layer_keeps_an_id_accepted_outside() {
     let stack = ServiceBuilder::new().layer(ids(named("outer").accept_inbound())).layer(ids(named("inner")));
     let response =
         send(Router::new().fallback(report_ids).layer(stack), Version::HTTP_11, "x-request-id", &[b"theirs"]).await;

@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_request_context::{RequestContext, RequestContextLayer, RequestId, RequestIdPolicy, Store};
 
 use super::{app, consistent_id, echoed_line, id, ids, is_new, report_ids, send};
-use crate::support::{OF_ONE_MESSAGE, VERSIONS, map_with_room_for, panic_text, text};
+use crate::support::{NOT_FORWARDABLE, VERSIONS, map_with_room_for, panic_text, text};
 
 const HEADER: &str = "x-request-id";
 
@@ -196,9 +196,9 @@ fn id_is_replaced_in_a_full_header_map() {
     head.headers = full();
     let given = RequestIdPolicy::new().apply(&mut store, &mut head);
     assert!(head.headers.get_all(HEADER).iter().eq([given.as_str()]));
-    // If the policy accepts inbound ids, it adopts this one.
-    let adopted = RequestIdPolicy::new().accept_inbound().apply(&mut Store::new(), &mut head);
-    assert!(head.headers.get_all(HEADER).iter().eq([given.as_str()]) && adopted == given);
+    // A policy that accepts inbound ids uses this one.
+    let accepted = RequestIdPolicy::new().accept_inbound().apply(&mut Store::new(), &mut head);
+    assert!(head.headers.get_all(HEADER).iter().eq([given.as_str()]) && accepted == given);
 
     let responding = service_fn(async |_: Request<()>| {
         let mut response = Response::new(String::new());
@@ -230,8 +230,8 @@ fn full_header_map_is_left_without_the_id() {
 }
 
 #[test]
-fn headers_of_one_message_cannot_hold_the_id() {
-    for name in OF_ONE_MESSAGE {
+fn framing_and_connection_headers_cannot_hold_the_id() {
+    for name in NOT_FORWARDABLE {
         let text = panic_text(|| RequestIdPolicy::new().header(HeaderName::from_static(name)));
         assert!(text.starts_with(&format!("the header `{name}` frames one message")), "{text}");
     }

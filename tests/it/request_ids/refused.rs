@@ -1,4 +1,4 @@
-//! Inbound ids that no policy adopts. No part of them is kept, and none is repaired.
+//! Inbound ids that no policy accepts. No part of them is kept, and none is repaired.
 
 use std::net::SocketAddr;
 

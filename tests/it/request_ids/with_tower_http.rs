@@ -100,7 +100,7 @@ async fn inner_tower_http_layers_keep_the_id() {
 }
 
 #[tokio::test]
-async fn outer_tower_http_id_is_adopted_only_if_accepted() {
+async fn outer_tower_http_id_is_used_only_with_accept_inbound() {
     let around = |policy| {
         let tower_http = ServiceBuilder::new()
             .layer(SetRequestIdLayer::x_request_id(SharedCounter::default()))

@@ -76,7 +76,7 @@ async fn inbound_header_is_ignored_by_default() {
 
 // C07
 #[tokio::test]
-async fn inbound_header_is_adopted_if_accepted() {
+async fn inbound_header_is_used_with_accept_inbound() {
     assert_eq!(ask_for_text(RequestIdPolicy::new().accept_inbound(), "x-request-id", "theirs").await, "theirs");
 }
 

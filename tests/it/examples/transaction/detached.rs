@@ -34,7 +34,7 @@ impl Ending {
 
 // T14
 #[tokio::test]
-async fn t14_a_task_that_outlives_its_transaction_gets_an_error() {
+async fn a_task_that_outlives_its_transaction_gets_an_error() {
     for ending in ENDINGS {
         let bank = Bank::open(2).await;
         let late = outlive(&bank, ending, async || Ok(Journal.write("late").await?)).await;
@@ -45,7 +45,7 @@ async fn t14_a_task_that_outlives_its_transaction_gets_an_error() {
 
 // T14
 #[tokio::test]
-async fn t14_no_joining_mode_runs_after_the_transaction() {
+async fn no_joining_mode_runs_after_the_transaction() {
     for (mode, error) in [
         (Propagation::Required, Failure::Finished),
         (Propagation::Nested, Failure::Finished),

@@ -17,7 +17,7 @@ type Row = (Propagation, Result<(), Failure>, Result<(), Failure>, &'static [&'s
 
 // T05
 #[tokio::test]
-async fn t05_each_mode_outside_of_a_transaction() {
+async fn each_mode_begins_a_transaction_runs_without_or_fails() {
     let modes: [(_, Result<(), Failure>, &[&str]); 7] = [
         (Required, Err(Deliberate), &[]),
         (RequiresNew, Err(Deliberate), &[]),
@@ -41,7 +41,7 @@ async fn t05_each_mode_outside_of_a_transaction() {
 
 // T06
 #[tokio::test]
-async fn t06_only_joined_work_rolls_back_with_the_outer_transaction() {
+async fn only_joined_work_rolls_back_with_the_outer_transaction() {
     let rows: [Row; 7] = [
         (Required, Ok(()), Err(Deliberate), &[]),
         (RequiresNew, Ok(()), Err(Deliberate), &["inner"]),
@@ -58,7 +58,7 @@ async fn t06_only_joined_work_rolls_back_with_the_outer_transaction() {
 
 // T06
 #[tokio::test]
-async fn t06_success_in_each_mode_is_committed() {
+async fn success_in_each_mode_is_committed() {
     for mode in [Required, RequiresNew, Nested, Mandatory, Supports, NotSupported] {
         check((mode, Ok(()), Ok(()), &["inner", "outer"]), Ok(()), Ok(())).await;
     }
@@ -67,7 +67,7 @@ async fn t06_success_in_each_mode_is_committed() {
 
 // T06; nestjs-cls commits here, Spring does not
 #[tokio::test]
-async fn t06_only_failed_joined_work_rolls_back_the_outer_one() {
+async fn only_failed_joined_work_rolls_back_the_outer_transaction() {
     let rows: [Row; 7] = [
         (Required, Err(Deliberate), Err(RolledBack), &[]),
         (RequiresNew, Err(Deliberate), Ok(()), &["outer"]),

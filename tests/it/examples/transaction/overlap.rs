@@ -13,7 +13,7 @@ use super::{
 
 // T03
 #[tokio::test]
-async fn t03_concurrent_transactions_do_not_mix() {
+async fn concurrent_transactions_do_not_mix() {
     for around in [Propagation::Never, Propagation::Required] {
         let bank = Bank::open(4).await;
         let met = Barrier::new(3);
@@ -44,7 +44,7 @@ async fn t03_concurrent_transactions_do_not_mix() {
 
 // T03
 #[tokio::test]
-async fn t03_concurrent_transactions_do_not_see_uncommitted_lines() {
+async fn concurrent_transactions_do_not_see_uncommitted_lines() {
     let bank = Bank::open(3).await;
     let (written, read) = (Barrier::new(2), Barrier::new(2));
     let writer = transactional(async {
