@@ -68,7 +68,7 @@ fn user_of(request: &Parts) -> Option<UserId> {
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
-    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.stopped());
+    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.shutdown_signal());
     demo.run(server, async |client| {
         client.get("/cat", &[("x-user-id", "7")]).await?;
         client.get("/cat", &[("x-user-id", "42")]).await?;

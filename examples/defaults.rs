@@ -56,7 +56,7 @@ pub(crate) fn app() -> Router {
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
-    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.stopped());
+    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.shutdown_signal());
     demo.run(server, async |client| {
         client.get("/", &[]).await?;
         client.get("/hello/User", &[]).await?;

@@ -80,7 +80,7 @@ pub(crate) async fn serve(listener: TcpListener, stop: impl Future<Output = ()>)
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
-    let server = serve(listener, demo.stopped());
+    let server = serve(listener, demo.shutdown_signal());
     demo.run(server, async |client| {
         client.post("/", &[("x-user-id", "7")], "where is my cat?").await?;
         client.post("/", &[], "here is a cat").await?;

@@ -75,7 +75,7 @@ pub(crate) fn app() -> Router {
 async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
     let app = app().into_make_service_with_connect_info::<SocketAddr>(); // for `is_proxy`
-    let server = axum::serve(listener, app).with_graceful_shutdown(demo.stopped());
+    let server = axum::serve(listener, app).with_graceful_shutdown(demo.shutdown_signal());
     demo.run(server, async |client| {
         client.get("/", &[("x-user-id", "7")]).await?;
         client.get("/", &[]).await?;

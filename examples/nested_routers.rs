@@ -86,7 +86,7 @@ pub(crate) fn app() -> Router {
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
-    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.stopped());
+    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.shutdown_signal());
     demo.run(server, async |client| {
         for path in ["/about", "/api/cats", "/alone/cats"] {
             client.get(path, &[]).await?;

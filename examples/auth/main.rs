@@ -110,7 +110,7 @@ fn auth_token(headers: &HeaderMap) -> Option<String> {
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
-    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.stopped());
+    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.shutdown_signal());
     demo.run(server, async |client| {
         for path in ["/posts", "/drafts"] {
             client.get(path, &[("cookie", "theme=dark; auth_token=token-of-ann")]).await?;

@@ -4,9 +4,9 @@
 //! methods read it, and so does each message of a response stream, after the method has returned. Without the context,
 //! the interceptor inserts an extension, and each method passes it on from its request.
 //!
-//! `generated.rs` stands for the code that tonic-build generates from a `.proto` file.
+//! `cats.rs` is written by hand. It stands for the code that tonic-build generates from a `.proto` file.
 
-mod generated;
+mod cats;
 #[path = "../shared/mod.rs"]
 mod shared;
 
@@ -24,9 +24,9 @@ use tonic::{
 };
 use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
 
-pub(crate) use self::generated::CatsClient;
+pub(crate) use self::cats::CatsClient;
 use self::{
-    generated::{Cats, CatsServer},
+    cats::{Cats, CatsServer},
     shared::{Demo, print},
 };
 
@@ -102,7 +102,7 @@ pub(crate) async fn serve(listener: TcpListener, stop: impl Future<Output = ()>)
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
-    let server = serve(listener, demo.stopped());
+    let server = serve(listener, demo.shutdown_signal());
     demo.run(server, async |client| {
         let address = format!("http://{}", client.address);
         let ada = CatsClient::connect(&address, "Bearer meow").await?;

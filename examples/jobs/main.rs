@@ -119,7 +119,7 @@ async fn main() -> Result<(), shared::Error> {
     let mut background = JoinSet::new();
     background.spawn(work(messages, perform, Duration::from_millis(100), reports.clone()));
     background.spawn(cron(hours, "count", perform, reports.clone()));
-    let server = axum::serve(listener, app(queue, reports)).with_graceful_shutdown(demo.stopped());
+    let server = axum::serve(listener, app(queue, reports)).with_graceful_shutdown(demo.shutdown_signal());
     let result = demo
         .run(server, async |client| {
             for task in ["feed", "bark", "search"] {

@@ -171,7 +171,8 @@ async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
     set_global_default(subscriber(source, stderr)).expect("no other subscriber was set before");
     let sessions = Arc::new(HashMap::from([("ada-s-token".to_owned(), UserId(7))]));
-    let server = axum::serve(listener, logged(source, routes(), sessions)).with_graceful_shutdown(demo.stopped());
+    let server =
+        axum::serve(listener, logged(source, routes(), sessions)).with_graceful_shutdown(demo.shutdown_signal());
     demo.run(server, async |client| {
         let ada = [("authorization", "Bearer ada-s-token")];
         client.get("/cats/tom", &ada).await?;

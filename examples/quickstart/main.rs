@@ -22,7 +22,7 @@ async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
     let self_test = SelfTest::new();
     let app = app::app(self_test.routes());
-    let server = axum::serve(listener, app).with_graceful_shutdown(demo.stopped());
+    let server = axum::serve(listener, app).with_graceful_shutdown(demo.shutdown_signal());
     demo.run(server, async |client| {
         let report = self_test.run(client.address).await?;
         print(&report)?;

@@ -70,7 +70,7 @@ impl Demo {
     }
 
     /// Returns a future that completes when the server must shut down.
-    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub(crate) fn shutdown_signal(&self) -> impl Future<Output = ()> + Send + use<> {
         let stop = Arc::clone(&self.stop);
         async move { stop.notified().await }
     }
@@ -90,7 +90,7 @@ impl Demo {
         requests(&mut client).await?;
         if !once {
             // Handles Ctrl-C before it prints that the user may press it.
-            try_join!(signal::ctrl_c(), async { print(client.invitation()) })?;
+            try_join!(signal::ctrl_c(), async { print(client.serving_message()) })?;
         }
         drop(client); // closes its connections, which the server waits for
         stop.notify_one();
@@ -206,7 +206,7 @@ impl Client {
         words.join(" ")
     }
 
-    fn invitation(&self) -> String {
+    fn serving_message(&self) -> String {
         match &*self.suggestions {
             [] => format!("Serving http://{} until Ctrl-C.", self.address),
             commands => format!("\nServing until Ctrl-C. Try:\n  {}", commands.join("\n  ")),

@@ -106,7 +106,7 @@ pub(crate) fn app() -> Router {
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
-    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.stopped());
+    let server = axum::serve(listener, app()).with_graceful_shutdown(demo.shutdown_signal());
     demo.run(server, async |client| {
         let mut events = client.open(Method::GET, "/events", &[("x-user-id", "7")], "").await?;
         let mut talk = format!("ws://{}/talk", client.address).into_client_request()?;

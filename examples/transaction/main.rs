@@ -162,7 +162,7 @@ async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
     let directory = TempDir::new()?;
     let pool = open(&directory.path().join("bank.db"), 8).await?;
-    let server = axum::serve(listener, app(pool.clone())).with_graceful_shutdown(demo.stopped());
+    let server = axum::serve(listener, app(pool.clone())).with_graceful_shutdown(demo.shutdown_signal());
     let result = demo
         .run(server, async |client| {
             client.post("/transfers/bob/30", &[("x-user-id", "ada")], "").await?;

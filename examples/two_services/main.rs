@@ -36,7 +36,7 @@ async fn main() -> Result<(), shared::Error> {
     let channel = Channel::from_shared(format!("http://{}", incoming.local_addr()?))?.connect_lazy();
 
     let backend = backend::serve(incoming, gateway_address);
-    let gateway = axum::serve(listener, gateway::app(channel)).with_graceful_shutdown(demo.stopped());
+    let gateway = axum::serve(listener, gateway::app(channel)).with_graceful_shutdown(demo.shutdown_signal());
     let servers = async {
         select! {
             result = gateway.into_future() => Ok::<_, BoxError>(result?),

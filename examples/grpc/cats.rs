@@ -1,4 +1,4 @@
-//! A trait, a server and a client by hand. They stand for the code that tonic-build generates from a `.proto` file.
+//! The trait, server and client of the service. They stand for code that tonic-build generates.
 
 use std::{
     convert::Infallible,
