@@ -4,6 +4,8 @@
 //! [`context`](crate::context) use each other.
 
 // rustdoc lists methods in the order of these modules.
+mod new;
+
 mod insert;
 
 mod read;

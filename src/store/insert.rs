@@ -1,48 +1,11 @@
 //! Inserting initial values into a store that is not shared yet.
 
-use std::{
-    mem::{ManuallyDrop, needs_drop},
-    sync::Arc,
-};
+use std::{mem::needs_drop, sync::Arc};
 
-use super::{
-    Store,
-    id_header::IdHeader,
-    initial::InitialValues,
-    lazy_parts::LazyBox,
-    shared::{Lookup, WriteFilter},
-};
-use crate::{
-    lifecycle::{Callbacks, ContextKind, RequestState},
-    sync::const_fn,
-};
+use super::{Store, shared::Lookup};
 
 /// # Initial values
 impl Store {
-    const_fn! {
-        /// Creates an empty store.
-        ///
-        /// ```
-        /// # use tower_request_context::Store;
-        /// assert!(!Store::new().contains::<u8>());
-        /// ```
-        #[must_use]
-        pub const fn new() -> Self {
-            Self {
-                initial: InitialValues::new(),
-                written: WriteFilter::new(),
-                lazy: LazyBox::new(),
-                callbacks: Callbacks::new(),
-                state: RequestState::new(),
-                kind: ContextKind::Unattached,
-                needs_drop: false,
-                id_header: IdHeader::Unset,
-                parent: ManuallyDrop::new(None),
-                on_enter: ManuallyDrop::new(None),
-            }
-        }
-    }
-
     /// Inserts a value and returns the previous value of that type in this store.
     ///
     /// ```
