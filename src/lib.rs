@@ -181,7 +181,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// rustdoc lists the methods of `Store` and `RequestContext` in the order of these modules.
+// The blank lines keep rustfmt from sorting these modules: rustdoc lists methods in their order.
 mod middleware;
 
 mod store;
