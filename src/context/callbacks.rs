@@ -31,7 +31,7 @@ impl RequestContext {
     /// A [`CallbackError`] if no context is current, if it has no response or has ended, or if the status and headers
     /// are final. `f` is dropped in that case.
     pub fn on_response(f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
-        scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.try_on_response(f))
+        scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.register_on_response(f))
     }
 
     /// Registers a callback that is called once, when the current request or the current [`Run`](crate::Run) ends.
@@ -56,7 +56,7 @@ impl RequestContext {
     /// A [`CallbackError`] if no context is current, if it has no end, or if it has already ended. `f` is dropped in that
     /// case.
     pub fn on_end(f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
-        scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.try_on_end(f))
+        scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.register_on_end(f))
     }
 
     /// Returns whether the current request, or the current [`Run`](crate::Run), has ended.

@@ -62,14 +62,14 @@ impl Callbacks {
         }
     }
 
-    pub(crate) fn on_response<F>(&self, state: &RequestState, f: F) -> Result<(), CallbackError>
+    pub(crate) fn register_on_response<F>(&self, state: &RequestState, f: F) -> Result<(), CallbackError>
     where
         F: FnOnce(&mut Parts) + Send + 'static,
     {
         self.register(state, Stage::Open, |registered| &mut registered.on_response, f)
     }
 
-    pub(crate) fn on_end<F>(&self, state: &RequestState, f: F) -> Result<(), CallbackError>
+    pub(crate) fn register_on_end<F>(&self, state: &RequestState, f: F) -> Result<(), CallbackError>
     where
         F: FnOnce(End) + Send + 'static,
     {
@@ -104,7 +104,7 @@ impl Callbacks {
     }
 
     /// Calls the `on_response` callbacks. If some panic, all are called, and then the first panic is resumed.
-    pub(crate) fn run_on_response(&self, parts: &mut Parts) {
+    pub(crate) fn run_response_callbacks(&self, parts: &mut Parts) {
         let list = self.lock().on_response.take();
         let mut panic = None;
         for callback in in_order(list) {
@@ -123,7 +123,7 @@ impl Callbacks {
     /// Calls the `on_end` callbacks, and drops the `on_response` callbacks of a response that was never sent.
     ///
     /// Never unwinds, because it is called in destructors.
-    pub(crate) fn run_on_end(&self, mut end: End) {
+    pub(crate) fn run_end_callbacks(&self, mut end: End) {
         let Registered { on_response, on_end } = mem::take(&mut **self.lock());
         drop_each(in_order(on_end).map(|callback| callback.call(&mut end)));
         drop_each(in_order(on_response));

@@ -8,8 +8,9 @@ use crate::sync::{AtomicU8, const_fn};
 ///
 /// Both are in one atomic number, which changes without a lock. A registration calls
 /// [`mark_registered`](Self::mark_registered) while it holds the lock of the callbacks, and adds the callback before it
-/// releases the lock. An advance, [`close_response`](Self::close_response) or [`end`](Self::end), changes the number first
-/// and takes the lock afterwards, if a callback may have been registered.
+/// releases the lock. An advance, [`close_response_callbacks`](Self::close_response_callbacks) or
+/// [`set_ended`](Self::set_ended), changes the number first. It takes the lock afterwards, if a callback may have been
+/// registered.
 ///
 /// Invariant: a callback that was accepted is seen by the advance that it waits for. All read-modify-write operations
 /// on one atomic have a total order, and each reads the value of the one before it:
@@ -44,11 +45,11 @@ impl RequestState {
 
     /// Advances to `HeadersSent`. Returns whether `on_response` callbacks may have been registered.
     #[inline]
-    pub(crate) fn close_response(&self) -> bool {
+    pub(crate) fn close_response_callbacks(&self) -> bool {
         let previous = self.0.swap(Stage::HeadersSent as u8, Ordering::AcqRel);
         if previous & HAS_END_CALLBACKS == HAS_END_CALLBACKS {
-            // Restores the bit that the swap cleared. `end` cannot run in between: the owner of the response calls it
-            // later.
+            // Restores the bit that the swap cleared. `set_ended` cannot run in between: the owner of the response
+            // calls it later.
             self.0.fetch_or(HAS_END_CALLBACKS, Ordering::AcqRel);
         }
         previous & HAS_RESPONSE_CALLBACKS == HAS_RESPONSE_CALLBACKS
@@ -57,7 +58,7 @@ impl RequestState {
     /// Advances to `Ended`. Returns whether callbacks may have been registered: for the end, or for a response that was
     /// never sent.
     #[inline]
-    pub(crate) fn end(&self) -> bool {
+    pub(crate) fn set_ended(&self) -> bool {
         self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & HAS_CALLBACKS != 0
     }
 

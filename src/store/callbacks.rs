@@ -30,7 +30,7 @@ impl Store {
     /// # assert_eq!(response.headers()["x-served-by"], "this server");
     /// ```
     pub fn on_response(&mut self, f: impl FnOnce(&mut Parts) + Send + 'static) {
-        let registered = self.callbacks.on_response(&self.state, f);
+        let registered = self.callbacks.register_on_response(&self.state, f);
         debug_assert!(registered.is_ok(), "a store that is not shared has sent no headers");
     }
 
@@ -55,7 +55,7 @@ impl Store {
     /// assert_eq!(receiver.recv(), Ok(End::Cancelled));
     /// ```
     pub fn on_end(&mut self, f: impl FnOnce(End) + Send + 'static) {
-        let registered = self.callbacks.on_end(&self.state, f);
+        let registered = self.callbacks.register_on_end(&self.state, f);
         debug_assert!(registered.is_ok(), "a store that is not shared has not ended");
     }
 
@@ -77,34 +77,37 @@ impl Store {
     }
 
     /// Registers a callback with the nearest of this store and its parents that has a response.
-    pub(crate) fn try_on_response(&self, f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
+    pub(crate) fn register_on_response(
+        &self,
+        f: impl FnOnce(&mut Parts) + Send + 'static,
+    ) -> Result<(), CallbackError> {
         let store = self.nearest_ancestor(ContextKind::has_response).ok_or(CallbackError::NoLifecycle)?;
-        store.callbacks.on_response(&store.state, f)
+        store.callbacks.register_on_response(&store.state, f)
     }
 
     /// Registers a callback with the nearest of this store and its parents that has an end.
-    pub(crate) fn try_on_end(&self, f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
+    pub(crate) fn register_on_end(&self, f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
         let store = self.nearest_ancestor(ContextKind::has_end).ok_or(CallbackError::NoLifecycle)?;
-        store.callbacks.on_end(&store.state, f)
+        store.callbacks.register_on_end(&store.state, f)
     }
 
     /// Closes the registration of `on_response` callbacks. Returns whether any may have been registered.
     #[inline]
     pub(crate) fn close_response_callbacks(&self) -> bool {
-        self.state.close_response()
+        self.state.close_response_callbacks()
     }
 
     pub(crate) fn run_response_callbacks(&self, parts: &mut Parts) {
-        self.callbacks.run_on_response(parts);
+        self.callbacks.run_response_callbacks(parts);
     }
 
     /// Closes the registration of all callbacks. Returns whether any may have been registered.
     #[inline]
     pub(crate) fn set_ended(&self) -> bool {
-        self.state.end()
+        self.state.set_ended()
     }
 
     pub(crate) fn run_end_callbacks(&self, end: End) {
-        self.callbacks.run_on_end(end);
+        self.callbacks.run_end_callbacks(end);
     }
 }
