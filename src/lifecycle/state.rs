@@ -47,19 +47,19 @@ impl RequestState {
     #[inline]
     pub(crate) fn close_response_callbacks(&self) -> bool {
         let previous = self.0.swap(Stage::HeadersSent as u8, Ordering::AcqRel);
-        if previous & HAS_END_CALLBACKS == HAS_END_CALLBACKS {
+        if has_any(previous, HAS_END_CALLBACKS) {
             // Restores the bit that the swap cleared. `set_ended` cannot run in between: the owner of the response
             // calls it later.
             self.0.fetch_or(HAS_END_CALLBACKS, Ordering::AcqRel);
         }
-        previous & HAS_RESPONSE_CALLBACKS == HAS_RESPONSE_CALLBACKS
+        has_any(previous, HAS_RESPONSE_CALLBACKS)
     }
 
     /// Advances to `Ended`. Returns whether callbacks may have been registered: for the end, or for a response that was
     /// never sent.
     #[inline]
     pub(crate) fn set_ended(&self) -> bool {
-        self.0.swap(Stage::Ended as u8, Ordering::AcqRel) & HAS_CALLBACKS != 0
+        has_any(self.0.swap(Stage::Ended as u8, Ordering::AcqRel), HAS_CALLBACKS)
     }
 
     /// Sets the bit for the callbacks that are accepted up to the end of `stage`, and returns the current stage. Call
@@ -75,7 +75,7 @@ impl RequestState {
 
     #[inline]
     pub(crate) fn has_callbacks(&mut self) -> bool {
-        *self.0.get_mut() & HAS_CALLBACKS != 0
+        has_any(*self.0.get_mut(), HAS_CALLBACKS)
     }
 
     fn stage(number: u8) -> Stage {
@@ -85,4 +85,10 @@ impl RequestState {
             _ => Stage::Ended,
         }
     }
+}
+
+/// Returns whether any of these bits is set.
+#[inline]
+fn has_any(number: u8, bits: u8) -> bool {
+    number & bits != 0
 }
