@@ -1,4 +1,4 @@
-//! A future, body or stream in a context.
+//! A future, body, stream or closure in a context.
 
 use std::{
     any::type_name,
@@ -19,9 +19,9 @@ use crate::RequestContext;
 pin_project! {
     /// A future, body or stream that is polled and dropped in a context, or while none is current.
     ///
-    /// [`RequestContext::scope`], [`RequestContext::carry`] and [`RequestContext::exit`] return it. It implements [`Future`]
-    /// if `T` does, and [`http_body::Body`] if `T` does. With the feature `stream`, it implements `futures_core::Stream` if
-    /// `T` does.
+    /// [`RequestContext::scope`], [`RequestContext::carry`] and [`RequestContext::exit`] return it. It implements
+    /// [`Future`] if `T` does, and [`http_body::Body`] if `T` does. With the feature `stream`, it implements
+    /// `futures_core::Stream` if `T` does. [`RequestContext::bind`] uses it for a closure.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -111,7 +111,7 @@ impl<T> Scoped<T> {
 }
 
 impl<T: FnOnce() -> R, R> Scoped<T> {
-    /// Calls the inner closure in its context.
+    /// Calls the inner closure in its context, for [`RequestContext::bind`].
     pub(crate) fn call(mut self) -> R {
         let this = &mut self;
         // Enters before it takes the closure: if a hook panics, the closure is dropped in its context.
