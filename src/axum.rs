@@ -39,10 +39,10 @@ use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
 /// # }
 /// ```
 ///
-/// The value comes from the current context, as with [`RequestContext::get`]. If no context is current, it comes from the
-/// context in the request's extensions, where [`insert_extension`](crate::RequestContextLayer::insert_extension) puts it.
-/// That context is ignored once its request has ended. (A layer with [`Nesting::Inherit`](crate::Nesting::Inherit) looks at
-/// the extensions first.) If you spawn a task that may outlive
+/// The value comes from the current context, as with [`RequestContext::get`]. If no context is current, it comes from
+/// the context in the request's extensions, where [`insert_extension`](crate::RequestContextLayer::insert_extension)
+/// puts it. That context is ignored once its request has ended. (A layer with
+/// [`Nesting::Inherit`](crate::Nesting::Inherit) looks at the extensions first.) If you spawn a task that may outlive
 /// the request, wrap its future with [`RequestContext::carry`], so that the context is current.
 ///
 /// If there is no value, the request is rejected with a [`ContextError`]. The client gets status 500 and an empty body,

@@ -1,7 +1,7 @@
 //! The current context and handles to contexts.
 //!
-//! A context is a shared [`Store`], and a store holds the context of its parent. So this module and [`store`](crate::store)
-//! use each other.
+//! A context is a shared [`Store`], and a store holds the context of its parent. So this module and
+//! [`store`](crate::store) use each other.
 
 // The blank lines keep rustfmt from sorting these modules: rustdoc lists methods in their order.
 mod read;
@@ -32,8 +32,8 @@ use crate::{Store, store::fmt_types};
 
 /// A handle to the [`Store`] of a request, and access to the current one.
 ///
-/// Associated functions use the *current* context: `RequestContext::get::<UserId>()`. Methods use *this* context, and most
-/// of them are methods of [`Store`]: `context.get::<UserId>()`.
+/// Associated functions use the *current* context: `RequestContext::get::<UserId>()`. Methods use *this* context, and
+/// most of them are methods of [`Store`]: `context.get::<UserId>()`.
 ///
 /// ```
 /// use tower_request_context::{RequestContext, Store};
@@ -47,9 +47,9 @@ use crate::{Store, store::fmt_types};
 /// context.sync_scope(|| assert_eq!(RequestContext::get(), Some(UserId(7))));
 /// ```
 ///
-/// Cloning a handle takes one atomic increment. A handle keeps the values alive, and can read them after the request has
-/// ended. Use a [`WeakRequestContext`] in caches, timers and extensions. Use one also in a value of the store itself: a
-/// store that holds a handle to itself is never freed.
+/// Cloning a handle takes one atomic increment. A handle keeps the values alive, and can read them after the request
+/// has ended. Use a [`WeakRequestContext`] in caches, timers and extensions. Use one also in a value of the store
+/// itself: a store that holds a handle to itself is never freed.
 #[derive(Clone)]
 pub struct RequestContext(Arc<Store>);
 

@@ -25,8 +25,8 @@ use http::StatusCode;
 /// extensions.
 ///
 /// With the feature `tracing`, each of these conversions logs the message once, at level `ERROR` with the target
-/// `tower_request_context`. Such an error is a bug in the server, and the client sees only the status. An error that you
-/// handle yourself is not logged. This includes the `None` of an `Option<ContextValue<T>>` and the `Err` of a
+/// `tower_request_context`. Such an error is a bug in the server, and the client sees only the status. An error that
+/// you handle yourself is not logged. This includes the `None` of an `Option<ContextValue<T>>` and the `Err` of a
 /// `Result<ContextValue<T>, ContextError>`.
 ///
 /// ```
@@ -69,17 +69,18 @@ impl fmt::Display for ContextError {
             Self::NoContext => f.write_str(
                 "no request context is current: this code runs on a route without `RequestContextLayer` (put the layer \
                  around the route), in middleware outside the layer (add the layer outside it: axum's last `.layer` \
-                 and `ServiceBuilder`'s first are outermost), in a bare `tokio::spawn` or thread (use `RequestContext::spawn` or \
-                 `RequestContext::carry`), in a call that `tower::buffer` or a framework adapter makes on another task \
-                 (use `RequestContextLayer::insert_extension`), outside any request (use `Store::run`), in the setup closure (use its `store`), or with a second, \
-                 incompatible version of tower-request-context (see `cargo tree -d`)",
+                 and `ServiceBuilder`'s first are outermost), in a bare `tokio::spawn` or thread (use \
+                 `RequestContext::spawn` or `RequestContext::carry`), in a call that `tower::buffer` or a framework \
+                 adapter makes on another task (use `RequestContextLayer::insert_extension`), outside any request (use \
+                 `Store::run`), in the setup closure (use its `store`), or with a second, incompatible version of \
+                 tower-request-context (see `cargo tree -d`)",
             ),
             Self::Missing { type_name } => write!(
                 f,
                 "no `{type_name}` in the request context: the setup of `RequestContextLayer` did not insert it and \
-                 nothing has set it since (insert it in the setup, or set it before it is read), it was inserted as another \
-                 type, such as an `Option` or `Arc` of it (read that type), it was removed, or an inner layer started \
-                 from its own store (use `Nesting::Inherit`)",
+                 nothing has set it since (insert it in the setup, or set it before it is read), it was inserted as \
+                 another type, such as an `Option` or `Arc` of it (read that type), it was removed, or an inner layer \
+                 started from its own store (use `Nesting::Inherit`)",
             ),
         }
     }
@@ -127,13 +128,13 @@ impl fmt::Display for CallbackError {
             ),
             Self::Ended => f.write_str(
                 "the request has ended: the callback comes from a task that outlived the request, or from an `on_end` \
-                 callback; register an `on_end` callback while the response body is still being sent, and an `on_response` \
-                 callback before the handler returns",
+                 callback; register an `on_end` callback while the response body is still being sent, and an \
+                 `on_response` callback before the handler returns",
             ),
             Self::NoLifecycle => f.write_str(
                 "the request context has no end to wait for, or no response: a context that is only scoped has neither \
-                 (run the work with `Store::run` instead), and a `Store::run` outside any request has no response (register the \
-                 callback below a `RequestContextLayer`)",
+                 (run the work with `Store::run` instead), and a `Store::run` outside any request has no response \
+                 (register the callback below a `RequestContextLayer`)",
             ),
         }
     }

@@ -1,9 +1,9 @@
 //! A request context for [tower], axum, hyper and tonic: typed values for each request that any function can read.
 //!
 //! A [`RequestContextLayer`] runs a setup closure on each [`http::Request`]. The closure inserts values into a typed
-//! [`Store`]: a user id, a tenant, a request id. The layer keeps this context current while the inner service is called,
-//! its future is polled, its response body is streamed, and all of it is dropped. Code at any depth reads a value with
-//! [`RequestContext::get`], without an argument.
+//! [`Store`]: a user id, a tenant, a request id. The layer keeps this context current while the inner service is
+//! called, its future is polled, its response body is streamed, and all of it is dropped. Code at any depth reads a
+//! value with [`RequestContext::get`], without an argument.
 //!
 //! # Example
 //!
@@ -67,9 +67,10 @@
 //! | a body's `size_hint` and `is_end_stream`                      | no                 |
 //! | the `Drop` of the values in the store                         | no                 |
 //!
-//! Put the layer outside every layer that reads the context, and inside the layers that must still handle its rejections
-//! and panics, such as compression and a catch-panic layer. To have the request id on a response that a timeout or a
-//! panic causes, put a timeout and a catch-panic layer inside. Keep a catch-panic layer outside for panics in the setup closure:
+//! Put the layer outside every layer that reads the context, and inside the layers that must still handle its
+//! rejections and panics, such as compression and a catch-panic layer. To have the request id on a response that a
+//! timeout or a panic causes, put a timeout and a catch-panic layer inside. Keep a catch-panic layer outside for panics
+//! in the setup closure:
 //!
 //! ```text
 //! request ─▶ Compression ─▶ CatchPanic ─▶ RequestContextLayer ─▶ CatchPanic ─▶ Timeout ─▶ Trace ─▶ Authentication ─▶ routes
@@ -82,9 +83,9 @@
 //! # Writing values, and async look-ups
 //!
 //! The setup closure is synchronous. It inserts values, or rejects the request by returning `Err(response)`. For async
-//! work, such as a session look-up, add async middleware *inside* the layer: `axum::middleware::from_fn`, or tower-http's
-//! `AsyncRequireAuthorizationLayer`. It runs in the context, and writes what it found with [`set`](RequestContext::set)
-//! for all code that runs later.
+//! work, such as a session look-up, add async middleware *inside* the layer: `axum::middleware::from_fn`, or
+//! tower-http's `AsyncRequireAuthorizationLayer`. It runs in the context, and writes what it found with
+//! [`set`](RequestContext::set) for all code that runs later.
 //!
 //! An expensive value that not every request needs can be lazy. [`get_or_init`](RequestContext::get_or_init) awaits an
 //! initialiser once per request, while concurrent callers wait for its value. See [`recipes::caching`].
@@ -103,19 +104,18 @@
 //!
 //! Use [`exit`](RequestContext::exit) for work that several requests share, such as filling a cache, opening a pooled
 //! connection or polling a `Shared` future. Otherwise it runs in the context of whichever request polls it. An executor
-//! that a request drives, such as a `LocalSet` or `block_on`, also runs its tasks in the context of that request, unless
-//! they have their own.
+//! that a request drives, such as a `LocalSet` or `block_on`, also runs its tasks in the context of that request,
+//! unless they have their own.
 //!
 //! A task that propagates a context keeps its values alive. Hold a [`WeakRequestContext`] in what may outlive the
 //! request, such as a cache entry or a timer.
 //!
 //! # Completion
 //!
-//! A request ends when its response body was streamed, failed or was dropped, or when the service failed, panicked or was
-//! dropped before that.
-//! The callbacks of [`on_end`](RequestContext::on_end) then run exactly once, in the context, with an [`End`] that says
-//! how it ended. The callbacks of [`on_response`](RequestContext::on_response) may change the status and headers of the
-//! response before they are sent. See [`recipes::lifecycle`].
+//! A request ends when its response body was streamed, failed or was dropped, or when the service failed, panicked or
+//! was dropped before that. The callbacks of [`on_end`](RequestContext::on_end) then run exactly once, in the context,
+//! with an [`End`] that says how it ended. The callbacks of [`on_response`](RequestContext::on_response) may change the
+//! status and headers of the response before they are sent. See [`recipes::lifecycle`].
 //!
 //! [`Store::run`] gives background jobs the same lifecycle. A job that is awaited inside a request inherits from that
 //! request. A job that is passed to `tokio::spawn` has no parent.
@@ -123,8 +123,8 @@
 //! # Logging and other ambient contexts
 //!
 //! With [`Store::on_enter`], a `tracing` span, an OpenTelemetry `Context` or a Sentry `Hub` is current wherever the
-//! request context is. Without a span, a log formatter can read the context for each event. See [`recipes::logging`] and
-//! [`recipes::spans`].
+//! request context is. Without a span, a log formatter can read the context for each event. See [`recipes::logging`]
+//! and [`recipes::spans`].
 //!
 //! # Request ids and outgoing requests
 //!
@@ -135,11 +135,11 @@
 //!
 //! # Nesting
 //!
-//! **Every request starts from its own store.** A request that is made within another one, in the same process or even on
-//! the same task, inherits nothing by default ([`Nesting::Override`]). For a layer inside a layer, [`Nesting`] can change
-//! that. With `Inherit`, reads fall through to the outer context, and writes stay in the inner one. With `Reuse`, the
-//! inner layer keeps the outer context. [`RequestContext::child`] and [`RequestContext::inherit`] create a context that
-//! inherits, for a part of the work.
+//! **Every request starts from its own store.** A request that is made within another one, in the same process or even
+//! on the same task, inherits nothing by default ([`Nesting::Override`]). For a layer inside a layer, [`Nesting`] can
+//! change that. With `Inherit`, reads fall through to the outer context, and writes stay in the inner one. With
+//! `Reuse`, the inner layer keeps the outer context. [`RequestContext::child`] and [`RequestContext::inherit`] create a
+//! context that inherits, for a part of the work.
 //!
 //! # Security
 //!
@@ -157,8 +157,8 @@
 //!   needs. The context is for values that pass through every layer and are read in few: identity, tenant, ids, a
 //!   transaction.
 //! * **[`http::Extensions`]** stop at the first function that does not receive the request.
-//! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed. `KEY.with(Clone::clone)`
-//!   panics if the `clone` of the value enters a scope of `KEY`.
+//! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed.
+//!   `KEY.with(Clone::clone)` panics if the `clone` of the value enters a scope of `KEY`.
 //! * **Spans** of `tracing` are written, not read. Make one current with [`Store::on_enter`], and store it to record on
 //!   it later.
 //!

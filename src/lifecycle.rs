@@ -1,12 +1,12 @@
 //! The lifecycle of a request: its state, its callbacks, and how it ends.
 //!
-//! A callback is registered in three steps. `RequestContext::on_end` finds the current context. `Store::register_on_end`
-//! finds the store that ends, which may be a parent. `Callbacks::register_on_end` adds the callback, unless the state
-//! says that it is too late.
+//! A callback is registered in three steps. `RequestContext::on_end` finds the current context.
+//! `Store::register_on_end` finds the store that ends, which may be a parent. `Callbacks::register_on_end` adds the
+//! callback, unless the state says that it is too late.
 //!
 //! When the request ends, `RequestContext::end` calls `set_ended`, after which further registrations are rejected. Then
-//! it calls `run_end_callbacks` in the context. Both have the same names in `Store` and in this module. The functions for
-//! `on_response` are named in the same way.
+//! it calls `run_end_callbacks` in the context. Both have the same names in `Store` and in this module. The functions
+//! for `on_response` are named in the same way.
 
 mod callback_list;
 mod context_kind;

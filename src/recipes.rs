@@ -1,7 +1,7 @@
 //! Solutions to common tasks, by search words. The modules contain documentation only.
 //!
-//! Each Rust block is compiled and run as a test, in edition 2024. Imports that do not matter for the meaning are hidden, and
-//! so are stubs of your own code. A copied block needs them.
+//! Each Rust block is compiled and run as a test, in edition 2024. Imports that do not matter for the meaning are
+//! hidden, and so are stubs of your own code. A copied block needs them.
 //!
 //! # Responses and completion
 //!

@@ -47,8 +47,8 @@ use crate::{
 
 /// A type map with the values of one request.
 ///
-/// In the setup closure, [`insert`](Self::insert) adds *initial values* through `&mut Store`. Reading an initial value takes
-/// no lock and allocates nothing. Later the store is shared as a [`RequestContext`], and code of the request uses
+/// In the setup closure, [`insert`](Self::insert) adds *initial values* through `&mut Store`. Reading an initial value
+/// takes no lock and allocates nothing. Later the store is shared as a [`RequestContext`], and code of the request uses
 /// [`set`](Self::set) and the methods next to it, through `&self` and from any thread.
 ///
 /// ```
@@ -62,23 +62,23 @@ use crate::{
 /// assert_eq!(store.get(), Some(UserId(7)));
 /// ```
 ///
-/// A store holds at most one value of each type. To keep two values of one type, wrap them in two newtypes. There are no
-/// string keys, and values cannot be enumerated. The compiler checks the type of each read:
+/// A store holds at most one value of each type. To keep two values of one type, wrap them in two newtypes. There are
+/// no string keys, and values cannot be enumerated. The compiler checks the type of each read:
 ///
 /// ```compile_fail,E0308
 /// # use tower_request_context::Store;
 /// let name: Option<String> = Store::new().with_value(7_u64).get::<u64>();
 /// ```
 ///
-/// Values set after sharing are behind an internal lock. Reads of types that were never set rarely take it. None of your
-/// code (`Clone`, `Drop`, a closure) runs under the lock.
+/// Values set after sharing are behind an internal lock. Reads of types that were never set rarely take it. None of
+/// your code (`Clone`, `Drop`, a closure) runs under the lock.
 ///
-/// In a [child](RequestContext::child), each read that finds no value looks at the parents. Writes change the child only. To
-/// share a counter between nested layers, insert an `Arc` of an atomic.
+/// In a [child](RequestContext::child), each read that finds no value looks at the parents. Writes change the child
+/// only. To share a counter between nested layers, insert an `Arc` of an atomic.
 ///
-/// Values that are still in the store are dropped with its last handle, while no context is current. Values set after sharing are dropped
-/// before initial values. If the `Drop` of a value needs the user or the request id, keep a copy in the value itself, or do
-/// the work in [`on_end`](Self::on_end).
+/// Values that are still in the store are dropped with its last handle, while no context is current. Values set after
+/// sharing are dropped before initial values. If the `Drop` of a value needs the user or the request id, keep a copy in
+/// the value itself, or do the work in [`on_end`](Self::on_end).
 ///
 /// `Debug` prints the names of the types, never a value:
 ///
@@ -89,8 +89,8 @@ use crate::{
 /// ```
 #[derive(Default)]
 pub struct Store {
-    // A value is in one of three places: this list, which takes the fewest instructions to read; a map in `lazy`, since a
-    // long list would be slow; or a vector in `lazy`, for values set after sharing, which need a lock.
+    // A value is in one of three places: this list, which takes the fewest instructions to read; a map in `lazy`, since
+    // a long list would be slow; or a vector in `lazy`, for values set after sharing, which need a lock.
     initial: InitialValues,
     /// Which types may have been set after sharing.
     written: WriteFilter,
@@ -102,14 +102,14 @@ pub struct Store {
     needs_drop: bool,
     /// Which header carries the id on outgoing requests.
     pub(crate) id_header: IdHeader,
-    // The drop of the store empties these fields in an order of its own. `ManuallyDrop` keeps the compiler from checking
-    // them once more, here as in `InitialValues`, `LazyBox` and `Callbacks`.
+    // The drop of the store empties these fields in an order of its own. `ManuallyDrop` keeps the compiler from
+    // checking them once more, here as in `InitialValues`, `LazyBox` and `Callbacks`.
     parent: ManuallyDrop<Option<RequestContext>>,
     on_enter: ManuallyDrop<HookList>,
 }
 
-// A panic leaves no value half written: initial values are written through `&mut self`, and values set after sharing are
-// moved under a lock that recovers from poisoning. The interior mutability of a value is up to its type.
+// A panic leaves no value half written: initial values are written through `&mut self`, and values set after sharing
+// are moved under a lock that recovers from poisoning. The interior mutability of a value is up to its type.
 impl UnwindSafe for Store {}
 impl RefUnwindSafe for Store {}
 
@@ -176,8 +176,8 @@ impl Store {
     }
 }
 
-/// Drops a parent, and the further parents to which no other handle exists, in a loop: a long chain would overflow the stack
-/// by recursion.
+/// Drops a parent, and the further parents to which no other handle exists, in a loop: a long chain would overflow the
+/// stack by recursion.
 fn drop_chain(parent: RequestContext) {
     let mut next = Some(parent);
     while let Some(mut store) = next.and_then(RequestContext::into_store) {

@@ -17,7 +17,8 @@ pub(crate) fn catch_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
 /// Drops the payload of a panic. Its `Drop` is user code, and may panic too.
 ///
 /// The payload of that second panic is dropped in the same way, and so on, up to a limit. At most one payload is leaked
-/// per caught panic, and only if each of the payloads before it panicked in its drop. If the caught payload is a string, nothing is leaked.
+/// per caught panic, and only if each of the payloads before it panicked in its drop. If the caught payload is a
+/// string, nothing is leaked.
 ///
 /// This never aborts the process, even if it is called while another panic unwinds: only a panic that leaves a
 /// destructor aborts, and each panic is caught here.

@@ -7,11 +7,11 @@ use crate::{CallbackError, End};
 
 /// # Callbacks and completion
 impl RequestContext {
-    /// Registers a callback that is called with the status and headers of the current request's response, before they are
-    /// sent.
+    /// Registers a callback that is called with the status and headers of the current request's response, before they
+    /// are sent.
     ///
-    /// The callback may change them. See [`Store::on_response`](crate::Store::on_response). In a [child](Self::child), this
-    /// is the response of the nearest parent that has one.
+    /// The callback may change them. See [`Store::on_response`](crate::Store::on_response). In a [child](Self::child),
+    /// this is the response of the nearest parent that has one.
     ///
     /// ```
     /// # use tower_request_context::RequestContext;
@@ -21,7 +21,10 @@ impl RequestContext {
     ///     })
     /// }
     /// # use {http::{Request, Response}, tower::{Layer, ServiceExt, service_fn}, std::convert::Infallible};
-    /// # let service = service_fn(async |_: Request<()>| { deep_inside().unwrap(); Ok::<_, Infallible>(Response::new(String::new())) });
+    /// # let service = service_fn(async |_: Request<()>| {
+    /// #     deep_inside().unwrap();
+    /// #     Ok::<_, Infallible>(Response::new(String::new()))
+    /// # });
     /// # let service = tower_request_context::RequestContextLayer::default().layer(service);
     /// # assert_eq!(tokio_test::block_on(service.oneshot(Request::new(()))).unwrap().headers()["x-cache"], "hit");
     /// ```
@@ -36,8 +39,8 @@ impl RequestContext {
 
     /// Registers a callback that is called once, when the current request or the current [`Run`](crate::Run) ends.
     ///
-    /// See [`Store::on_end`](crate::Store::on_end). In a [child](Self::child), this is the end of the nearest parent that has
-    /// one. To register with a context that is not current, enter it:
+    /// See [`Store::on_end`](crate::Store::on_end). In a [child](Self::child), this is the end of the nearest parent
+    /// that has one. To register with a context that is not current, enter it:
     /// `context.sync_scope(|| RequestContext::on_end(f))`.
     ///
     /// ```
@@ -53,8 +56,8 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// A [`CallbackError`] if no context is current, if it has no end, or if it has already ended. `f` is dropped in that
-    /// case.
+    /// A [`CallbackError`] if no context is current, if it has no end, or if it has already ended. `f` is dropped in
+    /// that case.
     pub fn on_end(f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
         scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.register_on_end(f))
     }

@@ -16,21 +16,21 @@ use crate::{End, unwind::catch_panic};
 pin_project! {
     /// A future or body in its context. It reports the end of the request once, when it completes or is dropped.
     ///
-    /// At the end, the inner `T` is dropped first, and then the callbacks run. Both happen in the context, whose handle is
-    /// dropped last. A future does not report the end if it is ready with a response: it [transfers](Self::transfer_to) the
-    /// context to the body of that response, which then reports the end.
+    /// At the end, the inner `T` is dropped first, and then the callbacks run. Both happen in the context, whose handle
+    /// is dropped last. A future does not report the end if it is ready with a response: it
+    /// [transfers](Self::transfer_to) the context to the body of that response, which then reports the end.
     pub(crate) struct EndReporter<T> {
         #[pin]
         scoped: Scoped<T>,
         // Whether this must still report the end.
         must_report: bool,
-        // Whether the inner `T` has panicked. `std::thread::panicking` cannot replace it: the panic may have been caught
-        // before the drop, and a drop during an unrelated panic is a cancellation.
-        // It is atomic because methods that take `&self` can panic too. It is read through `&mut` only. Safe Rust makes each
-        // shared borrow, and so each store, happen before a later exclusive borrow. So `Relaxed` suffices.
+        // Whether the inner `T` has panicked. `std::thread::panicking` cannot replace it: the panic may have been
+        // caught before the drop, and a drop during an unrelated panic is a cancellation. It is atomic because methods
+        // that take `&self` can panic too. It is read through `&mut` only. Safe Rust makes each shared borrow, and so
+        // each store, happen before a later exclusive borrow. So `Relaxed` suffices.
         panicked: AtomicBool,
-        // Returns how the request ends if the inner `T` is dropped before it has ended. A function pointer, because `Drop`
-        // cannot require `T: Body`.
+        // Returns how the request ends if the inner `T` is dropped before it has ended. A function pointer, because
+        // `Drop` cannot require `T: Body`.
         at_drop: fn(&T) -> End,
     }
 
@@ -113,8 +113,8 @@ impl<T> EndReporter<T> {
         }
     }
 
-    /// Transfers the context from a future that is ready to the body of its response. From now on the body must report the
-    /// end.
+    /// Transfers the context from a future that is ready to the body of its response. From now on the body must report
+    /// the end.
     #[inline]
     pub(crate) fn transfer_to<U>(self: Pin<&mut Self>, next: U, at_drop: fn(&U) -> End) -> EndReporter<U> {
         let this = self.project();
@@ -148,7 +148,8 @@ impl<T> EndReporter<T> {
         *this.must_report = false;
         let end = match this.scoped.as_ref().get_ref().get_ref() {
             _ if *this.panicked.get_mut() => End::Panicked,
-            // Before the context is entered: `at_drop` may call the body's `is_end_stream`, which servers call outside it.
+            // Before the context is entered: `at_drop` may call the body's `is_end_stream`, which servers call outside
+            // it.
             Some(inner) => catch_panic(|| (this.at_drop)(inner)).unwrap_or(End::Panicked),
             None => End::Cancelled,
         };
@@ -171,8 +172,8 @@ impl<'a> PanicGuard<'a> {
         Self { panicked, must_report: None, reports_end: false }
     }
 
-    /// From now on, a panic also reports the end immediately: the inner `T` is complete, and only its drop can panic. Call
-    /// this in the context.
+    /// From now on, a panic also reports the end immediately: the inner `T` is complete, and only its drop can panic.
+    /// Call this in the context.
     #[inline]
     pub(crate) fn report_on_panic(&mut self) {
         self.reports_end = true;

@@ -26,9 +26,9 @@ impl RequestContext {
     /// assert_eq!(context.sync_scope(RequestContext::get::<u8>), Some(7));
     /// ```
     ///
-    /// `f` should not wait for the thread pool that it runs on. While a thread of a rayon pool waits (in `join`, `scope`,
-    /// `install`, `yield_now` or a parallel iterator), it runs other jobs of the pool. A job of another request then runs in
-    /// this context. See the [recipe](crate::recipes::tasks#thread-pools-rayon).
+    /// `f` should not wait for the thread pool that it runs on. While a thread of a rayon pool waits (in `join`,
+    /// `scope`, `install`, `yield_now` or a parallel iterator), it runs other jobs of the pool. A job of another
+    /// request then runs in this context. See the [recipe](crate::recipes::tasks#thread-pools-rayon).
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         scope::sync_scope(Some(self.clone()), f)
     }

@@ -85,10 +85,10 @@ impl RequestContext {
     /// assert_eq!(outer.get::<&str>(), None);
     /// ```
     ///
-    /// Below a `tower::buffer`, no context is current in `Service::call`, since the buffer's worker makes that call on its
-    /// own task. A context that is created there has no parent. It hides the request's context wherever it is entered, also
-    /// in the future and in the body. The buffer's caller polls the future, in the request's context, so call `inherit`
-    /// there, or create a [`child`](Self::child) of the context in the request's extensions, as this
+    /// Below a `tower::buffer`, no context is current in `Service::call`, since the buffer's worker makes that call on
+    /// its own task. A context that is created there has no parent. It hides the request's context wherever it is
+    /// entered, also in the future and in the body. The buffer's caller polls the future, in the request's context, so
+    /// call `inherit` there, or create a [`child`](Self::child) of the context in the request's extensions, as this
     /// [recipe](crate::recipes::libraries#a-context-without-a-layer) shows. A layer with
     /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks at the extensions itself.
     #[must_use]

@@ -34,7 +34,8 @@ fn hint(requested: &str, name: &str) -> String {
     if name == requested {
         // The same type in two versions of a crate has the same name.
         format!(
-            "a type called `{name}` is there: perhaps from a second version of its crate (see `cargo tree -d`), or set meanwhile; "
+            "a type called `{name}` is there: perhaps from a second version of its crate (see `cargo tree -d`), or set \
+             meanwhile; "
         )
     } else {
         format!("`{name}` is there: read that type, or insert `{requested}`; ")
@@ -53,8 +54,8 @@ fn list(present: &[&str]) -> String {
 
 /// Returns the name of a type without references and [`WRAPPERS`], and `str` for `String`.
 ///
-/// Hints compare names because the `TypeId` of the type inside a wrapper is not known here. The format of type names is not
-/// guaranteed, so this is good enough for hints only.
+/// Hints compare names because the `TypeId` of the type inside a wrapper is not known here. The format of type names is
+/// not guaranteed, so this is good enough for hints only.
 fn unwrapped(name: &str) -> &str {
     let mut name = name;
     loop {

@@ -7,8 +7,8 @@ use crate::ContextError;
 
 /// # Reading values
 ///
-/// Except for `expect`, each function here calls the method of [`Store`](crate::Store) with the same name on the current
-/// context.
+/// Except for `expect`, each function here calls the method of [`Store`](crate::Store) with the same name on the
+/// current context.
 impl RequestContext {
     /// Returns a clone of the value of a type, or `None` if there is no such value or no context is current.
     ///
@@ -56,9 +56,9 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// If no context is current, or it holds no value of the type. The message names the type, the likely causes and their
-    /// fixes. It lists up to 16 types that the context holds, and points out similar ones, such as an `Option` or `Arc` of
-    /// the missing type. It contains no values.
+    /// If no context is current, or it holds no value of the type. The message names the type, the likely causes and
+    /// their fixes. It lists up to 16 types that the context holds, and points out similar ones, such as an `Option` or
+    /// `Arc` of the missing type. It contains no values.
     #[must_use]
     #[track_caller]
     pub fn expect<T>() -> T

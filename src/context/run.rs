@@ -23,14 +23,14 @@ impl Store {
     /// # }
     /// ```
     ///
-    /// The context ends with the future. It ends as [`Completed`](End::Completed) when the future is ready, whatever the
-    /// output is, and else as [`Cancelled`](End::Cancelled) or [`Panicked`](End::Panicked). If the job runs inside a request,
-    /// the completion of that request is not affected.
+    /// The context ends with the future. It ends as [`Completed`](End::Completed) when the future is ready, whatever
+    /// the output is, and else as [`Cancelled`](End::Cancelled) or [`Panicked`](End::Panicked). If the job runs inside
+    /// a request, the completion of that request is not affected.
     ///
-    /// The context becomes a child of the one that is current when the returned future is *first polled*. So a job that is
-    /// awaited in a request inherits from the request. A job that is passed to `tokio::spawn`, or wrapped in
-    /// [`RequestContext::exit`](crate::RequestContext::exit), inherits nothing. Neither does a job that is dropped before it
-    /// is polled.
+    /// The context becomes a child of the one that is current when the returned future is *first polled*. So a job that
+    /// is awaited in a request inherits from the request. A job that is passed to `tokio::spawn`, or wrapped in
+    /// [`RequestContext::exit`](crate::RequestContext::exit), inherits nothing. Neither does a job that is dropped
+    /// before it is polled.
     pub fn run<T>(self, future: T) -> Run<T>
     where
         T: Future,
@@ -40,7 +40,8 @@ impl Store {
 }
 
 pin_project! {
-    /// The future that [`Store::run`](crate::Store::run) returns. It runs the inner future in a context that ends with it.
+    /// The future that [`Store::run`](crate::Store::run) returns. It runs the inner future in a context that ends with
+    /// it.
     ///
     /// # Panics
     ///

@@ -1,18 +1,19 @@
 //! The current context: where it is stored, and how it is entered and left.
 //!
-//! A context is current during a call. [`enter`] swaps it into a thread-local, and the [`EnterGuard`] that it returns swaps
-//! it out again, also when the call unwinds. `tokio::task_local!` works in the same way, and [`Scoped`](super::Scoped)
-//! corresponds to its `TaskLocalFuture`. The thread-local here differs from tokio's in two ways. `benches/carrier.rs`
-//! compares their costs.
+//! A context is current during a call. [`enter`] swaps it into a thread-local, and the [`EnterGuard`] that it returns
+//! swaps it out again, also when the call unwinds. `tokio::task_local!` works in the same way, and
+//! [`Scoped`](super::Scoped) corresponds to its `TaskLocalFuture`. The thread-local here differs from tokio's in two
+//! ways. `benches/carrier.rs` compares their costs.
 //!
-//! * **Re-entrancy.** A reader borrows the context in place and counts no reference. Meanwhile it runs user code (a value's
-//!   `Clone`, a closure), which may enter a scope, or drop something that enters one, such as another request's future.
-//!   Entering a scope of tokio's `LocalKey` panics in that case. Here the entered context goes into a second slot, the overlay, which readers check
-//!   first. All scopes that are entered during the borrow are also left during the borrow, so the overlay is empty when the
-//!   borrow ends. So code always runs in its own context, whatever a value does while it is read.
-//! * **No destructor.** Each entry is followed by an exit, so there is nothing to drop at thread exit. A body in another
-//!   thread-local can therefore still be dropped in its context while the thread exits. The value of a
-//!   tokio `LocalKey` may be gone by then: a future is then dropped outside its scope, and `sync_scope` panics.
+//! * **Re-entrancy.** A reader borrows the context in place and counts no reference. Meanwhile it runs user code (a
+//!   value's `Clone`, a closure), which may enter a scope, or drop something that enters one, such as another request's
+//!   future. Entering a scope of tokio's `LocalKey` panics in that case. Here the entered context goes into a second
+//!   slot, the overlay, which readers check first. All scopes that are entered during the borrow are also left during
+//!   the borrow, so the overlay is empty when the borrow ends. So code always runs in its own context, whatever a value
+//!   does while it is read.
+//! * **No destructor.** Each entry is followed by an exit, so there is nothing to drop at thread exit. A body in
+//!   another thread-local can therefore still be dropped in its context while the thread exits. The value of a tokio
+//!   `LocalKey` may be gone by then: a future is then dropped outside its scope, and `sync_scope` panics.
 //!
 //! No public guard exists that could be held across an await or dropped in the wrong order. The public API takes
 //! closures, futures and bodies. Its methods, such as `RequestContext::scope`, are in `enter.rs`.
@@ -78,18 +79,18 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
     })
 }
 
-/// Makes `context` the current one until the guard is dropped. With `None`, no context is current. Meanwhile `context` holds
-/// the outer context.
+/// Makes `context` the current one until the guard is dropped. With `None`, no context is current. Meanwhile `context`
+/// holds the outer context.
 ///
-/// Runs the hooks that were registered with [`Store::on_enter`](crate::Store::on_enter). If one panics, the context is left,
-/// and the panic propagates.
+/// Runs the hooks that were registered with [`Store::on_enter`](crate::Store::on_enter). If one panics, the context is
+/// left, and the panic propagates.
 #[inline]
 pub(crate) fn enter(context: &mut Option<RequestContext>) -> EnterGuard<'_> {
     enter_with(context, false)
 }
 
-/// Does the same as [`enter`], but catches a panic in a hook. For destructors and `on_end` callbacks, which need the context
-/// even if a hook panics.
+/// Does the same as [`enter`], but catches a panic in a hook. For destructors and `on_end` callbacks, which need the
+/// context even if a hook panics.
 #[inline]
 pub(crate) fn enter_in_drop(context: &mut Option<RequestContext>) -> EnterGuard<'_> {
     enter_with(context, true)
@@ -127,7 +128,8 @@ pub(crate) fn sync_scope<R>(mut context: Option<RequestContext>, f: impl FnOnce(
 
 /// Leaves the context when it is dropped.
 ///
-/// The `EnterGuard`s of a thread are dropped in the reverse order of their creation, since each lives on the stack of one call.
+/// The `EnterGuard`s of a thread are dropped in the reverse order of their creation, since each lives on the stack of
+/// one call.
 pub(crate) struct EnterGuard<'a> {
     context: &'a mut Option<RequestContext>,
     not_send: PhantomData<*const ()>,
@@ -164,14 +166,15 @@ impl EnterGuard<'_> {
         drop_each(guards);
     }
 
-    /// Identifies this entry among those of the thread. The reference is exclusive, so no two entries have the same address.
+    /// Identifies this entry among those of the thread. The reference is exclusive, so no two entries have the same
+    /// address.
     fn id(&self) -> usize {
         ptr::from_ref(&*self.context).addr()
     }
 }
 
-/// Marks that hooks are running, or their guards are being dropped. Contexts that they enter run no hooks, which prevents
-/// endless recursion.
+/// Marks that hooks are running, or their guards are being dropped. Contexts that they enter run no hooks, which
+/// prevents endless recursion.
 struct InHooks;
 
 impl InHooks {
@@ -196,8 +199,8 @@ impl CurrentSlots {
         }
     }
 
-    /// Uses the same slot as `swap_in`: the base is borrowed here exactly if it was borrowed there. A borrow that starts
-    /// inside the scope also ends inside it, and a borrow from before the scope ends after it.
+    /// Uses the same slot as `swap_in`: the base is borrowed here exactly if it was borrowed there. A borrow that
+    /// starts inside the scope also ends inside it, and a borrow from before the scope ends after it.
     #[inline]
     fn swap_out(&self, context: &mut Option<RequestContext>) {
         if !self.swap_base(context) {

@@ -74,8 +74,9 @@ impl RequestContext {
     /// ```
     ///
     /// Call it while the context is current. If no context is current, none is current inside either, as with
-    /// [`exit`](Self::exit). Some libraries run callbacks on a task of their own, such as axum for a WebSocket. No context is
-    /// current there: move a handle from [`current`](Self::current) into the callback, and use [`scope`](Self::scope).
+    /// [`exit`](Self::exit). Some libraries run callbacks on a task of their own, such as axum for a WebSocket. No
+    /// context is current there: move a handle from [`current`](Self::current) into the callback, and use
+    /// [`scope`](Self::scope).
     pub fn carry<T>(inner: T) -> Scoped<T> {
         Scoped::new(Self::current(), inner)
     }
@@ -91,8 +92,8 @@ impl RequestContext {
     /// assert_eq!(std::thread::spawn(work).join().unwrap(), Some(7));
     /// ```
     ///
-    /// If the closure is never called, its captured values are dropped in the context too. If no context is current now, none
-    /// is current inside either, whichever context is current on the thread that calls it.
+    /// If the closure is never called, its captured values are dropped in the context too. If no context is current
+    /// now, none is current inside either, whichever context is current on the thread that calls it.
     #[must_use = "the closure does nothing until it is called"]
     pub fn bind<F, R>(f: F) -> impl FnOnce() -> R
     where

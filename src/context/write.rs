@@ -5,10 +5,11 @@ use crate::ContextError;
 
 /// # Writing values
 ///
-/// Each function here calls the method of [`Store`](crate::Store) with the same name on the current context. Values of its
-/// parents do not change.
+/// Each function here calls the method of [`Store`](crate::Store) with the same name on the current context. Values of
+/// its parents do not change.
 impl RequestContext {
-    /// Sets a value in the current context. It replaces the context's value of that type and hides those of its parents.
+    /// Sets a value in the current context. It replaces the context's value of that type and hides those of its
+    /// parents.
     ///
     /// ```
     /// # use tower_request_context::{ContextError, RequestContext, Store};
@@ -100,8 +101,8 @@ impl RequestContext {
 
     /// Returns a clone of the value of a type. If there is none, sets the one that `f` returns.
     ///
-    /// Concurrent callers may each run their `f`. The first to set its value wins, and all of them return that value. To
-    /// run only one at a time, use [`get_or_init`](Self::get_or_init).
+    /// Concurrent callers may each run their `f`. The first to set its value wins, and all of them return that value.
+    /// To run only one at a time, use [`get_or_init`](Self::get_or_init).
     ///
     /// If no context is current, this returns what `f` returns.
     ///
@@ -152,8 +153,8 @@ impl RequestContext {
         }
     }
 
-    /// Does the same as [`get_or_init`](Self::get_or_init) with an `f` that may fail. After an error, another caller runs
-    /// its own `f`.
+    /// Does the same as [`get_or_init`](Self::get_or_init) with an `f` that may fail. After an error, another caller
+    /// runs its own `f`.
     ///
     /// ```
     /// # use tower_request_context::RequestContext;

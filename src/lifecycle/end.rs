@@ -30,8 +30,8 @@ pub enum End {
     /// The future or the body was dropped before it completed. This happens if the client disconnects, and if an outer
     /// layer such as a timeout drops it.
     Cancelled,
-    /// The setup closure, the inner service's `call` or future, the response body, the future of a run, an `on_response`
-    /// callback or a closure of `on_enter` panicked.
+    /// The setup closure, the inner service's `call` or future, the response body, the future of a run, an
+    /// `on_response` callback or a closure of `on_enter` panicked.
     ///
     /// This includes panics in their `Drop`, and in the body's `is_end_stream` and `size_hint`.
     Panicked,

@@ -151,8 +151,9 @@ impl<F> RequestContextLayer<F> {
     /// ```
     ///
     /// A layer replaces the handle of an outer layer, with or without this option. Middleware that enters a context of
-    /// its own should replace the handle too (see the [recipe](crate::recipes::libraries#a-context-without-a-layer)). Middleware
-    /// that calls the inner service outside the context, with [`exit`](crate::RequestContext::exit), should remove it.
+    /// its own should replace the handle too (see the [recipe](crate::recipes::libraries#a-context-without-a-layer)).
+    /// Middleware that calls the inner service outside the context, with [`exit`](crate::RequestContext::exit), should
+    /// remove it.
     pub fn insert_extension(mut self) -> Self {
         self.config.insert_extension = true;
         self

@@ -64,7 +64,8 @@ impl<F> LayerConfig<F> {
     }
 }
 
-/// Turns a store into the context of a request. With `Inherit` the outer context is current here, and becomes the parent.
+/// Turns a store into the context of a request. With `Inherit` the outer context is current here, and becomes the
+/// parent.
 #[inline]
 fn new_context(store: Store, nesting: Nesting) -> RequestContext {
     let parent = match nesting {

@@ -116,7 +116,8 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let method = MethodInfo::from_method(&parts.method); // before the setup may change it: the server uses the original
+        // Before the setup may change the method: the server uses the original one.
+        let method = MethodInfo::from_method(&parts.method);
         let Prepared { context, is_new, rejection } = self.config.prepare(&mut parts);
         if let Some(rejection) = rejection {
             return ResponseFuture::rejected(context, method, rejection);

@@ -2,8 +2,8 @@
 //!
 //! # N+1 queries: memoize per request
 //!
-//! A page that loads the same row in many places needs one query. Keep a map in the context with one `OnceCell` per key. Then
-//! concurrent callers of a key share one look-up.
+//! A page that loads the same row in many places needs one query. Keep a map in the context with one `OnceCell` per
+//! key. Then concurrent callers of a key share one look-up.
 //!
 //! ```
 //! # use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,7 +13,11 @@
 //!
 //! # type Cat = String;
 //! # static QUERIES: AtomicU32 = AtomicU32::new(0);
-//! # async fn load_cat(id: u32) -> Cat { QUERIES.fetch_add(1, Ordering::Relaxed); tokio::task::yield_now().await; format!("cat {id}") }
+//! # async fn load_cat(id: u32) -> Cat {
+//! #     QUERIES.fetch_add(1, Ordering::Relaxed);
+//! #     tokio::task::yield_now().await;
+//! #     format!("cat {id}")
+//! # }
 //! #[derive(Clone, Default)]
 //! struct Cats(Arc<Mutex<HashMap<u32, Arc<OnceCell<Cat>>>>>);
 //!
@@ -31,15 +35,15 @@
 //! ```
 //!
 //! For a single value, such as the account of a session, no map is needed:
-//! [`get_or_init`](crate::RequestContext::get_or_init) does the same for a type. Without a current context nothing is cached,
-//! and each call loads.
+//! [`get_or_init`](crate::RequestContext::get_or_init) does the same for a type. Without a current context nothing is
+//! cached, and each call loads.
 //!
 //! # Data loaders
 //!
-//! A data loader collects the keys that are requested at about the same time, and loads them with one query. Its constructor
-//! takes the function that spawns the query, as that of async-graphql 7 does. This function decides whether the query runs
-//! in a request's context. In this example, `DataLoader` stands for your library's type. `load_cats` and `load_prices` load
-//! the values for a list of keys.
+//! A data loader collects the keys that are requested at about the same time, and loads them with one query. Its
+//! constructor takes the function that spawns the query, as that of async-graphql 7 does. This function decides whether
+//! the query runs in a request's context. In this example, `DataLoader` stands for your library's type. `load_cats` and
+//! `load_prices` load the values for a list of keys.
 //!
 //! ```
 //! # use std::{collections::HashMap, mem, sync::{Arc, LazyLock, Mutex}};
@@ -52,8 +56,8 @@
 //! #     spawn: Box<dyn Fn(Waiting<K>) + Send + Sync>,
 //! # }
 //! # impl<K: Send + 'static> DataLoader<K> {
-//! #     fn new<F, R>(load: fn(Vec<K>) -> F, spawn: impl Fn(BoxFuture<'static, ()>) -> R + Send + Sync + 'static) -> Self
-//! #     where F: Future<Output = Vec<String>> + Send + 'static {
+//! #     fn new<F, R>(load: fn(Vec<K>) -> F, spawn: impl Fn(BoxFuture<'static, ()>) -> R + Send + Sync + 'static)
+//! #     -> Self where F: Future<Output = Vec<String>> + Send + 'static {
 //! #         let spawn = move |waiting: Waiting<K>| drop(spawn(async move {
 //! #             tokio::task::yield_now().await;
 //! #             let (keys, senders): (Vec<_>, Vec<_>) = mem::take(&mut *waiting.lock().unwrap()).into_iter().unzip();
@@ -63,7 +67,11 @@
 //! #     }
 //! #     async fn load_one(&self, key: K) -> String {
 //! #         let (sender, receiver) = oneshot::channel();
-//! #         let waiting = { let mut waiting = self.waiting.lock().unwrap(); waiting.push((key, sender)); waiting.len() };
+//! #         let waiting = {
+//! #             let mut waiting = self.waiting.lock().unwrap();
+//! #             waiting.push((key, sender));
+//! #             waiting.len()
+//! #         };
 //! #         if waiting == 1 { (self.spawn)(Arc::clone(&self.waiting)); }
 //! #         receiver.await.unwrap()
 //! #     }
@@ -94,7 +102,8 @@
 //! }
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! # let [paris, rome] = ["paris", "rome"].map(|name| RequestContext::new(Store::new().with_value(Tenant(name))));
-//! # let (one, two) = futures_util::join!(paris.scope(async { futures_util::join!(cat(1), cat(2)) }), rome.scope(cat(1)));
+//! # let both = paris.scope(async { futures_util::join!(cat(1), cat(2)) });
+//! # let (one, two) = futures_util::join!(both, rome.scope(cat(1)));
 //! # assert_eq!(one, ("paris 1, 1 of 2".into(), "paris 2, 1 of 2".into()));
 //! # assert_eq!(two, "rome 1, 1 of 1");
 //! # let (one, two) = futures_util::join!(paris.scope(price(1)), rome.scope(price(1)));
@@ -106,9 +115,10 @@
 //!
 //! # Caches and shared futures
 //!
-//! Work that several requests share must not run in the context of one of them. A [`Shared`] future is polled by each request
-//! that waits for it. A cache that loads in a context would store values that only the first user may see. Wrap the load in
-//! [`exit`](crate::RequestContext::exit), so that no context is current. Pass everything that it needs as a part of the key.
+//! Work that several requests share must not run in the context of one of them. A [`Shared`] future is polled by each
+//! request that waits for it. A cache that loads in a context would store values that only the first user may see. Wrap
+//! the load in [`exit`](crate::RequestContext::exit), so that no context is current. Pass everything that it needs as a
+//! part of the key.
 //!
 //! ```
 //! # use futures_util::{FutureExt, future::{BoxFuture, Shared}};

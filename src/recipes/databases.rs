@@ -2,12 +2,12 @@
 //!
 //! # A transaction per request (sqlx)
 //!
-//! `Pool::begin` of sqlx returns an owned `Transaction<'static, _>`, which can be stored in the context. It rolls back when it is
-//! dropped.
+//! `Pool::begin` of sqlx returns an owned `Transaction<'static, _>`, which can be stored in the context. It rolls back
+//! when it is dropped.
 //!
-//! Register the rollback *before* `BEGIN`: if the registration fails, no transaction is open. The callback is needed even though
-//! a drop rolls back. A spawned task that carries the context keeps its values alive, and would keep the transaction open
-//! after the request has ended.
+//! Register the rollback *before* `BEGIN`: if the registration fails, no transaction is open. The callback is needed
+//! even though a drop rolls back. A spawned task that carries the context keeps its values alive, and would keep the
+//! transaction open after the request has ended.
 //!
 //! `AppError` is your error type. It implements `IntoResponse`, and `From` for the errors of sqlx and of this crate.
 //!
@@ -23,7 +23,9 @@
 //! # #[derive(Debug)]
 //! # struct AppError;
 //! # impl<E: std::error::Error> From<E> for AppError { fn from(_: E) -> Self { Self } }
-//! # impl IntoResponse for AppError { fn into_response(self) -> Response { StatusCode::INTERNAL_SERVER_ERROR.into_response() } }
+//! # impl IntoResponse for AppError {
+//! #     fn into_response(self) -> Response { StatusCode::INTERNAL_SERVER_ERROR.into_response() }
+//! # }
 //! #[derive(Clone, Default)]
 //! struct Current(Arc<Mutex<Option<Transaction<'static, Sqlite>>>>);
 //!
@@ -69,7 +71,9 @@
 //! #     }))
 //! #     .layer(from_fn_with_state(pool.clone(), transaction))
 //! #     .layer(RequestContextLayer::default());
-//! # let visit = async |path| app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap().status();
+//! # let visit = async |path| {
+//! #     app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap().status()
+//! # };
 //! # let names = || sqlx::query_scalar::<_, String>("SELECT name FROM cats").fetch_all(&pool);
 //! # assert_eq!(visit("/good").await, StatusCode::OK);
 //! # assert_eq!(visit("/bad").await, StatusCode::INTERNAL_SERVER_ERROR);
@@ -87,9 +91,9 @@
 //!
 //! * The statements of one transaction run one after the other. Hold the lock for one statement only.
 //! * A query from a task that outlives the request gets an error, and does not fall back to the pool.
-//! * The connection returns to the pool after the commit or rollback. A response body is streamed after the commit. If it runs
-//!   queries, give it a connection of its own.
+//! * The connection returns to the pool after the commit or rollback. A response body is streamed after the commit. If
+//!   it runs queries, give it a connection of its own.
 //!
-//! The example `transaction` has nested transactions, savepoints and the propagation modes of Spring. For the same shape
-//! without sqlx, see [commit or rollback](super::lifecycle#commit-or-rollback). For Postgres's row-level security, see
-//! [`tenants`](super::tenants#row-level-security).
+//! The example `transaction` has nested transactions, savepoints and the propagation modes of Spring. For the same
+//! shape without sqlx, see [commit or rollback](super::lifecycle#commit-or-rollback). For Postgres's row-level
+//! security, see [`tenants`](super::tenants#row-level-security).

@@ -2,9 +2,9 @@
 //!
 //! # One deadline per request
 //!
-//! A request has one deadline, however many queries and outgoing requests it makes. Each of them gets the time that is left.
-//! So store a point in time, and not a duration. Without a deadline, as in a job, the work is not limited. The other examples
-//! below use the same `Deadline`, with tokio's `Instant`.
+//! A request has one deadline, however many queries and outgoing requests it makes. Each of them gets the time that is
+//! left. So store a point in time, and not a duration. Without a deadline, as in a job, the work is not limited. The
+//! other examples below use the same `Deadline`, with tokio's `Instant`.
 //!
 //! ```
 //! use std::time::Duration;
@@ -40,8 +40,8 @@
 //!
 //! # The smaller of the parent's deadline and your own
 //!
-//! A part of the work may have a shorter limit. It must not extend the deadline of the request. Work that it starts, such as an
-//! outgoing request, reads the smaller one from a child context:
+//! A part of the work may have a shorter limit. It must not extend the deadline of the request. Work that it starts,
+//! such as an outgoing request, reads the smaller one from a child context:
 //!
 //! ```
 //! # use std::time::Duration;
@@ -70,9 +70,9 @@
 //!
 //! # grpc-timeout
 //!
-//! gRPC clients send the time that they wait in the header `grpc-timeout`, in at most 8 digits and a unit. tonic's server
-//! enforces it, but your handler cannot see what is left of it. Read the header in the setup closure. Limit it, since a
-//! client may send any value.
+//! gRPC clients send the time that they wait in the header `grpc-timeout`, in at most 8 digits and a unit. tonic's
+//! server enforces it, but your handler cannot see what is left of it. Read the header in the setup closure. Limit it,
+//! since a client may send any value.
 //!
 //! ```
 //! # use std::time::Duration;
@@ -102,7 +102,9 @@
 //!     let limit = grpc_timeout(&request.headers).unwrap_or(MAX).min(MAX);
 //!     store.insert(Deadline(Instant::now() + limit));
 //! });
-//! # let timeout = |value: &str| grpc_timeout(&HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), value.parse().unwrap())]));
+//! # let timeout = |value: &str| {
+//! #     grpc_timeout(&HeaderMap::from_iter([("grpc-timeout".parse().unwrap(), value.parse().unwrap())]))
+//! # };
 //! # assert_eq!(["1H", "1M", "1S", "1m", "1u", "1n"].map(timeout).map(Option::unwrap), [
 //! #     Duration::from_secs(3600), Duration::from_secs(60), Duration::from_secs(1),
 //! #     Duration::from_millis(1), Duration::from_micros(1), Duration::from_nanos(1),
@@ -126,8 +128,8 @@
 //!
 //! # What is left, on an outgoing request
 //!
-//! Send the remaining time with each outgoing request, so that the next service does not work for a client that no longer
-//! waits. With tonic, use this function in a `MapRequestLayer` around the channel, as in
+//! Send the remaining time with each outgoing request, so that the next service does not work for a client that no
+//! longer waits. With tonic, use this function in a `MapRequestLayer` around the channel, as in
 //! [`propagation`](super::propagation#tonic).
 //!
 //! ```
@@ -140,7 +142,8 @@
 //! # struct Deadline(Instant);
 //! fn inject_timeout<B>(mut request: Request<B>) -> Request<B> {
 //!     if let Some(Deadline(at)) = RequestContext::get() {
-//!         let left = at.saturating_duration_since(Instant::now()).as_millis().clamp(1, 99_999_999); // at most 8 digits, not 0
+//!         // At most 8 digits, and not 0.
+//!         let left = at.saturating_duration_since(Instant::now()).as_millis().clamp(1, 99_999_999);
 //!         let left = HeaderValue::try_from(format!("{left}m")).expect("digits and a unit are valid in a header");
 //!         request.headers_mut().insert("grpc-timeout", left);
 //!     }

@@ -17,8 +17,8 @@
 //!
 //! # salvo
 //!
-//! Since version 1.1, salvo's `compat()` calls the handlers outside the future of the layer, so they see no context. Enter it
-//! in a handler below the layer:
+//! Since version 1.1, salvo's `compat()` calls the handlers outside the future of the layer, so they see no context.
+//! Enter it in a handler below the layer:
 //!
 //! ```text
 //! #[handler]
@@ -36,9 +36,9 @@
 //!
 //! # Without the layer
 //!
-//! In a middleware of poem or actix-web, create a [`Store`], insert the values of the request, and run the rest of the request
-//! with [`Store::run`]. The context is then current while the future of the handler is polled and dropped. Two things differ
-//! from the layer: there is no `on_response`, and the request ends before its response body is streamed.
+//! In a middleware of poem or actix-web, create a [`Store`], insert the values of the request, and run the rest of the
+//! request with [`Store::run`]. The context is then current while the future of the handler is polled and dropped. Two
+//! things differ from the layer: there is no `on_response`, and the request ends before its response body is streamed.
 //!
 //! [`Store`]: crate::Store
 //! [`Store::run`]: crate::Store::run

@@ -2,9 +2,9 @@
 //!
 //! # A library with a layer
 //!
-//! Depend on this crate with `default-features = false`. Key your value with a private type, so that no other crate can read,
-//! replace or remove it. Let your layer inherit: values that the application has inserted in an outer context are then
-//! visible below your layer. Without an outer context, your layer makes one.
+//! Depend on this crate with `default-features = false`. Key your value with a private type, so that no other crate can
+//! read, replace or remove it. Let your layer inherit: values that the application has inserted in an outer context are
+//! then visible below your layer. Without an outer context, your layer makes one.
 //!
 //! The disadvantage: values that are set below your layer stay in its context. The application's middleware outside and
 //! its `on_end` do not see them.
@@ -19,7 +19,8 @@
 //!
 //! pub fn language_layer() -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Copy> {
 //!     let layer = RequestContextLayer::new(|store, request| {
-//!         store.insert(Language(request.headers.get(ACCEPT_LANGUAGE).cloned().unwrap_or(HeaderValue::from_static("en"))));
+//!         let language = request.headers.get(ACCEPT_LANGUAGE).cloned();
+//!         store.insert(Language(language.unwrap_or(HeaderValue::from_static("en"))));
 //!     });
 //!     layer.nesting(Nesting::Inherit)
 //! }
@@ -32,30 +33,32 @@
 //!     }
 //! }
 //! # let context = RequestContextLayer::new(|store, _| { store.insert(7_u8); });
-//! # let service = ServiceBuilder::new().layer(context).layer(language_layer()).service(service_fn(async |_: Request<()>| {
+//! # let handler = service_fn(async |_: Request<()>| {
 //! #     Ok::<_, ()>(Response::new(format!("{} {}", greeting(), RequestContext::expect::<u8>())))
-//! # }));
+//! # });
+//! # let service = ServiceBuilder::new().layer(context).layer(language_layer()).service(handler);
 //! # let request = Request::builder().header(ACCEPT_LANGUAGE, "de").body(()).unwrap();
 //! # let response = tokio_test::block_on(service.oneshot(request)).unwrap();
 //! # let body = tokio_test::block_on(http_body_util::BodyExt::collect(response)).unwrap();
 //! # assert_eq!((&*body.to_bytes(), greeting()), (&b"Hallo 7"[..], "Hello"));
 //! ```
 //!
-//! A library that only reads a value of the application needs no layer. Document the type that the application has to insert.
+//! A library that only reads a value of the application needs no layer. Document the type that the application has to
+//! insert.
 //!
 //! # Below a `tower::buffer`
 //!
-//! The worker of a buffer calls the inner service on its own task, where no context is current. There, an inheriting layer
-//! finds the application's context only if the application's layer has [`insert_extension`]. Say so in your documentation.
-//! Without that option your context has no parent, and hides the application's context in the handler's future and in the
-//! body.
+//! The worker of a buffer calls the inner service on its own task, where no context is current. There, an inheriting
+//! layer finds the application's context only if the application's layer has [`insert_extension`]. Say so in your
+//! documentation. Without that option your context has no parent, and hides the application's context in the handler's
+//! future and in the body.
 //!
 //! # A context without a layer
 //!
-//! [`inherit`] uses the current context only. That is enough in an `async` block, for example in axum's `from_fn`: the future
-//! is polled in the application's context, also below a buffer. It is not enough in `Service::call`. If your middleware
-//! makes a context there, and none is current, look in the request's extensions. Then replace the handle in the extensions
-//! for the layers below:
+//! [`inherit`] uses the current context only. That is enough in an `async` block, for example in axum's `from_fn`: the
+//! future is polled in the application's context, also below a buffer. It is not enough in `Service::call`. If your
+//! middleware makes a context there, and none is current, look in the request's extensions. Then replace the handle in
+//! the extensions for the layers below:
 //!
 //! ```
 //! # use {http::Response, std::task::{Context, Poll}};
@@ -108,7 +111,8 @@
 //! # let library = RequestContextLayer::default().nesting(Nesting::Inherit);
 //! # tokio_test::block_on(async {
 //! #     let below = ServiceBuilder::new().layer(layer_fn(Deadlines)).layer(library).service(handler);
-//! #     assert!(ServiceBuilder::new().layer(application).service(below.clone()).oneshot(Request::new(())).await.is_ok());
+//! #     let service = ServiceBuilder::new().layer(application).service(below.clone());
+//! #     assert!(service.oneshot(Request::new(())).await.is_ok());
 //! #     let buffered = ServiceBuilder::new().layer(application).layer(BufferLayer::new(1)).service(below);
 //! #     assert!(buffered.oneshot(Request::new(())).await.is_ok());
 //! #     let between = ServiceBuilder::new().layer(layer_fn(Deadlines)).layer(BufferLayer::new(1)).layer(library);

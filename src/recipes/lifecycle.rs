@@ -2,10 +2,10 @@
 //!
 //! # Completion
 //!
-//! A handler returns before its request has ended: the body is still to be streamed, and the client may disconnect at any
-//! time. A callback that is registered with [`on_end`](crate::Store::on_end) runs once, when the request ends. It runs in
-//! the request's context, after the response body was dropped and before the values are dropped. Its argument [`End`]
-//! tells how the request ended, over HTTP/1.1 and HTTP/2 alike:
+//! A handler returns before its request has ended: the body is still to be streamed, and the client may disconnect at
+//! any time. A callback that is registered with [`on_end`](crate::Store::on_end) runs once, when the request ends. It
+//! runs in the request's context, after the response body was dropped and before the values are dropped. Its argument
+//! [`End`] tells how the request ended, over HTTP/1.1 and HTTP/2 alike:
 //!
 //! | What happened                                                                                    | [`End`]     |
 //! |--------------------------------------------------------------------------------------------------|-------------|
@@ -22,71 +22,72 @@
 //!
 //! ## Body length
 //!
-//! The length is the `Content-Length` of the response or, without one, the exact `size_hint` of its body. It is read once,
-//! when the status and headers are ready. The data of each frame is subtracted from it. So a body may keep returning its
-//! total size from `size_hint`.
+//! The length is the `Content-Length` of the response or, without one, the exact `size_hint` of its body. It is read
+//! once, when the status and headers are ready. The data of each frame is subtracted from it. So a body may keep
+//! returning its total size from `size_hint`.
 //!
 //! * **A body that is shorter** is `Failed`: it returns `None` or sends trailers too early, or it is dropped with bytes
-//!   missing although its `is_end_stream` is true (if that is false: `Cancelled`). Clients get an error from hyper, except over HTTP/1.1 when
-//!   `is_end_stream` is true from the start: hyper then announces 0 bytes.
-//! * **A body that is longer** is `Failed`, if the frame with the excess is polled. Over HTTP/1.1, hyper cuts that frame. A
-//!   later frame is never polled, and the request is `Completed`. Over HTTP/2, hyper sends the excess, and clients
-//!   reject the response.
-//! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged and clients
-//!   check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as `size_hint` says,
-//!   and panics in debug builds.
-//! * **Trailers** do not count. A body that is dropped after its last byte is `Completed`, even if its trailers were not
-//!   polled. Over HTTP/2 this includes a client that disconnects between the last byte and the trailers, if the body has an
-//!   exact size.
-//! * **An invalid `Content-Length`** is `Failed`: anything but one number in digits (`+5`, `5, 5`), or several lines that
-//!   differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject such a response. Several
-//!   lines with the same number count as one.
+//!   missing although its `is_end_stream` is true (if that is false: `Cancelled`). Clients get an error from hyper,
+//!   except over HTTP/1.1 when `is_end_stream` is true from the start: hyper then announces 0 bytes.
+//! * **A body that is longer** is `Failed`, if the frame with the excess is polled. Over HTTP/1.1, hyper cuts that
+//!   frame. A later frame is never polled, and the request is `Completed`. Over HTTP/2, hyper sends the excess, and
+//!   clients reject the response.
+//! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged and
+//!   clients check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as
+//!   `size_hint` says, and panics in debug builds.
+//! * **Trailers** do not count. A body that is dropped after its last byte is `Completed`, even if its trailers were
+//!   not polled. Over HTTP/2 this includes a client that disconnects between the last byte and the trailers, if the
+//!   body has an exact size.
+//! * **An invalid `Content-Length`** is `Failed`: anything but one number in digits (`+5`, `5, 5`), or several lines
+//!   that differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject such a
+//!   response. Several lines with the same number count as one.
 //!
-//! Responses without content have no length, whatever their headers say: those to `HEAD`, 101, 204, 304 and a successful
-//! `CONNECT`.
+//! Responses without content have no length, whatever their headers say: those to `HEAD`, 101, 204, 304 and a
+//! successful `CONNECT`.
 //!
 //! ## What `End` does not tell
 //!
-//! * **The result.** `End` describes the transport: a 500 that was sent completely is `Completed`. If you need the status,
-//!   record it in `on_response`, as the [access log](super::metrics#access-log) does.
-//! * **Delivery.** `Completed` means that the body was handed to the server. The last bytes may not be flushed yet, and the
-//!   client may not receive them.
-//! * **Leaks and crashes.** `on_end` does not run if the future or body is leaked ([`std::mem::forget`]), or if the process
-//!   aborts or is killed. Data that must not be lost belongs in a database before the handler returns.
+//! * **The result.** `End` describes the transport: a 500 that was sent completely is `Completed`. If you need the
+//!   status, record it in `on_response`, as the [access log](super::metrics#access-log) does.
+//! * **Delivery.** `Completed` means that the body was handed to the server. The last bytes may not be flushed yet, and
+//!   the client may not receive them.
+//! * **Leaks and crashes.** `on_end` does not run if the future or body is leaked ([`std::mem::forget`]), or if the
+//!   process aborts or is killed. Data that must not be lost belongs in a database before the handler returns.
 //!
 //! ## Where to register
 //!
-//! The setup closure registers callbacks through its `store`. All code below the layer uses [`RequestContext::on_end`] and
-//! [`RequestContext::on_response`]. Register `on_response` before the headers are ready, and `on_end` before the request
-//! has ended. `on_end` also works from the body and from [spawned tasks](super::tasks#spawned-tasks). Registering too late
-//! returns a [`CallbackError`], and the closure is dropped without being called.
+//! The setup closure registers callbacks through its `store`. All code below the layer uses [`RequestContext::on_end`]
+//! and [`RequestContext::on_response`]. Register `on_response` before the headers are ready, and `on_end` before the
+//! request has ended. `on_end` also works from the body and from [spawned tasks](super::tasks#spawned-tasks).
+//! Registering too late returns a [`CallbackError`], and the closure is dropped without being called.
 //!
-//! The layer that created the context runs the callbacks. A layer with [`Nesting::Reuse`] runs none, since the context is not
-//! its own. A callback that is registered in a [child](crate::RequestContext::child) goes to the nearest ancestor that a
-//! layer created. For `on_end`, this may also be an ancestor that [`Store::run`] created.
+//! The layer that created the context runs the callbacks. A layer with [`Nesting::Reuse`] runs none, since the context
+//! is not its own. A callback that is registered in a [child](crate::RequestContext::child) goes to the nearest
+//! ancestor that a layer created. For `on_end`, this may also be an ancestor that [`Store::run`] created.
 //!
 //! `Store::run` gives work without HTTP a completion, but no response. A context that is only
-//! [scoped](crate::RequestContext::scope), outside any request, has neither a completion nor a response. Registration then
-//! returns [`CallbackError::NoLifecycle`].
+//! [scoped](crate::RequestContext::scope), outside any request, has neither a completion nor a response. Registration
+//! then returns [`CallbackError::NoLifecycle`].
 //!
 //! ## What a callback may do
 //!
-//! Callbacks are synchronous. `on_response` callbacks run when the inner future is ready, and `on_end` callbacks where the
-//! server polls or drops the body, often before its last flush. So they must be fast: avoid contended locks, file I/O and queries. [Spawn](crate::RequestContext::spawn) a task for longer work. A
-//! panic in an `on_end` callback is only reported by the panic hook. A panic in an `on_response` callback ends the request as
-//! `Panicked`. In both cases the other callbacks still run.
+//! Callbacks are synchronous. `on_response` callbacks run when the inner future is ready, and `on_end` callbacks where
+//! the server polls or drops the body, often before its last flush. So they must be fast: avoid contended locks, file
+//! I/O and queries. [Spawn](crate::RequestContext::spawn) a task for longer work. A panic in an `on_end` callback is
+//! only reported by the panic hook. A panic in an `on_response` callback ends the request as `Panicked`. In both cases
+//! the other callbacks still run.
 //!
 //! # Commit or rollback
 //!
-//! Commit in middleware, where you can await it and where its failure can change the response. Roll back in `on_end`, which
-//! also covers errors, panics and clients that disconnect while the handler waits. Register the rollback *before* `BEGIN`: if
-//! the registration fails, no transaction is open.
+//! Commit in middleware, where you can await it and where its failure can change the response. Roll back in `on_end`,
+//! which also covers errors, panics and clients that disconnect while the handler waits. Register the rollback *before*
+//! `BEGIN`: if the registration fails, no transaction is open.
 //!
-//! `on_end` cannot await a `ROLLBACK`. Close the connection instead of returning it to its pool, or spawn a task for the
-//! statement. With sqlx, drop the transaction: see [`databases`](super::databases).
+//! `on_end` cannot await a `ROLLBACK`. Close the connection instead of returning it to its pool, or spawn a task for
+//! the statement. With sqlx, drop the transaction: see [`databases`](super::databases).
 //!
-//! In this example, `Transaction` stands for a handle of your own that can be cloned. Its `roll_back` does nothing before
-//! `BEGIN` and after a commit. With the feature `axum`, `?` turns the errors of this crate into responses.
+//! In this example, `Transaction` stands for a handle of your own that can be cloned. Its `roll_back` does nothing
+//! before `BEGIN` and after a commit. With the feature `axum`, `?` turns the errors of this crate into responses.
 //!
 //! ```
 //! # use axum::{Router, middleware::from_fn_with_state, routing::get};

@@ -2,9 +2,9 @@
 //!
 //! # Request id, route and user on each log line
 //!
-//! Each line that is logged for a request should name the request. There are two ways. Both work wherever the context is
-//! current: in the handler and the code below it, in spawned tasks, in the streamed body, in drops after the client has
-//! disconnected, and in `on_end`. The example `logging` shows both, with JSON.
+//! Each line that is logged for a request should name the request. There are two ways. Both work wherever the context
+//! is current: in the handler and the code below it, in spawned tasks, in the streamed body, in drops after the client
+//! has disconnected, and in `on_end`. The example `logging` shows both, with JSON.
 //!
 //! | | A span: [`spans`](super::spans) | Fields from the context |
 //! |---|---|---|
@@ -22,7 +22,8 @@
 //! # use tower_request_context::{RequestContext, Store};
 //! use std::fmt;
 //! use tracing::{Event, Subscriber, info};
-//! use tracing_subscriber::{fmt::{FmtContext, FormatEvent, FormatFields, format::{self, Writer}}, registry::LookupSpan};
+//! use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format::{self, Writer}};
+//! use tracing_subscriber::registry::LookupSpan;
 //!
 //! # static LINES: std::sync::Mutex<Vec<u8>> = std::sync::Mutex::new(Vec::new());
 //! # struct Lines;
@@ -123,16 +124,16 @@
 //! # assert_eq!(*LINES.lock().unwrap(), ["INFO user=7 fed", "INFO user=- started"]);
 //! ```
 //!
-//! * If your program logs with `tracing` and a library with `log`, `tracing-subscriber` turns records of `log` into events.
-//!   It does so once its `init()` was called, with its feature `tracing-log`, which is on by default. These events have the
-//!   span and the fields as well.
-//! * If your program logs with `log` and a library with `tracing`, enable the feature `log` of `tracing`. Its events become
-//!   records, but without the fields of the spans around them. Let the logger read the context.
+//! * If your program logs with `tracing` and a library with `log`, `tracing-subscriber` turns records of `log` into
+//!   events. It does so once its `init()` was called, with its feature `tracing-log`, which is on by default. These
+//!   events have the span and the fields as well.
+//! * If your program logs with `log` and a library with `tracing`, enable the feature `log` of `tracing`. Its events
+//!   become records, but without the fields of the spans around them. Let the logger read the context.
 //!
 //! # One event per request
 //!
-//! Many systems want one wide event per request, also called a canonical log line. Collect its fields in the context and log
-//! it in `on_end`, when the status, the duration and the [`End`] are known.
+//! Many systems want one wide event per request, also called a canonical log line. Collect its fields in the context
+//! and log it in `on_end`, when the status, the duration and the [`End`] are known.
 //!
 //! ```
 //! # use axum::{Router, body::Body, routing::get};
@@ -181,9 +182,9 @@
 //!
 //! * **The `Drop` of the values in the store.** No context is current there. Log in
 //!   [`on_end`](crate::RequestContext::on_end) instead, which runs before the values are dropped.
-//! * **A formatter on a worker thread.** Some loggers send the record to a thread that formats it, `slog-async` for example.
-//!   The context is not current there. `tracing_appender::non_blocking` works: it formats on the thread that logs, and only
-//!   writes on its own thread.
+//! * **A formatter on a worker thread.** Some loggers send the record to a thread that formats it, `slog-async` for
+//!   example. The context is not current there. `tracing_appender::non_blocking` works: it formats on the thread that
+//!   logs, and only writes on its own thread.
 //! * **A bare `tokio::spawn`, `spawn_blocking` or thread.** Use [`spawn`](crate::RequestContext::spawn),
 //!   [`spawn_blocking`](crate::RequestContext::spawn_blocking), [`carry`](crate::RequestContext::carry) or
 //!   [`bind`](crate::RequestContext::bind).

@@ -2,8 +2,8 @@
 //!
 //! # Access log
 //!
-//! Record the status in `on_response` and write the line in `on_end`. `on_end` also runs when the client disconnects. Its
-//! argument tells how the request [ended](super::lifecycle#completion).
+//! Record the status in `on_response` and write the line in `on_end`. `on_end` also runs when the client disconnects.
+//! Its argument tells how the request [ended](super::lifecycle#completion).
 //!
 //! ```
 //! # use axum::{Router, body::Body, routing::get};
@@ -39,12 +39,13 @@
 //! # assert_eq!(lines.recv().unwrap(), "GET /left 200 Cancelled");
 //! ```
 //!
-//! For a log line with fields from all over the code, see [one event per request](super::logging#one-event-per-request).
+//! For a log line with fields from all over the code, see [one event per
+//! request](super::logging#one-event-per-request).
 //!
 //! # 499 (client closed request)
 //!
-//! nginx logs status 499 when the client disconnects before the response. That is a request that was cancelled and has no
-//! status. Nothing is sent: 499 exists in logs only.
+//! nginx logs status 499 when the client disconnects before the response. That is a request that was cancelled and has
+//! no status. Nothing is sent: 499 exists in logs only.
 //!
 //! ```
 //! use http::StatusCode;
@@ -65,13 +66,13 @@
 //! # assert_eq!(context.sync_scope(|| status(End::Cancelled)), 200);
 //! ```
 //!
-//! A timeout layer *outside* the context's layer also cancels the request. Put the timeout inside if your log should tell
-//! the two apart.
+//! A timeout layer *outside* the context's layer also cancels the request. Put the timeout inside if your log should
+//! tell the two apart.
 //!
 //! # Gauge of requests in flight
 //!
-//! A request is in flight until its body was sent or dropped. So increment the gauge in the setup closure, before code that may
-//! panic, and decrement it in `on_end`. With the crate `metrics`, use `gauge!("in_flight").increment(1.0)` and
+//! A request is in flight until its body was sent or dropped. So increment the gauge in the setup closure, before code
+//! that may panic, and decrement it in `on_end`. With the crate `metrics`, use `gauge!("in_flight").increment(1.0)` and
 //! `decrement(1.0)`.
 //!
 //! ```
@@ -96,9 +97,9 @@
 //!
 //! # gRPC status
 //!
-//! The HTTP status of a gRPC response is nearly always 200. Its own status is in the trailers, or in the headers if there is
-//! no message. `TraceLayer` passes the trailers to `on_eos`. *Below* the context's layer, `on_eos` runs in the context, and
-//! before `on_end`:
+//! The HTTP status of a gRPC response is nearly always 200. Its own status is in the trailers, or in the headers if
+//! there is no message. `TraceLayer` passes the trailers to `on_eos`. *Below* the context's layer, `on_eos` runs in the
+//! context, and before `on_end`:
 //!
 //! ```
 //! # use std::{convert::Infallible, time::Duration};
@@ -125,7 +126,8 @@
 //!         store.on_end(move |end| {
 //!             let status = RequestContext::with(|GrpcStatus(status)| status.clone());
 //!             println!("{path} {status:?} {end:?}");
-//! #           log.send(format!("{path} {:?} {end:?}", status.map(|status| status.to_str().unwrap().to_owned()))).unwrap();
+//! #           let status = status.map(|status| status.to_str().unwrap().to_owned());
+//! #           log.send(format!("{path} {status:?} {end:?}")).unwrap();
 //!         });
 //!     }))
 //!     .layer(TraceLayer::new_for_grpc().on_eos(|trailers: Option<&HeaderMap>, _: Duration, _: &Span| {
@@ -136,7 +138,8 @@
 //! #     let mut trailers = HeaderMap::new();
 //! #     trailers.insert("grpc-status", 5.into());
 //! #     let headers = if request.uri() == "/headers" { trailers.clone() } else { HeaderMap::new() };
-//! #     let mut response = Response::new(Full::<axum::body::Bytes>::from("Tom").with_trailers(async { Some(Ok::<_, Infallible>(trailers)) }.boxed()));
+//! #     let trailers = async { Some(Ok::<_, Infallible>(trailers)) }.boxed();
+//! #     let mut response = Response::new(Full::<axum::body::Bytes>::from("Tom").with_trailers(trailers));
 //! #     *response.headers_mut() = headers;
 //! #     Ok::<_, Infallible>(response)
 //! # }));

@@ -2,19 +2,20 @@
 //!
 //! # Where in the stack
 //!
-//! A layer outside the context's layer runs in no context. Its own responses do not pass through the context's layer. This
-//! matters for layers that respond in place of the handler:
+//! A layer outside the context's layer runs in no context. Its own responses do not pass through the context's layer.
+//! This matters for layers that respond in place of the handler:
 //!
-//! * **Timeout, catch-panic.** If such a layer is only outside, its response (such as 504 or 500) has no request id, and its
-//!   panic handler cannot read one. Put one inside as well. Keep the outer
-//!   catch-panic layer for panics in the setup closure.
-//! * **Routes that are added later.** In axum, `Router::layer` covers the routes that exist when it is called. A route that is
-//!   added after `.layer` has no context. Add the layer after all routes.
+//! * **Timeout, catch-panic.** If such a layer is only outside, its response (such as 504 or 500) has no request id,
+//!   and its panic handler cannot read one. Put one inside as well. Keep the outer catch-panic layer for panics in the
+//!   setup closure.
+//! * **Routes that are added later.** In axum, `Router::layer` covers the routes that exist when it is called. A route
+//!   that is added after `.layer` has no context. Add the layer after all routes.
 //!
 //! # Authentication (JWT, session, 401)
 //!
-//! The setup closure is synchronous: it can verify a JWT, but cannot await a look-up. Look up a session in middleware below
-//! the layer, and [`set`](crate::RequestContext::set) the user. All code that runs after it sees the value. In axum:
+//! The setup closure is synchronous: it can verify a JWT, but cannot await a look-up. Look up a session in middleware
+//! below the layer, and [`set`](crate::RequestContext::set) the user. All code that runs after it sees the value. In
+//! axum:
 //!
 //! ```
 //! # use axum::{body::Body, routing::get};
@@ -34,7 +35,8 @@
 //!     let Some(user) = user_of(request.headers()).await else {
 //!         return Ok(StatusCode::UNAUTHORIZED.into_response());
 //!     };
-//!     RequestContext::set(user)?; // responds with 500 if this runs outside the layer, and logs why (feature `tracing`)
+//!     // Responds with 500 if this runs outside the layer, and logs why (feature `tracing`).
+//!     RequestContext::set(user)?;
 //!     Ok(next.run(request).await)
 //! }
 //!
@@ -49,8 +51,8 @@
 //! # assert_eq!(visit(app, "Bearer b").status(), StatusCode::UNAUTHORIZED);
 //! ```
 //!
-//! In other stacks, use `tower_http::auth::AsyncRequireAuthorizationLayer`. Its closure returns the request, or the response
-//! that rejects it:
+//! In other stacks, use `tower_http::auth::AsyncRequireAuthorizationLayer`. Its closure returns the request, or the
+//! response that rejects it:
 //!
 //! ```
 //! # use http::{HeaderMap, header::AUTHORIZATION};
@@ -89,8 +91,8 @@
 //!
 //! # Move from extensions
 //!
-//! You can migrate gradually. Code that reads [`http::Extensions`] stays as it is, and the setup closure copies values that an
-//! outer layer has inserted there. Code that has no request at hand reads the context.
+//! You can migrate gradually. Code that reads [`http::Extensions`] stays as it is, and the setup closure copies values
+//! that an outer layer has inserted there. Code that has no request at hand reads the context.
 //!
 //! ```
 //! # use axum::{Extension, Router, body::Body, routing::get};
@@ -122,8 +124,8 @@
 //! # Read inner values in an outer layer
 //!
 //! No context is current in a layer outside the context's layer. Copy the value to the extensions of the response in
-//! `on_response`. Do the same with nested `RequestContextLayer`s: the outer one does not see values that are set in the inner
-//! context.
+//! `on_response`. Do the same with nested `RequestContextLayer`s: the outer one does not see values that are set in the
+//! inner context.
 //!
 //! ```
 //! # use axum::{body::Body, routing::get};
@@ -149,7 +151,8 @@
 //!     response
 //! }
 //! # let handler = async || RequestContext::set(User("Ada"));
-//! let app = Router::new().route("/", get(handler)).layer(context).layer(from_fn(cache_headers)); // the last is outermost
+//! // The last layer is outermost.
+//! let app = Router::new().route("/", get(handler)).layer(context).layer(from_fn(cache_headers));
 //! # let app: Router = app;
 //! # let response = tower::ServiceExt::oneshot(app, Request::new(Body::empty()));
 //! # assert_eq!(tokio_test::block_on(response).unwrap().headers()[CACHE_CONTROL], "private");
@@ -159,10 +162,10 @@
 //!
 //! # Retry
 //!
-//! A retry below the layer repeats a part of one request, in one context. Values that a failed attempt has set stay. Callbacks
-//! that a failed attempt registered also stay. `on_response` callbacks run once, for the final response, and `on_end` callbacks
-//! once, at the end of the request. If each
-//! attempt should start without them, give it a context of its own. Put a layer that inherits below the retry:
+//! A retry below the layer repeats a part of one request, in one context. Values that a failed attempt has set stay.
+//! Callbacks that a failed attempt registered also stay. `on_response` callbacks run once, for the final response, and
+//! `on_end` callbacks once, at the end of the request. If each attempt should start without them, give it a context of
+//! its own. Put a layer that inherits below the retry:
 //!
 //! ```
 //! # use http::{HeaderValue, Request, Response, StatusCode};
@@ -186,7 +189,9 @@
 //! #     static ATTEMPTS: AtomicU8 = AtomicU8::new(0);
 //! #     let attempt = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
 //! #     let is_afresh = RequestContext::set_if_absent(attempt).unwrap();
-//! #     RequestContext::on_response(|parts| drop(parts.headers.append("x-attempt", HeaderValue::from_static("")))).unwrap();
+//! #     RequestContext::on_response(|parts| {
+//! #         parts.headers.append("x-attempt", HeaderValue::from_static(""));
+//! #     }).unwrap();
 //! #     let mut response = Response::new(format!("{} {is_afresh}", RequestContext::expect::<User>().0));
 //! #     if attempt % 2 == 0 { *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE; }
 //! #     Ok::<_, Infallible>(response)

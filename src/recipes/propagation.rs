@@ -1,13 +1,13 @@
 //! Outgoing requests: propagate headers and the context, with hyper, tonic, reqwest and other clients.
 //!
-//! Inject headers in a layer of the client, where the caller's context is current: outside any `Buffer`, whose worker has no
-//! context, and below a layer that [follows redirects](#redirects-and-injected-credentials). The order relative to a retry
-//! does not matter. Headers that the caller has set are not replaced, and without a current context nothing is injected. A
-//! bare `tokio::spawn` loses the context: use [`RequestContext::spawn`].
+//! Inject headers in a layer of the client, where the caller's context is current: outside any `Buffer`, whose worker
+//! has no context, and below a layer that [follows redirects](#redirects-and-injected-credentials). The order relative
+//! to a retry does not matter. Headers that the caller has set are not replaced, and without a current context nothing
+//! is injected. A bare `tokio::spawn` loses the context: use [`RequestContext::spawn`].
 //!
-//! The clients below share one list of names, `PROPAGATION`. The server's setup closure extracts these headers with the same
-//! propagator, from requests that you [trust](super::security). The example `two_services` shows a request at each of its
-//! hops.
+//! The clients below share one list of names, `PROPAGATION`. The server's setup closure extracts these headers with the
+//! same propagator, from requests that you [trust](super::security). The example `two_services` shows a request at each
+//! of its hops.
 //!
 //! # hyper-util
 //!
@@ -72,13 +72,13 @@
 //! ```
 //!
 //! For all requests of a client, use a middleware of `reqwest-middleware` that calls
-//! `PROPAGATION.inject(request.headers_mut())`. Other clients work in the same way, if they expose a `HeaderMap` of the crate
-//! `http`.
+//! `PROPAGATION.inject(request.headers_mut())`. Other clients work in the same way, if they expose a `HeaderMap` of the
+//! crate `http`.
 //!
 //! # tonic
 //!
-//! Wrap the channel with the same function. Generated clients take any such service. The layer is outside the `Channel`,
-//! which contains a buffer.
+//! Wrap the channel with the same function. Generated clients take any such service. The layer is outside the
+//! `Channel`, which contains a buffer.
 //!
 //! ```
 //! use http::Request;
@@ -100,7 +100,8 @@
 //! ```
 //! use tonic::{Request, Status, metadata::MetadataMap};
 //! # use tower_request_context::{HeaderPropagator, RequestContext, RequestId, Store};
-//! # static PROPAGATION: std::sync::LazyLock<HeaderPropagator> = std::sync::LazyLock::new(|| HeaderPropagator::new(["x-request-id"]));
+//! # static PROPAGATION: std::sync::LazyLock<HeaderPropagator> =
+//! #     std::sync::LazyLock::new(|| HeaderPropagator::new(["x-request-id"]));
 //!
 //! fn intercept(mut request: Request<()>) -> Result<Request<()>, Status> {
 //!     let mut headers = std::mem::take(request.metadata_mut()).into_headers();
@@ -110,14 +111,15 @@
 //! }
 //! // let mut stock = StockClient::with_interceptor(channel, intercept);
 //! # let context = RequestContext::new(Store::new().with_value("id-7".parse::<RequestId>().unwrap()));
-//! # assert_eq!(context.sync_scope(|| intercept(Request::new(()))).unwrap().metadata().get("x-request-id").unwrap(), "id-7");
+//! # let sent = context.sync_scope(|| intercept(Request::new(()))).unwrap();
+//! # assert_eq!(sent.metadata().get("x-request-id").unwrap(), "id-7");
 //! # assert!(intercept(Request::new(())).unwrap().metadata().is_empty());
 //! ```
 //!
 //! # The body of an outgoing request
 //!
-//! A client polls the body of a request on the task of its connection, where no context is current. Wrap a body that reads
-//! the context in [`carry`]. With the feature `stream`, do the same with a stream of messages for tonic.
+//! A client polls the body of a request on the task of its connection, where no context is current. Wrap a body that
+//! reads the context in [`carry`]. With the feature `stream`, do the same with a stream of messages for tonic.
 //!
 //! ```
 //! # use axum::body::Body;
@@ -143,9 +145,9 @@
 //!
 //! # The layer around a client
 //!
-//! A `RequestContextLayer` around a client gives each outgoing request a context of its own, for example to log its duration.
-//! Let it inherit, so that the caller's values stay visible. Its [`End`] is often `Cancelled`: many callers read the status
-//! and drop the body before its end. That is not an error.
+//! A `RequestContextLayer` around a client gives each outgoing request a context of its own, for example to log its
+//! duration. Let it inherit, so that the caller's values stay visible. Its [`End`] is often `Cancelled`: many callers
+//! read the status and drop the body before its end. That is not an error.
 //!
 //! ```
 //! # use http::{Request, Response};
@@ -177,9 +179,9 @@
 //!
 //! # Redirects and injected credentials
 //!
-//! A client that follows redirects sends your headers to the host that the response names. tower-http's `FollowRedirect` and
-//! reqwest remove `Authorization` and `Cookie` when the host changes, but not your own headers, such as `x-tenant`. Inject *below* the
-//! layer that follows redirects, and only for hosts that may see the headers:
+//! A client that follows redirects sends your headers to the host that the response names. tower-http's
+//! `FollowRedirect` and reqwest remove `Authorization` and `Cookie` when the host changes, but not your own headers,
+//! such as `x-tenant`. Inject *below* the layer that follows redirects, and only for hosts that may see the headers:
 //!
 //! ```
 //! # use http::Request;
@@ -193,7 +195,8 @@
 //!     request
 //! }
 //! # use tower::{Layer, ServiceExt, service_fn};
-//! # let service = RequestContextLayer::new(|store, request| PROPAGATION.extract(store, request)).layer(service_fn(async |_: Request<()>| {
+//! # let layer = RequestContextLayer::new(|store, request| PROPAGATION.extract(store, request));
+//! # let service = layer.layer(service_fn(async |_: Request<()>| {
 //! #     let is_sent = |uri| inject(Request::builder().uri(uri).body(()).unwrap()).headers().contains_key("x-tenant");
 //! #     assert!(is_sent("http://stock.internal/"));
 //! #     assert!(!["http://stock.example/", "http://internal/", "/"].into_iter().any(is_sent));
@@ -203,7 +206,8 @@
 //! # tokio_test::block_on(service.oneshot(request)).unwrap();
 //! ```
 //!
-//! reqwest follows redirects below your code. Use a client with `redirect::Policy::none()` for requests with such headers.
+//! reqwest follows redirects below your code. Use a client with `redirect::Policy::none()` for requests with such
+//! headers.
 //!
 //! [`End`]: crate::End
 //! [`RequestContext::spawn`]: crate::RequestContext::spawn

@@ -2,8 +2,8 @@
 //!
 //! # Set a response header from deep code
 //!
-//! Code deep below the handler registers [`on_response`] and changes the headers of the response. The error means that there
-//! is no response, as in a background job, or that its headers were already sent. Here it can be ignored.
+//! Code deep below the handler registers [`on_response`] and changes the headers of the response. The error means that
+//! there is no response, as in a background job, or that its headers were already sent. Here it can be ignored.
 //!
 //! ```
 //! # use axum::{Router, body::Body, routing::get};
@@ -35,9 +35,9 @@
 //!
 //! # CSP nonce
 //!
-//! The setup closure creates one nonce per request, and sends it in the header. Templates read it at any depth. Use at least
-//! 128 random bits, such as 16 bytes of the crate `getrandom` in hexadecimal or base64. In this example, `random` is such a
-//! function.
+//! The setup closure creates one nonce per request, and sends it in the header. Templates read it at any depth. Use at
+//! least 128 random bits, such as 16 bytes of the crate `getrandom` in hexadecimal or base64. In this example, `random`
+//! is such a function.
 //!
 //! ```
 //! # use axum::{Router, body::{Body, to_bytes}, routing::get};
@@ -52,7 +52,8 @@
 //!     let nonce = random();
 //!     store.insert(Nonce(nonce.clone()));
 //!     store.on_response(move |parts| {
-//!         let policy = format!("script-src 'nonce-{nonce}'").parse().expect("hexadecimal and base64 are valid in a header");
+//!         let policy = format!("script-src 'nonce-{nonce}'").parse();
+//!         let policy = policy.expect("hexadecimal and base64 are valid in a header");
 //!         parts.headers.insert(CONTENT_SECURITY_POLICY, policy);
 //!     });
 //! });

@@ -1,7 +1,7 @@
 //! Which parts of a request to trust, which headers to forward, and which errors to show.
 //!
-//! Everything in a request is client input. Code below the layer takes the values in the context as true. So the setup closure
-//! has to decide which parts of a request to trust:
+//! Everything in a request is client input. Code below the layer takes the values in the context as true. So the setup
+//! closure has to decide which parts of a request to trust:
 //!
 //! | Value                    | At the edge                           | Behind a reverse proxy               | Inside a service mesh |
 //! |--------------------------|---------------------------------------|--------------------------------------|-----------------|
@@ -12,16 +12,16 @@
 //!
 //! # Request ids
 //!
-//! [`RequestIdPolicy::new`] makes the id. An id that the client chooses can collide with the ids of other requests in your
-//! logs. An unchecked id can also inject text into a log, a query or a shell command. [CVE-2021-45046] was exploited through
-//! logged input.
+//! [`RequestIdPolicy::new`] makes the id. An id that the client chooses can collide with the ids of other requests in
+//! your logs. An unchecked id can also inject text into a log, a query or a shell command. [CVE-2021-45046] was
+//! exploited through logged input.
 //!
-//! * If a proxy sets the id, [`accept_inbound`] accepts it. If only some peers are proxies, [`accept_inbound_if`] takes a
-//!   predicate that looks at the peer.
+//! * If a proxy sets the id, [`accept_inbound`] accepts it. If only some peers are proxies, [`accept_inbound_if`] takes
+//!   a predicate that looks at the peer.
 //! * An id that breaks the rules of [`RequestId`], or that comes twice, is replaced like a missing one.
 //! * The response has the id too, so that clients can quote it. With nested layers, it has the id of the outermost.
-//! * If the handler forwards the response of another server, this id replaces the one on that response. A proxy that should
-//!   keep that one uses [`echo_if_absent`].
+//! * If the handler forwards the response of another server, this id replaces the one on that response. A proxy that
+//!   should keep that one uses [`echo_if_absent`].
 //!
 //! ```
 //! # use http::{Request, header::HeaderValue};
@@ -35,7 +35,8 @@
 //!     peer.is_some_and(|ConnectInfo(peer)| peer.ip() == load_balancer)
 //! });
 //! # let apply = |peer: [u8; 4]| {
-//! #     let request = Request::builder().header("x-request-id", "balanced").extension(ConnectInfo(SocketAddr::from((peer, 9))));
+//! #     let peer = ConnectInfo(SocketAddr::from((peer, 9)));
+//! #     let request = Request::builder().header("x-request-id", "balanced").extension(peer);
 //! #     ids.apply(&mut Store::new(), &mut request.body(()).unwrap().into_parts().0)
 //! # };
 //! # assert_eq!(apply([10, 0, 0, 2]).as_str(), "balanced");
@@ -43,13 +44,13 @@
 //! # Ok::<_, std::net::AddrParseError>(())
 //! ```
 //!
-//! The address of the peer proves something only inside a network that you control. `X-Forwarded-For` is a header, and so
-//! client input.
+//! The address of the peer proves something only inside a network that you control. `X-Forwarded-For` is a header, and
+//! so client input.
 //!
 //! # Users and identity headers
 //!
-//! Verify an identity: the signature of a token, the record of a session, a client certificate. A header such as `x-user-id`
-//! is safe only if all of this is true:
+//! Verify an identity: the signature of a token, the record of a session, a client certificate. A header such as
+//! `x-user-id` is safe only if all of this is true:
 //!
 //! * A proxy authenticates the user, and sets the header.
 //! * The proxy removes headers of that name, *and* of its aliases, that the client sent.
@@ -57,36 +58,39 @@
 //!
 //! Each of these has failed somewhere:
 //!
-//! * **Aliases.** CGI-style servers treat `X_User_Id`, and some `X.User.Id`, as `X-User-Id`. A proxy that strips one of them
-//!   passes the others ([CVE-2026-33433], [CVE-2026-88011]). Reject a request that has an alias.
-//! * **Duplicates.** Of two lines, one program reads the first and another the last. Find them with `get_all`, and reject the
-//!   request.
-//! * **Normalization.** A value that was trimmed, decoded or truncated is not the value that was verified. Reject it instead.
+//! * **Aliases.** CGI-style servers treat `X_User_Id`, and some `X.User.Id`, as `X-User-Id`. A proxy that strips one of
+//!   them passes the others ([CVE-2026-33433], [CVE-2026-88011]). Reject a request that has an alias.
+//! * **Duplicates.** Of two lines, one program reads the first and another the last. Find them with `get_all`, and
+//!   reject the request.
+//! * **Normalization.** A value that was trimmed, decoded or truncated is not the value that was verified. Reject it
+//!   instead.
 //! * **Fallbacks.** A missing identity is `None`, never a default user or tenant.
 //!
-//! The example `identity` rejects aliases, duplicates and values that are not in the usual form. It treats a missing header as
-//! no user. Tests send it each of these requests. The example also marks the header as
-//! [sensitive](http::HeaderValue::set_sensitive). Then `Debug` of the request does not show it, and HTTP/2 does not index it.
-//! [`HeaderPropagator`] marks all headers that it injects, except the trace context and the request id.
+//! The example `identity` rejects aliases, duplicates and values that are not in the usual form. It treats a missing
+//! header as no user. Tests send it each of these requests. The example also marks the header as
+//! [sensitive](http::HeaderValue::set_sensitive). Then `Debug` of the request does not show it, and HTTP/2 does not
+//! index it. [`HeaderPropagator`] marks all headers that it injects, except the trace context and the request id.
 //!
 //! Do not take an identity from `baggage` or from a trace. Any service on the way can write them.
 //!
 //! # Which headers to forward
 //!
-//! [`HeaderPropagator`] copies headers from a request to its outgoing requests, without parsing them. Decide three things:
+//! [`HeaderPropagator`] copies headers from a request to its outgoing requests, without parsing them. Decide three
+//! things:
 //!
-//! * **From which requests.** A `traceparent` with the sampled flag makes you record traces, and pay for them. Colliding ids
-//!   make traces useless ([W3C Trace Context, 7.2]). At a public edge, let the proxy restart traces, or extract from known
-//!   peers only, with [`trust_if`].
-//! * **How much.** The limits apply to a header with all its lines. A limit per line could be evaded by sending many lines
-//!   ([CVE-2026-29181]). Headers above the limits are left out completely, since a truncated list means something else.
+//! * **From which requests.** A `traceparent` with the sampled flag makes you record traces, and pay for them.
+//!   Colliding ids make traces useless ([W3C Trace Context, 7.2]). At a public edge, let the proxy restart traces, or
+//!   extract from known peers only, with [`trust_if`].
+//! * **How much.** The limits apply to a header with all its lines. A limit per line could be evaded by sending many
+//!   lines ([CVE-2026-29181]). Headers above the limits are left out completely, since a truncated list means something
+//!   else.
 //! * **To which services.** Injected headers go to the service that is called. If the client follows
-//!   [redirects](super::propagation#redirects-and-injected-credentials), they also go to the target of the redirect. Use no
-//!   propagator for clients of third parties, or one with `traceparent` alone. Do not send them internal headers such as a
-//!   tenant id.
+//!   [redirects](super::propagation#redirects-and-injected-credentials), they also go to the target of the redirect.
+//!   Use no propagator for clients of third parties, or one with `traceparent` alone. Do not send them internal headers
+//!   such as a tenant id.
 //!
-//! The request id is not taken from the request: [`inject`] writes the id that [`RequestContext::id`] returns. So at an edge,
-//! one list propagates the id for all clients, and the trace for known peers only:
+//! The request id is not taken from the request: [`inject`] writes the id that [`RequestContext::id`] returns. So at an
+//! edge, one list propagates the id for all clients, and the trace for known peers only:
 //!
 //! ```
 //! # use http::{HeaderMap, Request};
@@ -119,9 +123,9 @@
 //!
 //! # Service mesh
 //!
-//! A sidecar proxy cannot tell which outgoing request belongs to which incoming one. So Envoy and Istio need the application
-//! to forward some headers ([Istio], [Envoy]): always `x-request-id`, then `traceparent` and `tracestate`, the B3 headers for
-//! Zipkin, and the headers of other tracers:
+//! A sidecar proxy cannot tell which outgoing request belongs to which incoming one. So Envoy and Istio need the
+//! application to forward some headers ([Istio], [Envoy]): always `x-request-id`, then `traceparent` and `tracestate`,
+//! the B3 headers for Zipkin, and the headers of other tracers:
 //!
 //! ```
 //! # use http::HeaderMap;
@@ -156,7 +160,8 @@
 //! #     assert_eq!(headers.len(), 2);
 //! #     async { Ok::<_, ()>(Response::new(String::new())) }
 //! # }));
-//! # let request = Request::builder().header("x-request-id", "from-envoy").header("x-b3-sampled", "1").header("cookie", "no");
+//! # let request = Request::builder().header("x-request-id", "from-envoy");
+//! # let request = request.header("x-b3-sampled", "1").header("cookie", "no");
 //! # assert!(tokio_test::block_on(service.oneshot(request.body(()).unwrap())).is_ok());
 //! ```
 //!
@@ -164,9 +169,9 @@
 //!
 //! # gRPC `Status` without internal messages
 //!
-//! The messages of [`ContextError`] and [`CallbackError`] name types, for your logs. In axum, both become an empty 500. In tonic
-//! there is no such conversion, and `Status::internal(error.to_string())` sends the message to the client. Log it, and send a
-//! fixed message:
+//! The messages of [`ContextError`] and [`CallbackError`] name types, for your logs. In axum, both become an empty 500.
+//! In tonic there is no such conversion, and `Status::internal(error.to_string())` sends the message to the client. Log
+//! it, and send a fixed message:
 //!
 //! ```
 //! # use tonic::Code;

@@ -2,8 +2,8 @@
 //!
 //! # A function `after()` for work after the response
 //!
-//! Some work should start when the response has been sent: e-mails, statistics, cache updates. Register it with `on_end`, and
-//! track it with a `TaskTracker` of `tokio-util`, so that a shutdown can wait for it.
+//! Some work should start when the response has been sent: e-mails, statistics, cache updates. Register it with
+//! `on_end`, and track it with a `TaskTracker` of `tokio-util`, so that a shutdown can wait for it.
 //!
 //! ```
 //! # use std::sync::LazyLock;
@@ -35,8 +35,8 @@
 //! ```
 //!
 //! The work runs in the request's context, and keeps its values alive. It also runs after a request that failed or was
-//! cancelled. If it should not, check the [`End`](crate::End) that `on_end` passes. To track a task that starts earlier, spawn
-//! `TASKS.track_future(work)`.
+//! cancelled. If it should not, check the [`End`](crate::End) that `on_end` passes. To track a task that starts
+//! earlier, spawn `TASKS.track_future(work)`.
 //!
 //! # Graceful shutdown
 //!

@@ -1,10 +1,10 @@
 //! Spans of `tracing`, OpenTelemetry and Sentry that are current wherever the request's context is.
 //!
-//! Each of these libraries keeps something current on a thread: `tracing` a span, OpenTelemetry a `Context`, Sentry a `Hub`.
-//! Their own middleware enters it around the handler's future. In drops and in spawned tasks it is not current, and with some
-//! of them not in the response body either. A closure that is registered with [`Store::on_enter`] returns the library's own
-//! guard. The guard is then held wherever the context is current. Each library takes three to five lines in the setup
-//! closure.
+//! Each of these libraries keeps something current on a thread: `tracing` a span, OpenTelemetry a `Context`, Sentry a
+//! `Hub`. Their own middleware enters it around the handler's future. In drops and in spawned tasks it is not current,
+//! and with some of them not in the response body either. A closure that is registered with [`Store::on_enter`] returns
+//! the library's own guard. The guard is then held wherever the context is current. Each library takes three to five
+//! lines in the setup closure.
 //!
 //! # Spans (`tracing`)
 //!
@@ -41,8 +41,9 @@
 //! # assert!(line.contains(&format!("request{{id={id} user=7}}")) && line.ends_with("fed\n"), "{line}");
 //! ```
 //!
-//! Record fields on the span that the context holds, and not on `Span::current()`: a function with `#[instrument]` has a span
-//! of its own. The context holds the last handle of its span, so the span closes when the context is dropped, after `on_end`.
+//! Record fields on the span that the context holds, and not on `Span::current()`: a function with `#[instrument]` has
+//! a span of its own. The context holds the last handle of its span, so the span closes when the context is dropped,
+//! after `on_end`.
 //!
 //! **Use a global default subscriber** (`tracing_subscriber::fmt().init()`, `set_global_default`). The `Registry` of
 //! `tracing-subscriber` holds references to open spans, and releases them through the default subscriber of the current
@@ -52,10 +53,10 @@
 //!
 //! ## `TraceLayer`
 //!
-//! `TraceLayer` enters a span of its own in `call`, in polls and in body frames, but not in drops, and no spawned task has
-//! it. Its events are useful next to `on_enter`: the status and latency of each response, failures, the end of the body.
-//! Put it below the context's layer, and give it `Span::none()`, so that there is only one span. Its events are then logged
-//! in the request's span:
+//! `TraceLayer` enters a span of its own in `call`, in polls and in body frames, but not in drops, and no spawned task
+//! has it. Its events are useful next to `on_enter`: the status and latency of each response, failures, the end of the
+//! body. Put it below the context's layer, and give it `Span::none()`, so that there is only one span. Its events are
+//! then logged in the request's span:
 //!
 //! ```
 //! # use tower_http::trace::TraceLayer;
@@ -77,7 +78,8 @@
 //! # struct Cat(&'static str);
 //! # let layer =
 //! RequestContextLayer::new(|store, _request| {
-//!     let span = global::tracer("app").start("request"); // `start_with_context`, if a propagator has extracted a parent
+//!     // Use `start_with_context` if a propagator has extracted a parent.
+//!     let span = global::tracer("app").start("request");
 //!     let cx = Context::current_with_span(span);
 //! #   let cx = cx.with_value(Cat("Tom"));
 //!     let ending = cx.clone();
@@ -131,12 +133,12 @@
 //!
 //! # Several guards, and `exit`
 //!
-//! Guards are entered in the order of registration and dropped in reverse. [`child`](crate::RequestContext::child) contexts,
-//! and layers that inherit, enter those of their parents first.
+//! Guards are entered in the order of registration and dropped in reverse. [`child`](crate::RequestContext::child)
+//! contexts, and layers that inherit, enter those of their parents first.
 //!
-//! [`exit`](crate::RequestContext::exit) leaves the request context only. The span, the OpenTelemetry context and the hub
-//! stay current, because their guards are not dropped. If shared work must not be part of a request's trace either, use
-//! what each library has for that: a root span (`.instrument(info_span!(parent: None, "refresh"))`), OpenTelemetry's
-//! `.with_context(Context::new())`, and Sentry's `.bind_hub(Hub::main())`.
+//! [`exit`](crate::RequestContext::exit) leaves the request context only. The span, the OpenTelemetry context and the
+//! hub stay current, because their guards are not dropped. If shared work must not be part of a request's trace either,
+//! use what each library has for that: a root span (`.instrument(info_span!(parent: None, "refresh"))`),
+//! OpenTelemetry's `.with_context(Context::new())`, and Sentry's `.bind_hub(Hub::main())`.
 //!
 //! [`Store::on_enter`]: crate::Store::on_enter

@@ -2,8 +2,8 @@
 //!
 //! # Forbid bare spawns (`clippy.toml`)
 //!
-//! Clippy's lint [`disallowed_methods`] warns about each bare spawn, also under another name or after a `use`. It is on by
-//! default. Put this in the `clippy.toml` of your project:
+//! Clippy's lint [`disallowed_methods`] warns about each bare spawn, also under another name or after a `use`. It is on
+//! by default. Put this in the `clippy.toml` of your project:
 //!
 //! ```toml
 //! disallowed-methods = [
@@ -16,10 +16,10 @@
 //! ]
 //! ```
 //!
-//! * `cargo clippy --fix` applies the entries with a `replacement`. [`RequestContext::spawn`] takes the same arguments as
-//!   `tokio::spawn`, and also works where no context is current.
-//! * `allow-invalid` keeps Clippy from warning about a path that does not exist, for example in a package of the workspace
-//!   that uses tokio without its feature `rt`.
+//! * `cargo clippy --fix` applies the entries with a `replacement`. [`RequestContext::spawn`] takes the same arguments
+//!   as `tokio::spawn`, and also works where no context is current.
+//! * `allow-invalid` keeps Clippy from warning about a path that does not exist, for example in a package of the
+//!   workspace that uses tokio without its feature `rt`.
 //! * The lint cannot see whether a future was wrapped. Allow the wrapped ones, or put them in a function of your own:
 //!
 //! ```
@@ -40,11 +40,11 @@
 //!
 //! # Detect bare spawns at run time (tokio's spawn hook)
 //!
-//! tokio can call a hook for each task that is spawned, also by libraries. The hook runs where the task is spawned, so a
-//! current context means that a request spawns. The function `spawn` below leaves the context first, so its tasks are not
-//! reported. If your code spawns only through it, each report is a bare spawn by your code, or a task that a library spawns.
-//! [`RequestContext::spawn`] is reported too, since it spawns in the current context. Use this function in its place, also
-//! as the `replacement` in `clippy.toml`:
+//! tokio can call a hook for each task that is spawned, also by libraries. The hook runs where the task is spawned, so
+//! a current context means that a request spawns. The function `spawn` below leaves the context first, so its tasks are
+//! not reported. If your code spawns only through it, each report is a bare spawn by your code, or a task that a
+//! library spawns. [`RequestContext::spawn`] is reported too, since it spawns in the current context. Use this function
+//! in its place, also as the `replacement` in `clippy.toml`:
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
@@ -71,9 +71,9 @@
 //! # }));
 //! ```
 //!
-//! The hook is an unstable API of tokio: compile with `RUSTFLAGS="--cfg tokio_unstable"`, for example in a test job. It also
-//! reports the tasks of connections that a client opens. It does not report threads, `spawn_blocking`, and the tasks of a
-//! `LocalSet`.
+//! The hook is an unstable API of tokio: compile with `RUSTFLAGS="--cfg tokio_unstable"`, for example in a test job. It
+//! also reports the tasks of connections that a client opens. It does not report threads, `spawn_blocking`, and the
+//! tasks of a `LocalSet`.
 //!
 //! [`RequestContext::spawn`]: crate::RequestContext::spawn
 //! [`disallowed_methods`]: https://rust-lang.github.io/rust-clippy/stable/index.html#disallowed_methods

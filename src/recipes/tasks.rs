@@ -2,8 +2,8 @@
 //!
 //! # Spawned tasks
 //!
-//! Work on another task or thread has no context unless you propagate it. Use [`spawn`] for tokio's tasks and [`carry`] for
-//! futures that something else spawns. Both also work where no context is current.
+//! Work on another task or thread has no context unless you propagate it. Use [`spawn`] for tokio's tasks and [`carry`]
+//! for futures that something else spawns. Both also work where no context is current.
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
@@ -34,8 +34,8 @@
 //!
 //! # Thread pools (rayon)
 //!
-//! In a thread pool, enter the context in each job. One `sync_scope` around `par_iter` is not enough, since the items run on
-//! the pool's own threads.
+//! In a thread pool, enter the context in each job. One `sync_scope` around `par_iter` is not enough, since the items
+//! run on the pool's own threads.
 //!
 //! ```
 //! # use tower_request_context::Store;
@@ -61,9 +61,9 @@
 //! * Code of a job that reads the context runs in a [`sync_scope`](crate::RequestContext::sync_scope) of its own, or in
 //!   [`sync_exit`](crate::RequestContext::sync_exit) if it belongs to no request. So the context of the thread
 //!   does not matter.
-//! * A job does not wait for the pool inside a `sync_scope`: no `rayon::join`, `rayon::scope`, `install`, `yield_now` or parallel iterator. It
-//!   leaves the scope before it waits. Code outside the pool, such as a handler, may wait in a scope. Its thread blocks, and
-//!   runs no other job.
+//! * A job does not wait for the pool inside a `sync_scope`: no `rayon::join`, `rayon::scope`, `install`, `yield_now`
+//!   or parallel iterator. It leaves the scope before it waits. Code outside the pool, such as a handler, may wait in a
+//!   scope. Its thread blocks, and runs no other job.
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
@@ -89,8 +89,8 @@
 //!
 //! # Request cancelled: stop spawned work
 //!
-//! If the client disconnects, the handler's future is dropped, but spawned tasks go on. Give them a `CancellationToken` of
-//! `tokio-util` that `on_end` cancels. In `spawn_blocking`, check `is_cancelled` from time to time.
+//! If the client disconnects, the handler's future is dropped, but spawned tasks go on. Give them a `CancellationToken`
+//! of `tokio-util` that `on_end` cancels. In `spawn_blocking`, check `is_cancelled` from time to time.
 //!
 //! ```
 //! # use tower_request_context::{End, RequestContext, RequestContextLayer};
@@ -109,7 +109,8 @@
 //! }
 //! # use {axum::{Router, body::Body, routing::get}, http::Request, tower::ServiceExt, futures_util::FutureExt};
 //! # use tokio::{sync::mpsc::{UnboundedReceiver, unbounded_channel}, task::JoinHandle};
-//! # #[tokio::main(flavor = "current_thread")] async fn visit(app: Router, mut tasks: UnboundedReceiver<JoinHandle<Option<&str>>>) {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn visit(app: Router, mut tasks: UnboundedReceiver<JoinHandle<Option<&str>>>) {
 //! #     assert!(app.oneshot(Request::new(Body::empty())).now_or_never().is_none());
 //! #     assert_eq!(tasks.recv().await.unwrap().await.unwrap(), None);
 //! # }
@@ -123,16 +124,19 @@
 //!
 //! # Finish although the client has disconnected
 //!
-//! For work that must not stop half-way, spawn it and await the task. If the client disconnects, only the waiting stops. The
-//! task goes on in the request's context. The request then ends as `Cancelled`, and the task can no longer register
-//! callbacks.
+//! For work that must not stop half-way, spawn it and await the task. If the client disconnects, only the waiting
+//! stops. The task goes on in the request's context. The request then ends as `Cancelled`, and the task can no longer
+//! register callbacks.
 //!
 //! ```
 //! # use http::StatusCode;
 //! # use tower_request_context::{RequestContext, Store};
 //! # use futures_util::FutureExt;
 //! # async fn charge() { tokio::task::yield_now().await; }
-//! # async fn record() { RequestContext::expect::<tokio::sync::mpsc::UnboundedSender<u8>>().send(RequestContext::expect()).unwrap(); }
+//! # async fn record() {
+//! #     let sender: tokio::sync::mpsc::UnboundedSender<u8> = RequestContext::expect();
+//! #     sender.send(RequestContext::expect()).unwrap();
+//! # }
 //! async fn pay() -> Result<&'static str, StatusCode> {
 //!     let payment = RequestContext::spawn(async {
 //!         charge().await;

@@ -5,7 +5,8 @@
 //! Store the tenant's pool, limits and settings as values. Code below the layer cannot use the pool of
 //! another tenant by mistake.
 //!
-//! * A missing tenant is an error, never a default: a task that has lost its context must not write to the wrong database.
+//! * A missing tenant is an error, never a default: a task that has lost its context must not write to the wrong
+//!   database.
 //! * Reject unknown tenants in the setup closure.
 //! * The host only says what the client asked for. Check separately that the user belongs to the tenant: see
 //!   [`security`](super::security).
@@ -68,9 +69,10 @@
 //!
 //! # Row-level security
 //!
-//! With row-level security, Postgres filters the rows of a shared table by a setting of the session. Set the tenant inside
-//! the transaction, with `true` as the last argument of `set_config`. The setting then ends with the transaction, and the next
-//! user of the pooled connection does not inherit it. Read the tenant before `BEGIN`: without one, no statement is sent.
+//! With row-level security, Postgres filters the rows of a shared table by a setting of the session. Set the tenant
+//! inside the transaction, with `true` as the last argument of `set_config`. The setting then ends with the
+//! transaction, and the next user of the pooled connection does not inherit it. Read the tenant before `BEGIN`: without
+//! one, no statement is sent.
 //!
 //! ```
 //! # use sqlx::{Sqlite as Postgres, SqlitePool as PgPool, Transaction, sqlite::SqlitePoolOptions};
@@ -119,8 +121,8 @@
 //! CREATE POLICY tenant ON cats USING (tenant = current_setting('app.tenant'));
 //! ```
 //!
-//! * Without the setting, `current_setting('app.tenant')` is an error. On a connection that had the setting before, it is an
-//!   empty string. Make sure that no tenant has an empty name.
+//! * Without the setting, `current_setting('app.tenant')` is an error. On a connection that had the setting before, it
+//!   is an empty string. Make sure that no tenant has an empty name.
 //! * Superusers and roles with `BYPASSRLS` ignore policies. Connect with another role.
 //!
 //! To share the transaction with all repositories of the request, see [`databases`](super::databases).

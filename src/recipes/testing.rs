@@ -2,9 +2,10 @@
 //!
 //! # Unit tests
 //!
-//! Code that reads the context can be tested without a server. Put the values in a store and run the code in its context:
-//! with [`sync_scope`] for functions, [`scope`] for futures, and [`Store::run`] for code that registers `on_end`. No teardown
-//! is needed, and tests do not affect each other. Also test the case in which the value is missing.
+//! Code that reads the context can be tested without a server. Put the values in a store and run the code in its
+//! context: with [`sync_scope`] for functions, [`scope`] for futures, and [`Store::run`] for code that registers
+//! `on_end`. No teardown is needed, and tests do not affect each other. Also test the case in which the value is
+//! missing.
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
@@ -53,7 +54,8 @@
 //!
 //! # Handlers
 //!
-//! A router is a service. `oneshot` sends it a request without a socket. Read the body to its end: the request ends with it.
+//! A router is a service. `oneshot` sends it a request without a socket. Read the body to its end: the request ends
+//! with it.
 //!
 //! ```
 //! # use axum::{Router, body::{Body, to_bytes}, routing::get};
@@ -62,9 +64,8 @@
 //! use tower::ServiceExt;
 //!
 //! # fn app() -> Router {
-//! #     Router::new().route("/cats", get(async || RequestContext::expect::<String>())).layer(RequestContextLayer::new(|store, _| {
-//! #         store.insert(String::from("Tom"));
-//! #     }))
+//! #     let layer = RequestContextLayer::new(|store, _| { store.insert(String::from("Tom")); });
+//! #     Router::new().route("/cats", get(async || RequestContext::expect::<String>())).layer(layer)
 //! # }
 //! // #[tokio::test] (uncomment this line in your test)
 //! async fn cats_are_listed() {

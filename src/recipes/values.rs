@@ -27,13 +27,14 @@
 //! ```
 //!
 //! * Use a newtype per value. Two values of the same type replace each other, and a `type` alias is the same type.
-//! * The message of [`expect`](crate::RequestContext::expect) lists the types that are there, and points out the ones that
-//!   are nearly the same.
+//! * The message of [`expect`](crate::RequestContext::expect) lists the types that are there, and points out the ones
+//!   that are nearly the same.
 //! * Two versions of a crate have different types with the same name. Run `cargo tree -d`.
 //!
 //! # Maps with keys that are known at run time only
 //!
-//! Store one map. [`update`](crate::RequestContext::update) clones the value for each change, and so the whole map. With an `Arc<Mutex<_>>`, nothing is cloned, and child contexts and tasks share the map:
+//! Store one map. [`update`](crate::RequestContext::update) clones the value for each change, and so the whole map.
+//! With an `Arc<Mutex<_>>`, nothing is cloned, and child contexts and tasks share the map:
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
@@ -61,8 +62,8 @@
 //!
 //! # Memory leak: a handle in its own store
 //!
-//! A [`RequestContext`] that is stored in its own context is a reference cycle, and its values are never freed. The same holds
-//! for a value that contains a handle: a future of [`carry`](crate::RequestContext::carry), or a closure of
+//! A [`RequestContext`] that is stored in its own context is a reference cycle, and its values are never freed. The
+//! same holds for a value that contains a handle: a future of [`carry`](crate::RequestContext::carry), or a closure of
 //! [`on_enter`](crate::Store::on_enter) that captures one. Store a [`WeakRequestContext`] instead:
 //!
 //! ```
@@ -90,8 +91,8 @@
 //! The request parts are not stored automatically. Usually a few fields are enough. If you store all of them:
 //!
 //! * Each request pays a clone: the maps of headers and extensions are copied, the bytes of headers are shared.
-//! * They stay as long as the context, with the buffer that the server read the headers into. A task that carries the context
-//!   keeps that buffer alive.
+//! * They stay as long as the context, with the buffer that the server read the headers into. A task that carries the
+//!   context keeps that buffer alive.
 //! * They contain passwords and cookies of the client.
 //! * They are a snapshot. Changes by inner middleware are not visible.
 //! * Read them with [`with`](crate::RequestContext::with). `get` would copy them again.

@@ -12,10 +12,10 @@ impl Store {
     /// Use it in the setup closure, where registration cannot fail. Code below the layer uses
     /// [`RequestContext::on_response`](crate::RequestContext::on_response).
     ///
-    /// Callbacks run once, in the order of their registration, in the context. They may change the status and headers, also
-    /// if the setup closure rejects the request. If there is no response, callbacks are dropped without being called when
-    /// the request ends. The same applies to a store that does not become the context of a layer. If a callback panics, the
-    /// others still run. Then the panic propagates, and the request ends as [`End::Panicked`].
+    /// Callbacks run once, in the order of their registration, in the context. They may change the status and headers,
+    /// also if the setup closure rejects the request. If there is no response, callbacks are dropped without being
+    /// called when the request ends. The same applies to a store that does not become the context of a layer. If a
+    /// callback panics, the others still run. Then the panic propagates, and the request ends as [`End::Panicked`].
     ///
     /// ```
     /// # use tower_request_context::RequestContextLayer;
@@ -39,12 +39,12 @@ impl Store {
     /// Use it in the setup closure, or before [`run`](Self::run), where registration cannot fail. Code below uses
     /// [`RequestContext::on_end`](crate::RequestContext::on_end).
     ///
-    /// Callbacks run in the order of their registration, in the context, after the response body was dropped and before the
-    /// values are dropped. They are synchronous and run while the server waits, so keep them short and spawn longer work. A
-    /// panic in a callback is reported by the panic hook and goes no further.
+    /// Callbacks run in the order of their registration, in the context, after the response body was dropped and before
+    /// the values are dropped. They are synchronous and run while the server waits, so keep them short and spawn longer
+    /// work. A panic in a callback is reported by the panic hook and goes no further.
     ///
-    /// A context from [`RequestContext::new`](crate::RequestContext::new), `child` or `inherit` has no end of its own, so
-    /// callbacks of its store are dropped without being called.
+    /// A context from [`RequestContext::new`](crate::RequestContext::new), `child` or `inherit` has no end of its own,
+    /// so callbacks of its store are dropped without being called.
     ///
     /// ```
     /// # use tower_request_context::{End, Store};
@@ -61,8 +61,8 @@ impl Store {
 
     /// Returns whether the request, or the [`Run`](crate::Run), that this store belongs to has ended.
     ///
-    /// In a [child](crate::RequestContext::child), this is the request of the nearest parent that has an end. If there is
-    /// none, this returns `false`.
+    /// In a [child](crate::RequestContext::child), this is the request of the nearest parent that has an end. If there
+    /// is none, this returns `false`.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};

@@ -9,7 +9,8 @@ impl Store {
     pub(crate) fn type_names(&self) -> Vec<&'static str> {
         let mut seen = HashSet::<TypeId>::new();
         let mut names = Vec::new();
-        // The nearest store first, and in each store the values set after sharing first. The first entry of a type counts, also if it says that the value was removed.
+        // The nearest store first, and in each store the values set after sharing first. The first entry of a type
+        // counts, also if it says that the value was removed.
         for store in self.ancestors() {
             let parts = store.lazy.get();
             let shared = parts.map(|parts| parts.shared.types()).into_iter().flatten();

@@ -8,9 +8,9 @@ use super::Store;
 impl Store {
     /// Returns a clone of the value of a type. If there is none, awaits `f` and sets the value that it returns.
     ///
-    /// One caller at a time runs its `f`, and the others wait for the value. If that `f` is cancelled or panics, another
-    /// caller runs its own. If the value is [`set`](Self::set) while `f` runs, the set value wins. The value is set in this
-    /// store. If a parent holds one, that value is returned and `f` does not run.
+    /// One caller at a time runs its `f`, and the others wait for the value. If that `f` is cancelled or panics,
+    /// another caller runs its own. If the value is [`set`](Self::set) while `f` runs, the set value wins. The value is
+    /// set in this store. If a parent holds one, that value is returned and `f` does not run.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -23,13 +23,13 @@ impl Store {
     ///
     /// # Panics
     ///
-    /// If `f` waits for its own value, directly or through the initialisers of other values, and nothing else can wake it.
-    /// An `f` that waits for something else too, such as a timeout in a `select!`, continues when that is ready. A timeout
-    /// around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
+    /// If `f` waits for its own value, directly or through the initialisers of other values, and nothing else can wake
+    /// it. An `f` that waits for something else too, such as a timeout in a `select!`, continues when that is ready. A
+    /// timeout around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
     ///
-    /// A cycle through a spawned task, or through an executor that `f` polls (`FuturesUnordered`, `LocalSet`, `block_on`),
-    /// is not detected and never completes. To detect other cycles, an `f` that is pending while it waits for an
-    /// initialiser may be polled again immediately.
+    /// A cycle through a spawned task, or through an executor that `f` polls (`FuturesUnordered`, `LocalSet`,
+    /// `block_on`), is not detected and never completes. To detect other cycles, an `f` that is pending while it waits
+    /// for an initialiser may be polled again immediately.
     pub async fn get_or_init<T>(&self, f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,
@@ -38,8 +38,8 @@ impl Store {
         result.unwrap_or_else(|never| match never {})
     }
 
-    /// Does the same as [`get_or_init`](Self::get_or_init) with an `f` that may fail. After an error, another caller runs
-    /// its own `f`.
+    /// Does the same as [`get_or_init`](Self::get_or_init) with an `f` that may fail. After an error, another caller
+    /// runs its own `f`.
     ///
     /// ```
     /// # use tower_request_context::Store;

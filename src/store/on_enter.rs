@@ -14,9 +14,9 @@ use crate::unwind::catch_panic;
 
 /// Whether a hook was ever registered in this process. If not, entering a context costs only this check.
 ///
-/// Invariant: a thread that enters a context with a hook reads `true`. The flag is set through `&mut Store`, before the store
-/// is shared, and is never cleared. Passing the context to another thread makes this write happen before the loads there.
-/// By the coherence of one atomic, those loads then return `true`. So `Relaxed` suffices.
+/// Invariant: a thread that enters a context with a hook reads `true`. The flag is set through `&mut Store`, before the
+/// store is shared, and is never cleared. Passing the context to another thread makes this write happen before the
+/// loads there. By the coherence of one atomic, those loads then return `true`. So `Relaxed` suffices.
 static HAS_HOOKS: AtomicBool = AtomicBool::new(false);
 
 /// Returns whether any context of this process may have a hook.
@@ -100,11 +100,11 @@ impl HookNode {
 impl Store {
     /// Runs `enter` each time the context is entered, and drops the guard that it returns when that entry is left.
     ///
-    /// Use it for contexts that other libraries keep current with a guard: a span of `tracing`, a `Context` of OpenTelemetry,
-    /// a `Hub` of Sentry. They are then current wherever the request's context is: in the inner service, in body frames, in
-    /// drops and in callbacks. [`spawn`](crate::RequestContext::spawn), [`scope`](crate::RequestContext::scope),
-    /// [`carry`](crate::RequestContext::carry), [`bind`](crate::RequestContext::bind) and [`run`](Self::run) propagate them
-    /// too.
+    /// Use it for contexts that other libraries keep current with a guard: a span of `tracing`, a `Context` of
+    /// OpenTelemetry, a `Hub` of Sentry. They are then current wherever the request's context is: in the inner service,
+    /// in body frames, in drops and in callbacks. [`spawn`](crate::RequestContext::spawn),
+    /// [`scope`](crate::RequestContext::scope), [`carry`](crate::RequestContext::carry),
+    /// [`bind`](crate::RequestContext::bind) and [`run`](Self::run) propagate them too.
     ///
     /// ```
     /// # use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -132,20 +132,20 @@ impl Store {
     /// For `tracing`, call `store.on_enter(move || span.clone().entered())`. For OpenTelemetry, call
     /// `store.on_enter(move || cx.clone().attach())`.
     ///
-    /// The closures run in the order of their registration, after the context has become current. Their guards are dropped
-    /// in reverse order, before the context is left. A [child](crate::RequestContext::child), or a layer that inherits, runs
-    /// the closures of its parents first. Entering a context that is already current runs no closures. A closure, and the
-    /// drop of a guard, may read the context and enter others, which then run no closures.
+    /// The closures run in the order of their registration, after the context has become current. Their guards are
+    /// dropped in reverse order, before the context is left. A [child](crate::RequestContext::child), or a layer that
+    /// inherits, runs the closures of its parents first. Entering a context that is already current runs no closures. A
+    /// closure, and the drop of a guard, may read the context and enter others, which then run no closures.
     ///
     /// All closures run at each entry, so keep them fast. An entry takes one allocation for each guard, and one more.
     ///
-    /// [`exit`](crate::RequestContext::exit) leaves the context and drops no guard. The contexts of other libraries stay
-    /// current.
+    /// [`exit`](crate::RequestContext::exit) leaves the context and drops no guard. The contexts of other libraries
+    /// stay current.
     ///
     /// # Panics
     ///
-    /// If `enter` panics, the guards of that entry are dropped, the context is left, and the panic propagates in the code that
-    /// entered the context. A request then ends as [`End::Panicked`](crate::End::Panicked).
+    /// If `enter` panics, the guards of that entry are dropped, the context is left, and the panic propagates in the
+    /// code that entered the context. A request then ends as [`End::Panicked`](crate::End::Panicked).
     ///
     /// If the context is entered for a drop or for `on_end` callbacks, the panic hook reports the panic and it goes no
     /// further. The same holds for a panic in the drop of a guard.
@@ -167,11 +167,12 @@ impl Store {
         *own = Some(Arc::clone(inherited));
     }
 
-    /// Drops the hooks of this store and its handle to those of its parent. Drops them one by one, since a list may be too
-    /// long for recursion.
+    /// Drops the hooks of this store and its handle to those of its parent. Drops them one by one, since a list may be
+    /// too long for recursion.
     ///
-    /// By now each child has dropped its handle to this store's own hooks, since it drops that before its handle to this
-    /// store. Only inherited hooks still have other handles. At the first of these `get_mut` fails, and the loop stops.
+    /// By now each child has dropped its handle to this store's own hooks, since it drops that before its handle to
+    /// this store. Only inherited hooks still have other handles. At the first of these `get_mut` fails, and the loop
+    /// stops.
     pub(super) fn drop_hooks(&mut self) {
         let mut next = self.on_enter.take();
         while let Some(mut node) = next {

@@ -11,12 +11,13 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, const_fn};
 
 /// One bit for each type that was set after sharing. A read of a type whose bit is not set skips the lock.
 ///
-/// A writer calls [`add`](Self::add) before it writes, and a reader calls [`has`](Self::has) before it looks for a value.
+/// A writer calls [`add`](Self::add) before it writes, and a reader calls [`has`](Self::has) before it looks for a
+/// value.
 ///
-/// Invariant: if a write happens before a read of the same type, the read finds the bit set. The writer sets the bit, or
-/// reads it as set, before it writes, so that access happens before the reader's load. By the coherence of one atomic, the
-/// load then returns the same or a later number, and no later number clears a bit. Coherence holds for every ordering,
-/// so `Relaxed` suffices. The value itself is published by the lock.
+/// Invariant: if a write happens before a read of the same type, the read finds the bit set. The writer sets the bit,
+/// or reads it as set, before it writes, so that access happens before the reader's load. By the coherence of one
+/// atomic, the load then returns the same or a later number, and no later number clears a bit. Coherence holds for
+/// every ordering, so `Relaxed` suffices. The value itself is published by the lock.
 ///
 /// A read that is concurrent with the first write may miss the bit. It then returns what was there before the write.
 #[derive(Default)]
@@ -24,10 +25,10 @@ pub(super) struct WriteFilter(AtomicU64);
 
 /// Values set after sharing.
 ///
-/// Invariant: no user code runs under the lock. The `Drop` of a value is user code, and so is an allocator, which may read
-/// the current context. So code under the lock only looks entries up, moves values, and clones handles to them. It
-/// allocates and frees nothing, and drops a handle only while another one exists. A writer allocates before it takes the
-/// lock, and drops a replaced value after it has released the lock.
+/// Invariant: no user code runs under the lock. The `Drop` of a value is user code, and so is an allocator, which may
+/// read the current context. So code under the lock only looks entries up, moves values, and clones handles to them. It
+/// allocates and frees nothing, and drops a handle only while another one exists. A writer allocates before it takes
+/// the lock, and drops a replaced value after it has released the lock.
 #[derive(Default)]
 pub(super) struct SharedValues(Mutex<Entries>);
 
@@ -101,8 +102,8 @@ impl SharedValues {
         drop(replaced);
     }
 
-    /// Sets a value if the type's value is still the `expected` one. With `None`, sets it if the type was never written.
-    /// Returns whether it was set.
+    /// Sets a value if the type's value is still the `expected` one. With `None`, sets it if the type was never
+    /// written. Returns whether it was set.
     pub(super) fn compare_and_set<T: Send + Sync + 'static>(&self, expected: Option<Arc<T>>, value: T) -> bool {
         let (expected, value) = match expected {
             None => (None, value),
@@ -135,8 +136,8 @@ impl SharedValues {
         current.and_then(|value| value.downcast().ok())
     }
 
-    /// Records that a value was removed, which also hides initial values and those of parents. Returns `false` if that was
-    /// recorded before.
+    /// Records that a value was removed, which also hides initial values and those of parents. Returns `false` if that
+    /// was recorded before.
     pub(super) fn remove<T: Send + Sync + 'static>(&self) -> bool {
         let (removed, is_new) = self.with_slot::<T, _>(|slot, is_new| (slot.take(), is_new));
         is_new || removed.is_some()
@@ -213,8 +214,8 @@ impl Entries {
         }
     }
 
-    /// Makes room for one more entry without an allocation: moves all entries to `spare` if that is larger. Returns whether
-    /// there is room.
+    /// Makes room for one more entry without an allocation: moves all entries to `spare` if that is larger. Returns
+    /// whether there is room.
     fn reserve_one(&mut self, spare: &mut Vec<Entry>) -> bool {
         let length = self.0.len();
         if length == self.0.capacity() && length < spare.capacity() {
@@ -229,8 +230,8 @@ impl Entries {
         &mut self.0[index].value
     }
 
-    /// Replaces a value in its allocation, if no other handle to it exists. Returns the replaced value, or `value` as an
-    /// error.
+    /// Replaces a value in its allocation, if no other handle to it exists. Returns the replaced value, or `value` as
+    /// an error.
     fn replace_unshared<T: Send + Sync + 'static>(&mut self, value: T) -> Result<T, T> {
         let slot = self.search::<T>().ok().and_then(|index| self.0[index].value.as_mut());
         match slot.and_then(Arc::get_mut).and_then(|current| current.downcast_mut()) {
@@ -239,8 +240,8 @@ impl Entries {
         }
     }
 
-    /// Replaces the `expected` value in its allocation, if the slot and `expected` are the only handles to it. Returns the
-    /// replaced value, or both arguments as an error.
+    /// Replaces the `expected` value in its allocation, if the slot and `expected` are the only handles to it. Returns
+    /// the replaced value, or both arguments as an error.
     fn replace_expected<T>(&mut self, mut expected: Arc<T>, value: T) -> Result<T, (Arc<T>, T)>
     where
         T: Send + Sync + 'static,

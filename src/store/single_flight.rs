@@ -52,12 +52,12 @@ pub(super) struct Permit(Wait);
 impl SingleFlight {
     /// Acquires the permit for a type. If it is taken, waits until it is released and returns `None`.
     ///
-    /// A release wakes all waiting callers, and each tries again. The permit is not passed to one of them, because that one
-    /// might never be polled again and would then block the others.
+    /// A release wakes all waiting callers, and each tries again. The permit is not passed to one of them, because that
+    /// one might never be polled again and would then block the others.
     pub(super) async fn acquire<T: 'static>(&self) -> Option<Permit> {
         let slot = self.slot::<T>();
-        // A `Notified` receives each `notify_waiters` from its creation on, even before it is polled. It is created before
-        // the state is read, so a release after that read is not missed.
+        // A `Notified` receives each `notify_waiters` from its creation on, even before it is polled. It is created
+        // before the state is read, so a release after that read is not missed.
         let mut released = pin!(slot.released.notified());
         let wait = match Slot::try_acquire(&slot) {
             Ok(permit) => return Some(permit),
@@ -139,7 +139,8 @@ impl Wait {
         Arc::ptr_eq(&self.slot, &other.slot) && self.permit == other.permit
     }
 
-    /// Returns what the initialiser with the permit is blocked on. `None` if it is not blocked, or has released the permit.
+    /// Returns what the initialiser with the permit is blocked on. `None` if it is not blocked, or has released the
+    /// permit.
     fn blocked_on(&self) -> Option<Arc<[Self]>> {
         let state = self.slot.lock();
         if state.is_taken && state.latest_permit == self.permit { state.blocked_on.clone() } else { None }

@@ -46,9 +46,9 @@ impl Store {
 
     /// Changes a value in one atomic step and returns what `f` returned, or `None` if there is no such value.
     ///
-    /// `f` changes a clone, and no lock is held meanwhile. If another thread writes the value at the same time, `f` runs
-    /// again on a new clone, so it should have no other effects. A value of a parent is cloned into this store and stays as
-    /// it is in the parent.
+    /// `f` changes a clone, and no lock is held meanwhile. If another thread writes the value at the same time, `f`
+    /// runs again on a new clone, so it should have no other effects. A value of a parent is cloned into this store and
+    /// stays as it is in the parent.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -97,8 +97,8 @@ impl Store {
 
     /// Returns a clone of the value of a type. If there is none, sets the one that `f` returns.
     ///
-    /// Concurrent callers may each run their `f`. The first to set its value wins, and all of them return that value. To
-    /// run only one at a time, use [`get_or_init`](Self::get_or_init).
+    /// Concurrent callers may each run their `f`. The first to set its value wins, and all of them return that value.
+    /// To run only one at a time, use [`get_or_init`](Self::get_or_init).
     ///
     /// ```
     /// # use tower_request_context::Store;

@@ -1,17 +1,18 @@
 //! Detection of initialisers that wait for themselves.
 //!
 //! An initialiser that waits for its own value, directly or through the initialisers of other values, never completes.
-//! [`Permit::run`] panics in that case. It panics only if nothing but such a wait can wake the initialiser. One that also
-//! waits for something else, such as a timeout in a `select!`, may continue without the value.
+//! [`Permit::run`] panics in that case. It panics only if nothing but such a wait can wake the initialiser. One that
+//! also waits for something else, such as a timeout in a `select!`, may continue without the value.
 //!
-//! To find this out, an initialiser in which a wait is pending is polled with a [`CountedWaker`], whose clones are counted.
-//! If each clone belongs to a wait for a slot, the initialiser is *blocked on* those slots. An initialiser can never be
-//! woken if all initialisers that can be reached through these waits are blocked, and it is one of them.
+//! To find this out, an initialiser in which a wait is pending is polled with a [`CountedWaker`], whose clones are
+//! counted. If each clone belongs to a wait for a slot, the initialiser is *blocked on* those slots. An initialiser can
+//! never be woken if all initialisers that can be reached through these waits are blocked, and it is one of them.
 //!
 //! A wait that is polled with another waker is not counted. An executor inside the initialiser (a `LocalSet`, a
-//! `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other work. So an initialiser
-//! that could continue never panics, and a cycle through such an executor is not detected. Code outside the initialiser
-//! that may drop it, such as a timeout around `get_or_init`, does not count as a way to continue, and cannot be seen here.
+//! `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other work. So an
+//! initialiser that could continue never panics, and a cycle through such an executor is not detected. Code outside the
+//! initialiser that may drop it, such as a timeout around `get_or_init`, does not count as a way to continue, and
+//! cannot be seen here.
 
 use std::{
     cell::RefCell,
@@ -79,10 +80,10 @@ impl Permit {
 
     /// Returns whether every initialiser that can be reached through these waits is blocked, and this is one of them.
     ///
-    /// Invariant: if several initialisers complete a cycle at the same time, at least one of them finds it. Each publishes
-    /// what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of theirs. If A
-    /// misses what B published, A looked before B published, so A also published before B. Around a whole cycle that is
-    /// impossible.
+    /// Invariant: if several initialisers complete a cycle at the same time, at least one of them finds it. Each
+    /// publishes what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of
+    /// theirs. If A misses what B published, A looked before B published, so A also published before B. Around a whole
+    /// cycle that is impossible.
     fn is_in_cycle(&self, waits: &[Wait]) -> bool {
         let mut reachable = waits.to_vec();
         let mut next = 0;
@@ -119,12 +120,13 @@ impl CountedWaker {
         Self { waker: Waker::from(Arc::clone(&shared)), shared, holder }
     }
 
-    /// Returns whether exactly this many clones of the waker are left, and none has woken the initialiser since this poll started.
+    /// Returns whether exactly this many clones of the waker are left, and none has woken the initialiser since this
+    /// poll started.
     ///
-    /// Invariant: if the count no longer includes a clone that has woken the initialiser, `is_woken` is seen as set. The
-    /// clone stores `is_woken` and is dropped after that, and its drop decrements the count with `Release`. A count without
-    /// it was read from that decrement, or from a later change in its release sequence. The `Acquire` fence makes that read
-    /// synchronise with the decrement, so the load of `is_woken` sees the store.
+    /// Invariant: if the count no longer includes a clone that has woken the initialiser, `is_woken` is seen as set.
+    /// The clone stores `is_woken` and is dropped after that, and its drop decrements the count with `Release`. A count
+    /// without it was read from that decrement, or from a later change in its release sequence. The `Acquire` fence
+    /// makes that read synchronise with the decrement, so the load of `is_woken` sees the store.
     fn has_clones(&self, clones: usize) -> bool {
         let count = Arc::strong_count(&self.shared);
         atomic::fence(Ordering::Acquire);
@@ -188,13 +190,15 @@ impl InitialiserPoll {
     }
 }
 
-/// The address of something that holds one clone of a counted waker: a pending wait, or the waker of a nested initialiser.
+/// The address of something that holds one clone of a counted waker: a pending wait, or the waker of a nested
+/// initialiser.
 ///
 /// It counts only while it exists. A wait that is polled, and dropped later in the same poll, no longer holds a clone.
 pub(super) struct WakerHolder(pub(super) usize);
 
 impl WakerHolder {
-    /// Records in the innermost poll that this waits, and that it holds a clone of the poll's waker, if `cx` has that waker.
+    /// Records in the innermost poll that this waits, and that it holds a clone of the poll's waker, if `cx` has that
+    /// waker.
     pub(super) fn hold(&self, waits: Vec<Wait>, cx: &Context<'_>) {
         let _ = POLLS.try_with(|polls| {
             if let Some(poll) = polls.borrow_mut().last_mut() {
