@@ -9,7 +9,7 @@ pub mod ratios;
 mod rows;
 pub mod table;
 
-pub use rows::{app_with_context, app_without, groups, stages};
+pub use rows::{groups, stages, ways};
 
 /// Rows to compare with each other.
 #[derive(Clone, Copy, Debug)]

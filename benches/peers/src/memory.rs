@@ -13,10 +13,11 @@ use std::{
 };
 
 use allocation_counter::measure;
-use http::{Request, Response, request::Parts};
+use http::{HeaderName, Request, Response, request::Parts};
 use http_body::{Body, Frame};
-use tower::{Layer, Service, service_fn};
-use tower_request_context::{RequestContextLayer, Store};
+use tower::{Layer, Service, ServiceBuilder, service_fn};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_request_context::{RequestContextLayer, RequestIdPolicy, Store};
 use tower_request_context_peers::table::Arguments;
 
 const IN_FLIGHT: [u32; 5] = [1, 10, 100, 1_000, 10_000];
@@ -25,16 +26,40 @@ const LIMIT: f64 = 256.0;
 /// The three values of a request.
 type Three = (u64, [u64; 2], [u64; 4]);
 
-/// A name, the bytes that the layer adds per request with a number of requests in flight, and the size of the values.
-type Row = (&'static str, fn(u32) -> f64, f64);
+/// A name, the bytes that the layer adds per request with a number of requests in flight, and the limit.
+type Row = (&'static str, fn(u32) -> f64, Limit);
+
+enum Limit {
+    None,
+    Bytes(f64),
+    /// The largest figure of the row before.
+    RowBefore,
+}
 
 fn main() {
     let arguments = Arguments::new(env::args().skip(1));
-    let rows: [Row; 4] = [
-        ("in the handler, no values", |n| in_handlers(empty(), n) - in_handlers(bare(), n), 0.0),
-        ("in the body, no values", |n| in_bodies(empty(), n) - in_bodies(bare(), n), 0.0),
-        ("in the handler, three values", |n| in_handlers(three(), n) - in_handlers(bare(), n), bytes_of_three()),
-        ("in the body, three values", |n| in_bodies(three(), n) - in_bodies(bare(), n), bytes_of_three()),
+    let with_values = LIMIT + bytes_of_three();
+    let rows: [Row; 8] = [
+        ("in the handler, no values", |n| in_handlers(empty(), n) - in_handlers(bare(), n), Limit::Bytes(LIMIT)),
+        ("in the body, no values", |n| in_bodies(empty(), n) - in_bodies(bare(), n), Limit::Bytes(LIMIT)),
+        (
+            "in the handler, three values",
+            |n| in_handlers(three(), n) - in_handlers(bare(), n),
+            Limit::Bytes(with_values),
+        ),
+        ("in the body, three values", |n| in_bodies(three(), n) - in_bodies(bare(), n), Limit::Bytes(with_values)),
+        (
+            "in the handler, tower-http's SetRequestIdLayer and PropagateRequestIdLayer",
+            |n| in_handlers(tower_http(), n) - in_handlers(bare(), n),
+            Limit::None,
+        ),
+        ("in the handler, RequestIdPolicy", |n| in_handlers(id(), n) - in_handlers(bare(), n), Limit::RowBefore),
+        (
+            "in the body, tower-http's SetRequestIdLayer and PropagateRequestIdLayer",
+            |n| in_bodies(tower_http(), n) - in_bodies(bare(), n),
+            Limit::None,
+        ),
+        ("in the body, RequestIdPolicy", |n| in_bodies(id(), n) - in_bodies(bare(), n), Limit::None),
     ];
     if arguments.markdown {
         println!(
@@ -45,16 +70,24 @@ fn main() {
     } else {
         println!("{}  at most", IN_FLIGHT.map(|n| format!("{n:>7}")).concat());
     }
-    for (name, over, values) in rows {
+    let mut before = 0.0;
+    for (name, over, limit) in rows {
         let figures = IN_FLIGHT.map(over);
-        let limit = LIMIT + values;
-        let met = figures.iter().all(|&figure| figure <= limit);
+        let largest = figures.into_iter().fold(0.0, f64::max);
+        let limit = match limit {
+            Limit::None => None,
+            Limit::Bytes(bytes) => Some(bytes),
+            Limit::RowBefore => Some(before),
+        };
+        before = largest;
+        let at_most = limit.map(|limit| format!("{limit:.0}")).unwrap_or_default();
+        let met = limit.map(|limit| largest <= limit);
         if arguments.markdown {
-            let met = if met { "met" } else { "**missed**" };
-            println!("| {name} | {} | {limit} | {met} |", figures.map(|figure| format!("{figure:.0}")).join(" | "));
+            let met = met.map_or("", |met| if met { "met" } else { "**missed**" });
+            println!("| {name} | {} | {at_most} | {met} |", figures.map(|figure| format!("{figure:.0}")).join(" | "));
         } else {
-            let met = if met { "met" } else { "missed" };
-            println!("{}  {limit:>7}  {met:<6}  {name}", figures.map(|figure| format!("{figure:>7.0}")).concat());
+            let met = met.map_or("", |met| if met { "met" } else { "missed" });
+            println!("{}  {at_most:>7}  {met:<6}  {name}", figures.map(|figure| format!("{figure:>7.0}")).concat());
         }
     }
 }
@@ -113,6 +146,20 @@ fn three() -> impl Waiting {
         store.insert(values.0);
         store.insert(values.1);
         store.insert(values.2);
+    };
+    RequestContextLayer::new(setup).layer(bare())
+}
+
+fn tower_http() -> impl Waiting {
+    let name = HeaderName::from_static("x-request-id");
+    let set = SetRequestIdLayer::new(name.clone(), MakeRequestUuid);
+    ServiceBuilder::new().layer(set).layer(PropagateRequestIdLayer::new(name)).service(bare())
+}
+
+fn id() -> impl Waiting {
+    let ids = RequestIdPolicy::new();
+    let setup = move |store: &mut Store, request: &mut Parts| {
+        ids.apply(store, request);
     };
     RequestContextLayer::new(setup).layer(bare())
 }

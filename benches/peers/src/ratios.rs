@@ -10,7 +10,6 @@ pub struct Median {
     pub median: f64,
     pub low: f64,
     pub high: f64,
-    pub rounds: usize,
 }
 
 impl Median {
@@ -24,7 +23,7 @@ impl Median {
         assert!(rounds >= 6, "an interval of 95 % needs at least six rounds, got {rounds}");
         let outside = outside(rounds);
         let median = f64::midpoint(ratios[(rounds - 1) / 2], ratios[rounds / 2]);
-        Self { median, low: ratios[outside], high: ratios[rounds - 1 - outside], rounds }
+        Self { median, low: ratios[outside], high: ratios[rounds - 1 - outside] }
     }
 }
 
@@ -49,8 +48,8 @@ fn count(rounds: usize) -> f64 {
 
 impl fmt::Display for Median {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { median, low, high, rounds } = self;
-        write!(f, "{median:.3} × [{low:.3}, {high:.3}], median of {rounds} rounds and its 95 % interval")
+        let Self { median, low, high } = self;
+        write!(f, "{median:.3} × [{low:.3}, {high:.3}]")
     }
 }
 

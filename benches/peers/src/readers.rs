@@ -24,6 +24,7 @@ fn main() {
     let same = rounds(|| together(&one, &one), || alone(&one));
     let apart = rounds(|| together(&one, &other), || alone(&one));
     let met = if same.median <= LIMIT { "met" } else { "missed" };
+    println!("\nMedians of {ROUNDS} rounds. Brackets hold their 95 % intervals.");
     if arguments.markdown {
         println!("\n| time of two reading threads, relative to one | ratio | at most | result |\n|---|---|--:|---|");
         println!("| one context | {same} | {LIMIT} | {met} |\n| one context each | {apart} | | |");

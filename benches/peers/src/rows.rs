@@ -1,6 +1,7 @@
 //! The rows. Each module holds groups on one subject.
 
 mod axum;
+mod bind;
 mod drive;
 mod frames;
 mod growth;
@@ -13,9 +14,9 @@ mod reads;
 pub mod stages;
 mod task_local;
 mod values;
+pub mod ways;
 mod writes;
 
-pub use self::axum::{app_with_context, app_without};
 use crate::Group;
 
 #[must_use]
@@ -25,10 +26,12 @@ pub fn groups() -> Vec<Group> {
         writes::GROUPS,
         layer::GROUPS,
         axum::GROUPS,
+        ways::GROUPS,
         guarantees::GROUPS,
         ids::GROUPS,
         frames::GROUPS,
         polls::GROUPS,
+        bind::GROUPS,
         growth::GROUPS,
         on_enter::GROUPS,
     ]

@@ -1,29 +1,26 @@
-//! Compares the requests per second of two servers on loopback: one with `RequestContextLayer`, three values and three
-//! reads, one with a layer that does nothing. The load alternates between them: A B, B A, … The result is the median of the
-//! ratios of all rounds.
+//! Puts each way to pass values to a handler in axum under load on loopback, and compares the requests per second and the
+//! CPU time per request.
 //!
-//! Run with `cargo run --release --bin end_to_end [--rounds N] [--seconds N] [--markdown]` in this folder, on a machine that
-//! is otherwise idle. Needs wrk and h2load.
+//! In each round every way is measured once, in a process of its own. The order of the ways changes from round to round.
+//! Ratios and differences compare two measurements of the same round. The result is their median over all rounds.
+//!
+//! Run with `cargo run --release --bin end_to_end [--rounds N] [--seconds N] [--markdown] [WAY…]` in this folder, on a
+//! machine that is otherwise idle. Needs Linux, wrk and h2load. The first way is the baseline. Without names, all ways are
+//! measured. `end_to_end --rounds 60 identity three` compares two. A way named twice shows the noise of the machine.
 
+mod arguments;
 mod load;
+mod report;
 mod server;
 
 use std::{env, error::Error, process::ExitCode};
 
-use tower_request_context_peers::ratios::Median;
-
-use self::{
-    load::{Load, PROTOCOLS},
-    server::Server,
-};
-
-/// The target: the whole interval lies above this ratio.
-const AT_LEAST: f64 = 0.97;
+use self::{arguments::Arguments, load::PROTOCOLS, report::Results, server::Server};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let result = match &*arguments {
-        [serve, app] if serve == "serve" => server::serve(app),
+        [serve, key] if serve == "serve" => server::serve(key),
         arguments => Arguments::new(arguments).and_then(|arguments| compare(&arguments)),
     };
     match result {
@@ -35,63 +32,41 @@ fn main() -> ExitCode {
     }
 }
 
-struct Arguments {
-    rounds: usize,
-    seconds: u32,
-    markdown: bool,
-}
-
-impl Arguments {
-    fn new(arguments: &[String]) -> Result<Self, Box<dyn Error>> {
-        let mut parsed = Self { rounds: 20, seconds: 3, markdown: false };
-        let mut arguments = arguments.iter();
-        while let Some(argument) = arguments.next() {
-            let mut number = || arguments.next().ok_or_else(|| format!("{argument} needs a number"));
-            match &**argument {
-                "--rounds" => parsed.rounds = number()?.parse()?,
-                "--seconds" => parsed.seconds = number()?.parse()?,
-                "--markdown" => parsed.markdown = true,
-                _ => return Err("usage: end_to_end [--rounds N] [--seconds N] [--markdown]".into()),
+fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let mut results = Vec::new();
+    for load in &PROTOCOLS {
+        let mut of_ways = vec![Vec::new(); arguments.ways.len()];
+        for round in 0..arguments.rounds {
+            eprintln!("{}: round {} of {}", load.protocol, round + 1, arguments.rounds);
+            for way in order(arguments.ways.len(), round) {
+                let server = Server::start(arguments.ways[way].key)?;
+                of_ways[way].push(load.measure(&server, arguments.seconds)?);
             }
         }
-        if parsed.rounds < 6 {
-            return Err("an interval of 95 % needs at least six rounds".into());
-        }
-        Ok(parsed)
+        results.push(Results { load, of_ways });
     }
-}
-
-fn compare(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let [without, with] = [Server::start("without")?, Server::start("context")?];
-    if arguments.markdown {
-        println!(
-            "\n| requests per second, relative to the baseline | ratio | baseline | above {AT_LEAST} |\n|---|---|--:|---|"
-        );
-    }
-    for load in PROTOCOLS {
-        let (mut ratios, mut rates) = (Vec::new(), Vec::new());
-        for server in [&without, &with] {
-            load.requests_per_second(server, 1)?; // warms both up
-        }
-        for round in 0..arguments.rounds {
-            let [a, b] = if round % 2 == 0 { [&without, &with] } else { [&with, &without] };
-            let [a, b] =
-                [load.requests_per_second(a, arguments.seconds)?, load.requests_per_second(b, arguments.seconds)?];
-            let [without, with] = if round % 2 == 0 { [a, b] } else { [b, a] };
-            ratios.push(with / without);
-            rates.push(without);
-        }
-        print(arguments, &load, Median::of(ratios), Median::of(rates).median);
-    }
+    report::print(arguments, &results);
     Ok(())
 }
 
-fn print(arguments: &Arguments, load: &Load, ratio: Median, without: f64) {
-    let met = if ratio.low > AT_LEAST { "met" } else { "missed" };
-    if arguments.markdown {
-        let met = if met == "met" { met } else { "**missed**" };
-        println!("| {}, {} | {ratio} | {without:.0} | {met} |", load.protocol, load.program);
-    } else {
-        println!("{}: {ratio}; baseline {without:.0} per second; above {AT_LEAST}: {met}", load.protocol);
+/// Returns the order of the ways in a round. Every second round reverses the order of the round before, so that each of two
+/// ways comes first equally often. The first way changes every two rounds.
+fn order(ways: usize, round: usize) -> Vec<usize> {
+    let mut order: Vec<_> = (0..ways).collect();
+    order.rotate_left(round / 2 % ways);
+    if round % 2 == 1 {
+        order.reverse();
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order;
+
+    #[test]
+    fn order_rotates_every_two_rounds_and_reverses() {
+        let orders: Vec<_> = (0..4).map(|round| order(3, round)).collect();
+        assert_eq!(orders, [[0, 1, 2], [2, 1, 0], [1, 2, 0], [0, 2, 1]]);
     }
 }

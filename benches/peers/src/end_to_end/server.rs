@@ -3,14 +3,15 @@
 use std::{
     env,
     error::Error,
+    fs,
     io::{BufRead, BufReader},
     process::{Child, Stdio},
+    time::Duration,
 };
 
 use tokio::{net::TcpListener, runtime};
-use tower_request_context_peers::{app_with_context, app_without};
 
-use crate::load::pinned;
+use crate::{arguments::way, load::pinned};
 
 pub(crate) struct Server {
     process: Child,
@@ -18,15 +19,27 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(app: &str) -> Result<Self, Box<dyn Error>> {
-        let mut process = pinned(0, env::current_exe()?).args(["serve", app]).stdout(Stdio::piped()).spawn()?;
+    /// Starts a server with the app of a way.
+    pub(crate) fn start(key: &str) -> Result<Self, Box<dyn Error>> {
+        let mut process = pinned(0, env::current_exe()?).args(["serve", key]).stdout(Stdio::piped()).spawn()?;
         let mut port = String::new();
         BufReader::new(process.stdout.take().ok_or("the output of the server is not piped")?).read_line(&mut port)?;
-        Ok(Self { process, port: port.trim().parse()? })
+        let port = port.trim().parse().map_err(|_| format!("the server `{key}` did not start, or printed no port"));
+        Ok(Self { process, port: port? })
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    /// Returns the CPU time of the server so far, in user code and in the kernel.
+    ///
+    /// The scheduler counts it in nanoseconds. `/proc/PID/stat` has it in clock ticks only, which are 10 ms each.
+    pub(crate) fn cpu_time(&self) -> Result<Duration, Box<dyn Error>> {
+        let file = format!("/proc/{}/schedstat", self.process.id());
+        let text = fs::read_to_string(&file).map_err(|error| format!("cannot read the CPU time in {file}: {error}"))?;
+        let nanos = text.split_whitespace().next().and_then(|nanos| nanos.parse().ok());
+        Ok(Duration::from_nanos(nanos.ok_or_else(|| format!("no CPU time in {file}: {text}"))?))
     }
 }
 
@@ -38,12 +51,9 @@ impl Drop for Server {
 }
 
 /// Prints its port, then serves until the process is killed.
-pub(crate) fn serve(app: &str) -> Result<(), Box<dyn Error>> {
-    let app = match app {
-        "context" => app_with_context(),
-        "without" => app_without(),
-        _ => return Err("usage: serve context|without".into()),
-    };
+pub(crate) fn serve(key: &str) -> Result<(), Box<dyn Error>> {
+    let app = (way(key)?.app)();
+    // The main thread runs everything: `/proc/PID/schedstat` counts only this thread.
     runtime::Builder::new_current_thread().enable_io().build()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?.port());

@@ -12,42 +12,41 @@ use axum::{
     body::Body,
     extract::Request,
     handler::Handler,
-    http::HeaderName,
+    http::request::Parts,
     middleware::{Next, from_fn},
     response::Response,
     routing::get,
 };
 use metainfo::{METAINFO, MetaInfo};
 use sentry_tower::NewSentryLayer;
-use tower::{Service, ServiceBuilder, layer::layer_fn, util::MapRequestLayer};
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_request_context::{RequestContext, RequestContextLayer, RequestIdPolicy};
+use tower::{Service, util::MapRequestLayer};
+use tower_request_context::{ContextValue, RequestContext, RequestContextLayer, Store};
 
 use super::{
     drive::drive,
-    guarantees::with_on_end,
-    values::{Locale, Tenant, UserId, extend, insert_three},
+    values::{Locale, Tenant, UserId, extend},
+    ways::{EXTENSIONS, IDENTITY, TASK_LOCAL, THREE},
     writes::{self, LOCKED},
 };
 use crate::{Group, Row, Target};
 
-const BASELINE: &str = "a layer that does nothing";
 const OURS: &str = "RequestContextLayer";
 const MAP_REQUEST: &str = "MapRequestLayer, extensions";
 const FROM_FN: &str = "from_fn, extensions";
 const LOCKED_MAP: &str = "from_fn, task_local! with a locked map";
 const METAINFO_MAP: &str = "from_fn, metainfo";
 const ARC: &str = "from_fn, task_local! with an Arc";
+const EXTENSION: &str = "axum's Extension, as layer and extractor";
 
 pub(crate) const GROUPS: &[Group] = &[
     Group {
         name: "in axum: three values, three reads",
         baseline: true,
         rows: &[
-            Row::new(BASELINE, |n| ask(app_without(), n)),
+            Row::new(IDENTITY.name, |n| ask((IDENTITY.app)(), n)),
             Row::new(MAP_REQUEST, |n| ask(route(read_extensions).layer(MapRequestLayer::new(extended)), n)),
-            Row::new(OURS, |n| ask(app_with_context(), n)),
-            Row::new(FROM_FN, |n| ask(route(read_extensions).layer(from_fn(extending)), n)),
+            Row::new(OURS, |n| ask((THREE.app)(), n)),
+            Row::new(FROM_FN, |n| ask((EXTENSIONS.app)(), n)),
             Row::new(LOCKED_MAP, |n| ask(route(read_locked).layer(from_fn(locking)), n)),
             Row::new(METAINFO_MAP, |n| ask(route(read_metainfo).layer(from_fn(in_metainfo)), n)),
             Row::new("sentry-tower (a hub, no values)", |n| {
@@ -65,8 +64,8 @@ pub(crate) const GROUPS: &[Group] = &[
         name: "in axum: one struct, one read",
         baseline: true,
         rows: &[
-            Row::new(BASELINE, |n| ask(route(hello).layer(layer_fn(Identity)), n)),
-            Row::new(ARC, |n| ask(route(read_task_local).layer(from_fn(in_task_local)), n)),
+            Row::new(IDENTITY.name, |n| ask((IDENTITY.app)(), n)),
+            Row::new(ARC, |n| ask((TASK_LOCAL.app)(), n)),
             Row::new(OURS, |n| {
                 let layer = RequestContextLayer::new(|store, _| {
                     store.insert(All::new());
@@ -76,50 +75,25 @@ pub(crate) const GROUPS: &[Group] = &[
         ],
         targets: &[Target::times(OURS, 1.0, ARC)],
     },
-    // `benches/cost.awk` finds this group by its name.
     Group {
-        name: "in axum: the cost of each way to pass values to a handler",
+        name: "in axum: one value, one extractor",
         baseline: true,
         rows: &[
-            Row::new(BASELINE, |n| ask(app_without(), n)),
-            Row::new("extensions with from_fn, three values", |n| {
-                ask(route(read_extensions).layer(from_fn(extending)), n);
+            Row::new(IDENTITY.name, |n| ask((IDENTITY.app)(), n)),
+            Row::new(EXTENSION, |n| ask(route(extract_extension).layer(Extension(UserId(7))), n)),
+            Row::new("RequestContextLayer, RequestContext::get", |n| {
+                ask(route(read_user).layer(RequestContextLayer::new(insert_user)), n);
             }),
-            Row::new("task_local! with from_fn, three values in a struct", |n| {
-                ask(route(read_task_local).layer(from_fn(in_task_local)), n);
+            Row::new("RequestContextLayer, ContextValue", |n| {
+                ask(route(extract_user).layer(RequestContextLayer::new(insert_user)), n);
             }),
-            Row::new("tower-http's SetRequestIdLayer and PropagateRequestIdLayer", |n| {
-                let name = HeaderName::from_static("x-request-id");
-                let set = SetRequestIdLayer::new(name.clone(), MakeRequestUuid);
-                let layer = ServiceBuilder::new().layer(set).layer(PropagateRequestIdLayer::new(name));
-                ask(route(hello).layer(layer), n);
-            }),
-            Row::new("RequestContextLayer, empty", |n| ask(route(hello).layer(RequestContextLayer::new(|_, _| {})), n)),
-            Row::new("RequestContextLayer, three values", |n| ask(app_with_context(), n)),
-            Row::new("RequestContextLayer, three values and on_end", |n| {
-                ask(route(read_context).layer(RequestContextLayer::new(with_on_end)), n);
-            }),
-            Row::new("RequestContextLayer, RequestIdPolicy", |n| {
-                let ids = RequestIdPolicy::new();
-                let layer = RequestContextLayer::new(move |store, request| {
-                    ids.apply(store, request);
-                });
-                ask(route(hello).layer(layer), n);
+            Row::new("RequestContextLayer with insert_extension, ContextValue", |n| {
+                ask(route(extract_user).layer(RequestContextLayer::new(insert_user).insert_extension()), n);
             }),
         ],
         targets: &[],
     },
 ];
-
-/// Returns an app with a layer that does nothing, and a handler that reads nothing.
-pub fn app_without() -> Router {
-    route(hello).layer(layer_fn(Identity))
-}
-
-/// Returns an app with three values, and a handler that reads them.
-pub fn app_with_context() -> Router {
-    route(read_context).layer(RequestContextLayer::new(|store, _| insert_three(store)))
-}
 
 pub(crate) fn ask(app: Router, n: u64) {
     drive::<_, Body, _>(app, n);
@@ -165,7 +139,7 @@ async fn read_locked() -> &'static str {
     "hello"
 }
 
-async fn read_extensions(
+pub(super) async fn read_extensions(
     user: Extension<UserId>,
     tenant: Extension<Tenant>,
     locale: Extension<Locale>,
@@ -174,12 +148,31 @@ async fn read_extensions(
     "hello"
 }
 
+async fn extract_extension(Extension(user): Extension<UserId>) -> &'static str {
+    black_box(user);
+    "hello"
+}
+
+fn insert_user(store: &mut Store, _: &mut Parts) {
+    store.insert(UserId(7));
+}
+
+async fn read_user() -> &'static str {
+    black_box(RequestContext::get::<UserId>());
+    "hello"
+}
+
+async fn extract_user(ContextValue(user): ContextValue<UserId>) -> &'static str {
+    black_box(user);
+    "hello"
+}
+
 fn extended(mut request: Request) -> Request {
     extend(request.extensions_mut());
     request
 }
 
-async fn extending(request: Request, next: Next) -> Response {
+pub(super) async fn extending(request: Request, next: Next) -> Response {
     next.run(extended(request)).await
 }
 
@@ -228,11 +221,11 @@ tokio::task_local! {
     static ALL: Arc<All>;
 }
 
-async fn in_task_local(request: Request, next: Next) -> Response {
+pub(super) async fn in_task_local(request: Request, next: Next) -> Response {
     ALL.scope(Arc::new(All::new()), next.run(request)).await
 }
 
-async fn read_task_local() -> &'static str {
+pub(super) async fn read_task_local() -> &'static str {
     black_box(ALL.with(|all| (all.user, all.tenant, all.locale)));
     "hello"
 }
