@@ -92,10 +92,11 @@ impl Results<'_> {
         let place = |of: Way| arguments.ways.iter().position(|way| way.key == of.key);
         let check = |Target { way, partner, median, interval }: &Target| {
             let ratio = self.ratio(place(*way)?, place(*partner)?);
-            let at_least = median.map(|median| format!("≥ {median:.2} ×, and ")).unwrap_or_default();
-            let limit = format!("{at_least}the interval above {interval:.2} × {}", partner.name);
+            let at_least = median.map(|median| format!("≥ {median:.2} ×, ")).unwrap_or_default();
+            let ways = format!("{}, relative to {}", way.name, partner.name);
             let met = ratio.low > *interval && median.is_none_or(|median| ratio.median >= median);
-            Some((format!("{}: {} {limit}", self.load.protocol, way.name), ratio, met))
+            let target = format!("{}: {ways}: {at_least}interval above {interval:.2} ×", self.load.protocol);
+            Some((target, ratio, met))
         };
         TARGETS.iter().filter_map(check).collect()
     }
