@@ -2,9 +2,9 @@
 //! of maps and a stack of current contexts.
 //!
 //! A program creates contexts, enters and leaves them, reads and writes values, starts work and polls, cancels or
-//! spawns it, registers callbacks, and panics. The `Clone` and `Drop` of its values, and its closures, run nested
-//! programs while the crate is in the middle of an operation. After each step, all reads must return what the model
-//! predicts.
+//! spawns it, registers callbacks, and panics. Work is a future, a stream, a bound closure, a run or a request. The
+//! `Clone` and `Drop` of its values, its closures, and the guards of `on_enter` run nested programs while the crate is in
+//! the middle of an operation. After each step, all reads must return what the model predicts.
 //!
 //! `cargo test` runs a few hundred programs. For a longer run, which prints how often each event happened:
 //!
@@ -12,13 +12,19 @@
 //! PROPTEST_CASES=10000 cargo test --release --test it model:: -- --nocapture
 //! ```
 //!
-//! Programs that failed once are kept in `tests/proptest-regressions/model.txt` and run first.
+//! Programs that failed once are kept in `known.rs`. proptest saves the seeds of new failures in
+//! `tests/proptest-regressions/model.txt` and runs them first. A seed stands for another program after each change of the
+//! generator, so copy the shrunk program as well.
 
 mod begin;
 mod callback;
 mod check;
 mod contexts;
+mod entries;
+mod known;
 mod machine;
+mod on_enter;
+mod operation;
 mod perform;
 mod program;
 mod random;
@@ -48,23 +54,30 @@ use tokio::{runtime::Builder, task::yield_now};
 
 use self::{
     check::check,
-    machine::{Machine, catch_panic, expect_eq, machine, reset, take_fuel},
+    machine::{Machine, OperationGuard, catch_panic, expect_eq, machine, reset, take_fuel},
+    operation::OperationKind,
     program::{Op, Program},
 };
 
 const PROGRAMS: u32 = 400;
 
-/// The programs that failed once, in proptest's format.
+/// The seeds of programs that failed once, in proptest's format.
 const REGRESSIONS: &str = include_str!("../proptest-regressions/model.txt");
 
 /// Events that must happen in each full run. If one is missing, the random programs no longer cover it.
-const EXPECTED_EVENTS: [&str; 26] = [
+const EXPECTED_EVENTS: [&str; 41] = [
+    "bound closures called",
+    "bound closures dropped",
     "callbacks dropped without a response",
     "callbacks dropped with their store",
+    "closures bound",
     "contexts made",
     "futures carried",
     "futures exited",
     "futures scoped",
+    "on_enter closures run",
+    "on_enter closures that panicked",
+    "on_enter guards dropped",
     "on_response calls",
     "on_response calls after another",
     "panics caught",
@@ -72,8 +85,17 @@ const EXPECTED_EVENTS: [&str; 26] = [
     "requests",
     "requests in a reused context",
     "runs",
+    "runs dropped before a poll",
+    "runs in a context",
+    "runs outside",
     "sets of absent values",
     "sets of present values",
+    "stream items",
+    "streams carried",
+    "streams dropped half-way",
+    "streams exited",
+    "streams polled to their end",
+    "streams scoped",
     "tasks aborted",
     "tasks spawned",
     "ended Cancelled",
@@ -86,6 +108,14 @@ const EXPECTED_EVENTS: [&str; 26] = [
     "values dropped with their store",
     "values made",
 ];
+
+#[test]
+fn programs_that_failed_once_match_the_model() {
+    for program in known::programs() {
+        let (fault, _) = run(&program);
+        assert_eq!(fault, None, "in {program:?}");
+    }
+}
 
 #[test]
 fn random_programs_match_the_model() {
@@ -125,6 +155,7 @@ fn test(running: &Sender<Program>) -> BTreeMap<&'static str, u64> {
     let regressions = REGRESSIONS.lines().filter(|line| line.starts_with("cc ")).count();
     let expected = config.cases as usize + config.failure_persistence.as_ref().map_or(0, |_| regressions);
     let count = Cell::new(0);
+    let first_failed = Cell::new(None); // later programs shrink it
     let result = TestRunner::new(config).run(&random::program(), |program| {
         count.set(count.get() + 1);
         running.send(Arc::clone(&program)).expect("the test waits for programs");
@@ -132,14 +163,20 @@ fn test(running: &Sender<Program>) -> BTreeMap<&'static str, u64> {
         for (what, times) in new_counts {
             *counts.borrow_mut().entry(what).or_default() += times;
         }
-        fault.map_or(Ok(()), |fault| Err(TestCaseError::fail(fault)))
+        fault.map_or(Ok(()), |fault| {
+            first_failed.set(first_failed.get().or(Some(count.get())));
+            Err(TestCaseError::fail(fault))
+        })
     });
     match result {
         Ok(()) => {
             assert_eq!(count.get(), expected, "number of programs, with {regressions} regressions");
             counts.into_inner()
         }
-        Err(TestError::Fail(fault, program)) => panic!("{fault}\nin {program:?}"),
+        Err(TestError::Fail(fault, program)) => {
+            let number = first_failed.get().unwrap_or_default();
+            panic!("{fault}\nin program {number}, shrunk to {program:?}")
+        }
         Err(error) => panic!("{error}"),
     }
 }
@@ -151,7 +188,9 @@ fn run(program: &Program) -> (Option<String>, BTreeMap<&'static str, u64>) {
     runtime.block_on(async {
         for op in program.iter() {
             if matches!(op, Op::Tick) {
+                let polling = OperationGuard::start(OperationKind::Runtime, None, None);
                 yield_now().await;
+                drop(polling);
                 check();
             } else if take_fuel() {
                 catch_panic(|| op.perform());
@@ -159,11 +198,15 @@ fn run(program: &Program) -> (Option<String>, BTreeMap<&'static str, u64>) {
             }
         }
         while let Some(leftover) = machine(Machine::take_leftover) {
+            let releasing = OperationGuard::start(OperationKind::Runtime, None, None);
             leftover.release().await;
+            drop(releasing);
             check();
         }
     });
+    let dropping = OperationGuard::start(OperationKind::Runtime, None, None);
     drop(runtime);
+    drop(dropping);
     for (id, weak) in machine(|machine| mem::take(&mut machine.weak)) {
         expect_eq(weak.upgrade().is_some(), false, || format!("whether {id} is still alive"));
     }

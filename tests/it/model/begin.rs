@@ -1,15 +1,16 @@
-//! Starts work: scoped, carried, exited, spawned, run, or served behind a layer.
+//! Starts work: scoped, carried, exited, bound, spawned, run, or served behind a layer.
 
 use std::mem;
 
 use http::{Request, request::Parts};
 use tower::{Layer, Service, service_fn};
-use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store};
+use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Scoped, Store};
 
 use super::{
     contexts::{fill_store, new_store, picked},
-    machine::{count, expect_eq, in_context, in_current_context, machine, run},
-    program::{InitialStore, Plan, WorkKind},
+    machine::{OperationGuard, count, expect_eq, in_context, in_current_context, machine, run},
+    operation::OperationKind,
+    program::{InitialStore, Plan, Shape, WorkKind},
     reference::{Id, Role},
     running::{Running, Task},
     work::{Handler, Job},
@@ -19,19 +20,22 @@ pub(super) fn begin(kind_of_work: &WorkKind, plan: &Plan) {
     let current = machine(|machine| machine.model.current());
     let job = |context, ended_context| Job::new(context, ended_context, plan.work.clone());
     match kind_of_work {
-        WorkKind::Scope(pick) => {
+        WorkKind::Scope(pick, shape) => {
             if let Some((id, context)) = picked(*pick) {
-                count("futures scoped");
-                keep_running(Task::Job(Box::pin(context.scope(job(Some(id), None)))), None);
+                keep_scoped(*shape, context.scope(job(Some(id), None)), Some(id), ["futures scoped", "streams scoped"]);
             }
         }
-        WorkKind::Carry => {
-            count("futures carried");
-            keep_running(Task::Job(Box::pin(RequestContext::carry(job(current, None)))), None);
+        WorkKind::Carry(shape) => {
+            let carried = RequestContext::carry(job(current, None));
+            keep_scoped(*shape, carried, current, ["futures carried", "streams carried"]);
         }
-        WorkKind::Exit => {
-            count("futures exited");
-            keep_running(Task::Job(Box::pin(RequestContext::exit(job(None, None)))), None);
+        WorkKind::Exit(shape) => {
+            keep_scoped(*shape, RequestContext::exit(job(None, None)), None, ["futures exited", "streams exited"]);
+        }
+        WorkKind::Bind => {
+            count("closures bound");
+            let job = job(current, None);
+            keep_running(Task::Bound(Box::new(RequestContext::bind(|| job.call()))), current, None);
         }
         WorkKind::Spawn => {
             count("tasks spawned");
@@ -42,14 +46,28 @@ pub(super) fn begin(kind_of_work: &WorkKind, plan: &Plan) {
             count("runs");
             let id = machine(|machine| machine.model.add(Role::Run, None));
             let run = new_store(id, initial_store).run(job(Some(id), Some(id)));
-            keep_running(Task::Run(id, Box::pin(run)), Some(id));
+            keep_running(Task::Run(id, Box::pin(run)), Some(id), Some(id));
         }
         WorkKind::Request(nesting, initial_store) => request(*nesting, initial_store, plan),
     }
 }
 
-fn keep_running(task: Task, ended_context: Option<Id>) {
-    let running = Running::new(task, ended_context);
+fn keep_scoped(shape: Shape, scoped: Scoped<Job>, context: Option<Id>, [futures, streams]: [&'static str; 2]) {
+    let task = match shape {
+        Shape::Future => {
+            count(futures);
+            Task::Future(Box::pin(scoped))
+        }
+        Shape::Stream => {
+            count(streams);
+            Task::Stream(Box::pin(scoped))
+        }
+    };
+    keep_running(task, context, None);
+}
+
+fn keep_running(task: Task, context: Option<Id>, ended_context: Option<Id>) {
+    let running = Running::new(task, context, ended_context);
     machine(|machine| machine.running.push(running));
 }
 
@@ -75,9 +93,11 @@ fn request(nesting: Nesting, initial_store: &InitialStore, plan: &Plan) {
         Handler::new(Some(id), ended_context, plan.work.clone(), plan.body.clone())
     });
     let layer = RequestContextLayer::new(set_up as fn(&mut Store, &mut Parts)).nesting(nesting);
+    let calling = OperationGuard::start(OperationKind::Call, Some(id), ended_context);
     let future = layer.layer(service).call(Request::new(()));
+    drop(calling);
     expect_eq(machine(|machine| machine.setup.is_none()), true, || String::from("whether the setup ran"));
-    keep_running(Task::Request(Box::pin(future)), ended_context);
+    keep_running(Task::Request(Box::pin(future)), Some(id), ended_context);
 }
 
 fn set_up(store: &mut Store, _: &mut Parts) {

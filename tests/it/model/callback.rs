@@ -3,12 +3,15 @@
 use std::{mem, sync::Arc};
 
 use http::{HeaderName, HeaderValue, response::Parts};
-use tower_request_context::{CallbackError, End, RequestContext, Store};
+use tower_request_context::{End, RequestContext, Store};
 
 use super::{
+    contexts::Handle,
     machine::{
-        Machine, count, expect_eq, fault, in_caught_code, in_context, in_current_context, in_destructor, machine, run,
+        Machine, count, expect_eq, fault, in_caught_code, in_context, in_current_context, in_destructor, machine,
+        operation, run,
     },
+    operation::OperationKind,
     program::{InitialStore, Program},
     reference::{Id, Phase, Role},
 };
@@ -168,39 +171,42 @@ pub(super) fn register_initial_callbacks(store: &mut Store, id: Id, initial_stor
 }
 
 /// Registers a callback in the given context, or in the current one.
-pub(super) fn on_response(at: Option<&(Id, RequestContext)>, nested: &Program) {
-    let (callback, expected) = machine(|machine| {
-        let owner = machine.model.owner_of_response(at.map_or_else(|| machine.model.current(), |(id, _)| Some(*id)));
-        let callback = Callback::new(machine, owner.ok(), nested);
-        if let Ok(owner) = owner {
-            machine.model.nodes[owner].on_response.push_back(callback.id);
-        }
-        (callback, owner.map(drop))
+pub(super) fn on_response(at: Option<&Handle>, nested: &Program) {
+    in_scope_of(at, || {
+        let (callback, expected) = machine(|machine| {
+            let owner = machine.model.owner_of_response(machine.model.current());
+            let callback = Callback::new(machine, owner.ok(), nested);
+            if let Ok(owner) = owner {
+                machine.model.nodes[owner].on_response.push_back(callback.id);
+            }
+            (callback, owner.map(drop))
+        });
+        let found = RequestContext::on_response(|parts| callback.call_with_response(parts));
+        expect_eq(found, expected, || String::from("on_response"));
     });
-    register(at, expected, "on_response", || RequestContext::on_response(|parts| callback.call_with_response(parts)));
 }
 
-pub(super) fn on_end(at: Option<&(Id, RequestContext)>, nested: &Program) {
-    let (callback, expected) = machine(|machine| {
-        let owner = machine.model.owner_of_end(at.map_or_else(|| machine.model.current(), |(id, _)| Some(*id)));
-        let callback = Callback::new(machine, owner.ok(), nested);
-        if let Ok(owner) = owner {
-            machine.model.nodes[owner].on_end.push_back(callback.id);
-        }
-        (callback, owner.map(drop))
+pub(super) fn on_end(at: Option<&Handle>, nested: &Program) {
+    in_scope_of(at, || {
+        let (callback, expected) = machine(|machine| {
+            let owner = machine.model.owner_of_end(machine.model.current());
+            let callback = Callback::new(machine, owner.ok(), nested);
+            if let Ok(owner) = owner {
+                machine.model.nodes[owner].on_end.push_back(callback.id);
+            }
+            (callback, owner.map(drop))
+        });
+        let found = RequestContext::on_end(|end| callback.call_with_end(end));
+        expect_eq(found, expected, || String::from("on_end"));
     });
-    register(at, expected, "on_end", || RequestContext::on_end(|end| callback.call_with_end(end)));
 }
 
-fn register(
-    at: Option<&(Id, RequestContext)>,
-    expected: Result<(), CallbackError>,
-    what: &str,
-    call: impl FnOnce() -> Result<(), CallbackError>,
-) {
-    let found = match at {
-        None => call(),
-        Some((id, context)) => context.sync_scope(|| in_context(Some(*id), call)),
-    };
-    expect_eq(found, expected, || String::from(what));
+/// Calls `f` in the given context, or in the current one.
+fn in_scope_of(at: Option<&Handle>, f: impl FnOnce()) {
+    match at {
+        None => f(),
+        Some((id, context)) => {
+            operation(OperationKind::Scope, Some(*id), || context.sync_scope(|| in_context(Some(*id), f)));
+        }
+    }
 }

@@ -5,6 +5,7 @@ use tower_request_context::{RequestContext, Store};
 use super::{
     callback::register_initial_callbacks,
     machine::{Mark, count, expect_eq, machine},
+    on_enter::register_closures,
     program::{At, InitialStore, Pick},
     reference::{Id, Role},
     value::of_kind,
@@ -43,6 +44,7 @@ pub(super) fn fill_store(store: &mut Store, id: Id, initial_store: &InitialStore
         let returned = of_kind!(*kind, V => store.insert(V::new(content, Some(id), hooks)).map(V::into_content));
         expect_eq(returned, replaced, || format!("the replaced initial value {kind} of {id}"));
     }
+    register_closures(store, id, initial_store);
     register_initial_callbacks(store, id, initial_store);
 }
 

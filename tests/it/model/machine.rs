@@ -15,6 +15,7 @@ use tower_request_context::{RequestContext, WeakRequestContext};
 
 use super::{
     check::check,
+    operation::{Operation, OperationKind},
     program::{InitialStore, Program},
     reference::{Id, Model},
     running::Running,
@@ -158,11 +159,42 @@ pub(super) fn hooks_are_disabled() -> bool {
 
 /// Runs `f` where the crate has entered this context, or left all contexts. Updates the model's stack.
 pub(super) fn in_context<R>(context: Option<Id>, f: impl FnOnce() -> R) -> R {
+    machine(|machine| machine.model.check_entered(context)).unwrap_or_else(fault);
     let _frame = Frame::new(|machine| machine.model.enter(context));
     check_current();
     let result = f();
     check_current();
     result
+}
+
+/// Runs `f` in an `on_enter` closure of this context, or in the drop of its guard.
+pub(super) fn in_closure(context: Option<Id>, f: impl FnOnce()) {
+    let _frame = Frame::new(|machine| {
+        machine.model.enter(context);
+        machine.model.entries.is_in_closure = true;
+    });
+    in_current_context(f);
+}
+
+/// Runs `f`, an operation of the crate that may enter a context.
+pub(super) fn operation<R>(kind: OperationKind, context: Option<Id>, f: impl FnOnce() -> R) -> R {
+    let _operation = OperationGuard::start(kind, context, None);
+    f()
+}
+
+/// Ends an operation of the crate when it is dropped.
+pub(super) struct OperationGuard(usize);
+
+impl OperationGuard {
+    pub(super) fn start(kind: OperationKind, context: Option<Id>, ended_context: Option<Id>) -> Self {
+        Self(machine(|machine| machine.model.start_operation(Operation::new(kind, context, ended_context))))
+    }
+}
+
+impl Drop for OperationGuard {
+    fn drop(&mut self) {
+        machine(|machine| machine.model.end_operation(self.0)).unwrap_or_else(fault);
+    }
 }
 
 /// Runs `f` where the crate must not have changed the current context.
@@ -171,6 +203,12 @@ pub(super) fn in_current_context<R>(f: impl FnOnce() -> R) -> R {
     let result = f();
     check_current();
     result
+}
+
+/// Runs `f` without the panics of its program.
+pub(super) fn without_panics(f: impl FnOnce()) {
+    let _frame = Frame::new(|machine| machine.must_not_panic = true);
+    f();
 }
 
 /// Runs `f` in a destructor.
@@ -214,8 +252,13 @@ fn check_payload(payload: &(dyn Any + Send)) {
     }
 }
 
+/// Returns the context that is current in the crate.
+pub(super) fn current_context() -> Option<Id> {
+    with_hooks_disabled(RequestContext::get::<Mark>).map(|mark| mark.0)
+}
+
 fn check_current() {
-    let found = with_hooks_disabled(RequestContext::get::<Mark>).map(|mark| mark.0);
+    let found = current_context();
     let expected = machine(|machine| machine.model.current());
     expect_eq(found, expected, || String::from("which context is current"));
     if let (Some(id), Some(context)) = (found, RequestContext::current()) {
@@ -228,13 +271,15 @@ struct Frame {
     stack: usize,
     depth: u32,
     must_not_panic: bool,
+    is_in_closure: bool,
 }
 
 impl Frame {
     fn new(change: impl FnOnce(&mut Machine)) -> Self {
         machine(|machine| {
             let Machine { depth, must_not_panic, .. } = *machine;
-            let frame = Self { stack: machine.model.depth(), depth, must_not_panic };
+            let is_in_closure = machine.model.entries.is_in_closure;
+            let frame = Self { stack: machine.model.depth(), depth, must_not_panic, is_in_closure };
             change(machine);
             frame
         })
@@ -247,6 +292,7 @@ impl Drop for Frame {
             machine.model.leave_to(self.stack);
             machine.depth = self.depth;
             machine.must_not_panic = self.must_not_panic;
+            machine.model.entries.is_in_closure = self.is_in_closure;
         });
     }
 }

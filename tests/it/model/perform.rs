@@ -8,7 +8,8 @@ use super::{
     begin::begin,
     callback,
     contexts::{keep_current, make_context, picked, release, resolved},
-    machine::{catch_panic, count, in_context, machine, panic, run},
+    machine::{catch_panic, count, in_context, machine, operation, panic, run},
+    operation::OperationKind,
     program::{OnPanic, Op, Pick},
     running::Running,
     values,
@@ -42,7 +43,9 @@ impl Op {
 
             Self::Within(pick, nested) => {
                 if let Some((id, context)) = picked(*pick) {
-                    context.sync_scope(|| in_context(Some(id), || run(nested)));
+                    operation(OperationKind::Scope, Some(id), || {
+                        context.sync_scope(|| in_context(Some(id), || run(nested)));
+                    });
                 }
             }
             Self::Outside(nested) => RequestContext::sync_exit(|| in_context(None, || run(nested))),

@@ -65,21 +65,41 @@ pub(super) struct Hooks {
 #[derive(Clone, Debug)]
 pub(super) struct InitialStore {
     pub(super) values: Vec<(Kind, Hooks)>,
+    pub(super) on_enter: Vec<OnEnter>,
     pub(super) on_response: Vec<Program>,
     pub(super) on_end: Vec<Program>,
     /// What the setup of a request does afterwards.
     pub(super) setup: Program,
 }
 
+/// A closure for `Store::on_enter`.
+#[derive(Clone, Debug)]
+pub(super) struct OnEnter {
+    /// What it does when it is called: one program for each of the first calls.
+    pub(super) enter: Vec<Program>,
+    /// What the drop of each of its guards does.
+    pub(super) leave: Program,
+    /// What its own drop does.
+    pub(super) drop: Program,
+}
+
 /// How a piece of work gets its context.
 #[derive(Clone, Debug)]
 pub(super) enum WorkKind {
-    Scope(Pick),
-    Carry,
-    Exit,
+    Scope(Pick, Shape),
+    Carry(Shape),
+    Exit(Shape),
+    Bind,
     Spawn,
     Run(InitialStore),
     Request(Nesting, InitialStore),
+}
+
+/// What is scoped, carried or exited.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    Future,
+    Stream,
 }
 
 /// What a piece of work does. Only a request has a call and a body, and only a request can fail.
@@ -90,7 +110,7 @@ pub(super) struct Plan {
     pub(super) body: Part,
 }
 
-/// A future or a body: one program for each poll.
+/// A future, a stream or a body: one program for each poll. A closure runs all of them.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) polls: Vec<Program>,

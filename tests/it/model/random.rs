@@ -5,7 +5,9 @@ use std::{ops::RangeInclusive, sync::Arc};
 use proptest::{collection::vec, prelude::*};
 use tower_request_context::Nesting;
 
-use super::program::{At, Hooks, InitialStore, KINDS, Kind, OnPanic, Op, Part, Pick, Plan, Program, WorkKind};
+use super::program::{
+    At, Hooks, InitialStore, KINDS, Kind, OnEnter, OnPanic, Op, Part, Pick, Plan, Program, Shape, WorkKind,
+};
 
 const DEPTH: u32 = 3;
 
@@ -97,9 +99,25 @@ fn hooks(depth: u32) -> BoxedStrategy<Hooks> {
 }
 
 fn initial_store(depth: u32) -> BoxedStrategy<InitialStore> {
-    (vec((kind(), hooks(depth)), 0..=3), vec(callback(depth), 0..=2), vec(callback(depth), 0..=2), rarely(depth))
-        .prop_map(|(values, on_response, on_end, setup)| InitialStore { values, on_response, on_end, setup })
+    let values = vec((kind(), hooks(depth)), 0..=3);
+    let callbacks = || vec(callback(depth), 0..=2);
+    (values, closures(depth), callbacks(), callbacks(), rarely(depth))
+        .prop_map(|(values, on_enter, on_response, on_end, setup)| InitialStore {
+            values,
+            on_enter,
+            on_response,
+            on_end,
+            setup,
+        })
         .boxed()
+}
+
+/// Closures for `on_enter`: none in most stores, since each entry runs them.
+fn closures(depth: u32) -> BoxedStrategy<Vec<OnEnter>> {
+    let enter = prop_oneof![6 => rarely(depth), 1 => Just(Arc::from([Op::Panic]))];
+    let closure = (vec(enter, 0..=4), rarely(depth), rarely(depth));
+    let closure = closure.prop_map(|(enter, leave, drop)| OnEnter { enter, leave, drop });
+    prop_oneof![2 => Just(Vec::new()), 1 => vec(closure, 1..=2)].boxed()
 }
 
 /// Sometimes a callback only panics, which must not stop the others.
@@ -110,13 +128,18 @@ fn callback(depth: u32) -> BoxedStrategy<Program> {
 fn kind_of_work(depth: u32) -> impl Strategy<Value = WorkKind> {
     let nesting = prop_oneof![Just(Nesting::Override), Just(Nesting::Inherit), Just(Nesting::Reuse)];
     prop_oneof![
-        1 => pick().prop_map(WorkKind::Scope),
-        1 => Just(WorkKind::Carry),
-        1 => Just(WorkKind::Exit),
+        2 => (pick(), shape()).prop_map(|(pick, shape)| WorkKind::Scope(pick, shape)),
+        2 => shape().prop_map(WorkKind::Carry),
+        1 => shape().prop_map(WorkKind::Exit),
+        2 => Just(WorkKind::Bind),
         2 => Just(WorkKind::Spawn),
         3 => initial_store(depth).prop_map(WorkKind::Run),
         5 => (nesting, initial_store(depth)).prop_map(|(nesting, store)| WorkKind::Request(nesting, store)),
     ]
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    prop_oneof![Just(Shape::Future), Just(Shape::Stream)]
 }
 
 fn plan(depth: u32) -> impl Strategy<Value = Plan> {

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use tower_request_context::{CallbackError, End};
 
-use super::program::{KINDS, Kind};
+use super::{
+    entries::Entries,
+    program::{KINDS, Kind},
+};
 
 pub(super) type Id = usize;
 
@@ -14,6 +17,7 @@ pub(super) type Content = u64;
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) nodes: Vec<Node>,
+    pub(super) entries: Entries,
     stack: Vec<Option<Id>>,
     contents: Content,
     callbacks: usize,
@@ -22,10 +26,12 @@ pub(super) struct Model {
 /// A context.
 #[derive(Default)]
 pub(super) struct Node {
-    parent: Option<Id>,
+    pub(super) parent: Option<Id>,
     pub(super) role: Role,
     pub(super) initial_values: [Option<Content>; KINDS],
     last_write: [Write; KINDS],
+    /// The `on_enter` closures of its own store, in the order of their registration.
+    pub(super) on_enter: Vec<usize>,
     /// The registered callbacks, in the order in which they must be called.
     pub(super) on_response: VecDeque<usize>,
     pub(super) on_end: VecDeque<usize>,
@@ -74,9 +80,10 @@ impl Model {
         self.nodes.len() - 1
     }
 
-    /// Makes a context a child of the current one.
-    pub(super) fn inherit(&mut self, id: Id) {
+    /// Makes a context a child of the current one. Returns whether there is one.
+    pub(super) fn inherit(&mut self, id: Id) -> bool {
         self.nodes[id].parent = self.current();
+        self.nodes[id].parent.is_some()
     }
 
     pub(super) fn current(&self) -> Option<Id> {

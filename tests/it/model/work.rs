@@ -1,27 +1,28 @@
-//! Futures and bodies that run a program at each poll and when they are dropped.
+//! Futures, streams and bodies that run a program at each poll and when they are dropped.
 
 use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     vec,
 };
 
+use futures_util::Stream;
 use http::Response;
 use http_body::{Body, Frame};
 use hyper::body::Bytes;
 use tower_request_context::End;
 
 use super::{
-    machine::{count, in_context, in_destructor, machine, run},
+    machine::{count, in_context, in_current_context, in_destructor, machine, run},
     program::{Part, Program},
     reference::{Id, Node, Phase},
 };
 
 pub(super) type Failure = &'static str;
 
-/// A future or body that is polled and dropped in a context, or in none.
+/// A future, stream or body that is polled and dropped in a context, or in none.
 pub(super) struct Work {
     context: Option<Id>,
     /// The context whose request or run ends with it.
@@ -38,6 +39,13 @@ pub(super) struct Work {
 struct DropState {
     result: Option<Result<(), Failure>>,
     has_panicked: bool,
+}
+
+impl DropState {
+    /// Returns whether the last poll was ready, and this was dropped without a panic.
+    fn is_complete(self) -> bool {
+        self.result.is_some() && !self.has_panicked
+    }
 }
 
 impl Work {
@@ -85,7 +93,14 @@ impl Drop for Work {
         if drop_state.has_panicked {
             change(self.ended_context, Node::set_panicked);
         }
-        change(self.ended_context, |node| (self.on_drop)(node, drop_state));
+        let on_drop = self.on_drop;
+        match self.ended_context {
+            // The crate leaves the context before it ends the request or closes its response callbacks.
+            Some(id) if drop_state.is_complete() => {
+                machine(|machine| machine.model.when_left(id, move |node| on_drop(node, drop_state)));
+            }
+            ended_context => change(ended_context, |node| on_drop(node, drop_state)),
+        }
         if let Err(payload) = dropped {
             resume_unwind(payload);
         }
@@ -98,7 +113,7 @@ fn change(ended_context: Option<Id>, change: impl FnOnce(&mut Node)) {
     }
 }
 
-/// A future without an output.
+/// A future without an output, a stream, or what a closure owns.
 pub(super) struct Job(Work);
 
 impl Job {
@@ -113,6 +128,33 @@ impl Future for Job {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.0.poll(cx, Some(End::Completed)).map(drop)
+    }
+}
+
+impl Job {
+    /// Does all work at once.
+    pub(super) fn call(mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        while self.0.poll(&mut cx, Some(End::Completed)).is_pending() {}
+    }
+
+    /// Returns the number of items that are left. The last poll returns none.
+    fn items(&self) -> usize {
+        self.0.stages.len().saturating_sub(1)
+    }
+}
+
+/// Each item is the number of items after it.
+impl Stream for Job {
+    type Item = usize;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<usize>> {
+        let polled = self.0.poll(cx, Some(End::Completed));
+        Poll::Ready(polled.is_pending().then(|| self.items()))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        in_current_context(|| (self.items(), Some(self.items())))
     }
 }
 
