@@ -10,3 +10,4 @@ pub mod inbound;
 mod message;
 pub mod propagation;
 pub mod trace;
+pub mod trusted;

@@ -29,15 +29,15 @@ pub fn check(input: &[u8]) -> bool {
     rules.names.iter().all(|name| inbound.contains_key(name) == outbound.contains_key(name))
 }
 
-struct Rules {
-    per_header: usize,
+pub(super) struct Rules {
+    pub(super) per_header: usize,
     total: usize,
-    names: Vec<HeaderName>,
-    propagator: HeaderPropagator,
+    pub(super) names: Vec<HeaderName>,
+    pub(super) propagator: HeaderPropagator,
 }
 
 impl Rules {
-    fn read(line: &[u8]) -> Self {
+    pub(super) fn read(line: &[u8]) -> Self {
         let mut words = line.split(|byte| *byte == b' ');
         let mut limit = || words.next().and_then(number);
         let (per_header, total) = (limit().unwrap_or(8192), limit().unwrap_or(16384));
@@ -48,7 +48,7 @@ impl Rules {
     }
 
     /// Checks that each propagated header is allowed, and that each other header had to be dropped.
-    fn check_outbound(&self, inbound: &HeaderMap, outbound: &HeaderMap) {
+    pub(super) fn check_outbound(&self, inbound: &HeaderMap, outbound: &HeaderMap) {
         for name in outbound.keys() {
             assert!(self.names.contains(name), "{name} is not listed");
             assert!(agree(inbound, outbound, name), "{name} differs from the inbound one");
@@ -100,7 +100,7 @@ fn check_added(outbound: &HeaderMap, own: &HeaderMap, sent: &HeaderMap) {
 }
 
 /// Returns a context with the headers extracted from a request.
-fn extracted(propagator: &HeaderPropagator, headers: &HeaderMap) -> RequestContext {
+pub(super) fn extracted(propagator: &HeaderPropagator, headers: &HeaderMap) -> RequestContext {
     let (mut store, mut request) = (Store::new(), Request::new(()).into_parts().0);
     request.headers = headers.clone();
     propagator.extract(&mut store, &request);

@@ -6,7 +6,7 @@ mod properties;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use self::properties::{ids, inbound, propagation, trace};
+use self::properties::{ids, inbound, propagation, trace, trusted};
 
 /// Checks the seed inputs of a target. One folder holds the inputs for which the check returns true, the other the
 /// rest.
@@ -47,4 +47,9 @@ fn propagated_headers_are_listed_whole_and_within_limits() {
 #[test]
 fn nested_requests_propagate_tracestate_only_with_its_trace() {
     check_inputs("trace", trace::check, ["with_state", "without_state"]);
+}
+
+#[test]
+fn message_restores_a_valid_id_and_headers_within_limits() {
+    check_inputs("trusted", trusted::check, ["restored", "ignored"]);
 }
