@@ -2,7 +2,7 @@
 //! guards are dropped, and what a panic in a closure does.
 
 use super::{
-    operation::{Operation, Panics},
+    operation::{NodeChange, Operation, Panics},
     reference::{Id, Model, Node},
 };
 
@@ -16,6 +16,8 @@ pub(super) struct Entries {
     pub(super) is_in_closure: bool,
     closures: usize,
 }
+
+type WhenLeft = (Id, Box<dyn FnOnce(&mut Node)>);
 
 /// One entry of a context that has closures.
 struct Entry {
@@ -34,9 +36,9 @@ struct Entry {
     /// The request that ends once all closures have run.
     ends_when_entered: Option<Id>,
     /// What a panic in a closure does to a request or run.
-    on_panic: Option<(Id, fn(&mut Node))>,
+    on_panic: Option<(Id, NodeChange)>,
     /// What happens to a request or run after the entry is left.
-    when_left: Vec<(Id, Box<dyn FnOnce(&mut Node)>)>,
+    when_left: Vec<WhenLeft>,
 }
 
 impl Model {

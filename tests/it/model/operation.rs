@@ -28,6 +28,8 @@ pub(super) struct Operation {
     has_entered_for_end: bool,
 }
 
+pub(super) type NodeChange = fn(&mut Node);
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum OperationKind {
     Scope,
@@ -71,8 +73,8 @@ impl Operation {
     }
 
     /// What a panic in a closure does to the request or run.
-    pub(super) fn on_panic(&self) -> Option<(Id, fn(&mut Node))> {
-        let change: fn(&mut Node) = match self.kind {
+    pub(super) fn on_panic(&self) -> Option<(Id, NodeChange)> {
+        let change: NodeChange = match self.kind {
             OperationKind::Call => |node| {
                 node.set_panicked();
                 node.finish();
