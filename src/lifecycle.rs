@@ -6,7 +6,7 @@
 //!
 //! When the request ends, `RequestContext::end` calls `set_ended`, after which further registrations are rejected. Then
 //! it calls `run_end_callbacks` in the context. Both have the same names in `Store` and in this module. The functions
-//! for `on_response` are named in the same way.
+//! for `on_response` are named in the same way, but its callbacks are taken out of the store before they run.
 
 mod callback_list;
 mod context_kind;
@@ -14,4 +14,8 @@ mod end;
 mod state;
 
 pub use self::end::End;
-pub(crate) use self::{callback_list::Callbacks, context_kind::ContextKind, state::RequestState};
+pub(crate) use self::{
+    callback_list::{Callbacks, ResponseCallbacks},
+    context_kind::ContextKind,
+    state::RequestState,
+};

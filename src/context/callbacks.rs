@@ -83,11 +83,14 @@ impl RequestContext {
 impl RequestContext {
     /// Runs the `on_response` callbacks in this context.
     pub(crate) fn run_response_callbacks<B>(&self, response: Response<B>) -> Response<B> {
-        self.sync_scope(|| {
+        let callbacks = self.0.take_response_callbacks();
+        // `Scoped` drops the response and the callbacks in this context, if a hook panics when it is entered.
+        let run = self.scope(move || {
             let (mut parts, body) = response.into_parts();
-            self.0.run_response_callbacks(&mut parts);
+            callbacks.run(&mut parts);
             Response::from_parts(parts, body)
-        })
+        });
+        run.call()
     }
 
     /// Ends this context, and runs its `on_end` callbacks in it. A second call runs no callbacks.

@@ -103,21 +103,9 @@ impl Callbacks {
         Ok(())
     }
 
-    /// Calls the `on_response` callbacks. If some panic, all are called, and then the first panic is resumed.
-    pub(crate) fn run_response_callbacks(&self, parts: &mut Parts) {
-        let list = self.lock().on_response.take();
-        let mut panic = None;
-        for callback in in_order(list) {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback.call(parts))) {
-                match panic {
-                    None => panic = Some(payload),
-                    Some(_) => drop_payload(payload), // the panic hook has reported it
-                }
-            }
-        }
-        if let Some(payload) = panic {
-            resume_unwind(payload);
-        }
+    /// Takes the `on_response` callbacks, to run them once.
+    pub(crate) fn take_response_callbacks(&self) -> ResponseCallbacks {
+        ResponseCallbacks(self.lock().on_response.take())
     }
 
     /// Calls the `on_end` callbacks, and drops the `on_response` callbacks of a response that was never sent.
@@ -140,6 +128,33 @@ impl Callbacks {
     /// Recovers from poisoning: no callback is called or dropped under this lock, so the lists are consistent.
     fn lock(&self) -> MutexGuard<'_, ManuallyDrop<Registered>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The `on_response` callbacks of a request, taken out of its store.
+pub(crate) struct ResponseCallbacks(CallbackList<Parts>);
+
+impl ResponseCallbacks {
+    /// Calls the callbacks. If some panic, all are called, and then the first panic is resumed.
+    pub(crate) fn run(mut self, parts: &mut Parts) {
+        let mut panic = None;
+        for callback in in_order(self.0.take()) {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| callback.call(parts))) {
+                match panic {
+                    None => panic = Some(payload),
+                    Some(_) => drop_payload(payload), // the panic hook has reported it
+                }
+            }
+        }
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl Drop for ResponseCallbacks {
+    fn drop(&mut self) {
+        drop_each(in_order(self.0.take()));
     }
 }
 

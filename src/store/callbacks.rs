@@ -3,7 +3,10 @@
 use http::response::Parts;
 
 use super::Store;
-use crate::{CallbackError, End, lifecycle::ContextKind};
+use crate::{
+    CallbackError, End,
+    lifecycle::{ContextKind, ResponseCallbacks},
+};
 
 /// # Callbacks and completion
 impl Store {
@@ -97,8 +100,8 @@ impl Store {
         self.state.close_response_callbacks()
     }
 
-    pub(crate) fn run_response_callbacks(&self, parts: &mut Parts) {
-        self.callbacks.run_response_callbacks(parts);
+    pub(crate) fn take_response_callbacks(&self) -> ResponseCallbacks {
+        self.callbacks.take_response_callbacks()
     }
 
     /// Closes the registration of all callbacks. Returns whether any may have been registered.

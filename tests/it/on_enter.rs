@@ -288,6 +288,35 @@ fn panic_in_a_closure_ends_the_request() {
     assert_eq!(panics_from(3), ["body dropped: user 1", "end Cancelled: user 1"], "drop");
 }
 
+/// The entry for the `on_response` callbacks: the response and the callbacks are dropped in the context.
+#[test]
+fn panic_in_a_closure_drops_the_response_in_its_context() {
+    let (recorder, mut reports) = recorder();
+    let switch = Arc::new(AtomicBool::new(false));
+    let (panics, callbacks) = (Arc::clone(&switch), recorder.clone());
+    let layer = RequestContextLayer::new(move |opened: &mut Store, _: &mut _| {
+        *opened = panicking(&panics);
+        let held = callbacks.drop_of("callback dropped");
+        opened.on_response(move |_| drop(held));
+        opened.on_end(callbacks.end_of("end"));
+    });
+    let mut service = layer.layer(service_fn(move |_: Request<()>| {
+        let held = recorder.drop_of("body dropped");
+        let frames = stream::poll_fn(move |_| {
+            let _held = &held;
+            std::task::Poll::Ready(None::<Result<Frame<Bytes>, &str>>)
+        });
+        let switch = Arc::clone(&switch);
+        async move {
+            switch.store(true, Ordering::Relaxed);
+            Ok::<_, &str>(Response::new(StreamBody::new(frames)))
+        }
+    }));
+    let future = Box::pin(service.call(Request::new(())));
+    assert!(catch_unwind(AssertUnwindSafe(|| future.now_or_never())).is_err());
+    assert_eq!(reports.so_far(), ["body dropped: user 1", "callback dropped: user 1", "end Panicked: user 1"]);
+}
+
 #[test]
 fn closures_may_read_the_context_and_enter_scopes() {
     let mut store = store(1, &[]);

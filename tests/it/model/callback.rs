@@ -103,7 +103,7 @@ impl Drop for RequestPanicGuard {
 /// Why a callback is dropped without being called.
 enum Uncalled {
     Rejected,
-    /// The request ended without a response.
+    /// The request ends without a response.
     NoResponse(Id),
     /// The store was dropped without becoming a request or a run.
     StoreDropped,
@@ -139,7 +139,10 @@ impl Callback {
         machine(|machine| {
             let node = &mut machine.model.nodes[owner];
             let is_next = node.on_response.front() == Some(&self.id);
-            if is_next && node.phase == Phase::Ended && node.on_end.is_empty() {
+            let has_ended = node.phase == Phase::Ended && node.on_end.is_empty();
+            // An `on_enter` closure panicked in the entry for these callbacks.
+            let was_not_entered = node.phase == Phase::ResponseReady && node.ends_on_drop && node.called.is_empty();
+            if is_next && (has_ended || was_not_entered) {
                 node.on_response.pop_front();
                 return Uncalled::NoResponse(owner);
             }

@@ -205,12 +205,6 @@ pub(super) fn in_current_context<R>(f: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Runs `f` without the panics of its program.
-pub(super) fn without_panics(f: impl FnOnce()) {
-    let _frame = Frame::new(|machine| machine.must_not_panic = true);
-    f();
-}
-
 /// Runs `f` in a destructor.
 pub(super) fn in_destructor<R>(f: impl FnOnce() -> R) -> R {
     let _frame = Frame::new(|machine| machine.must_not_panic |= thread::panicking());

@@ -11,9 +11,7 @@ use std::{
 use tower_request_context::Store;
 
 use super::{
-    machine::{
-        count, current_context, expect_eq, fault, in_caught_code, in_closure, in_context, machine, run, without_panics,
-    },
+    machine::{count, current_context, expect_eq, fault, in_caught_code, in_closure, in_context, machine, run},
     operation::Panics,
     program::{InitialStore, OnEnter, Program},
     reference::Id,
@@ -56,7 +54,6 @@ impl Closure {
         };
         match panics {
             Panics::Propagate => enter(),
-            Panics::Never => without_panics(enter),
             Panics::Caught | Panics::Unknown => in_caught_code(enter),
         }
         mem::forget(panic_guard);

@@ -8,9 +8,6 @@ use super::reference::{Id, Node, Phase};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Panics {
     Propagate,
-    /// The closures of the entry for the `on_response` callbacks do not panic: the crate would then drop the response, and
-    /// the callbacks, outside the context.
-    Never,
     Caught,
     /// The runtime polls or drops a task. The model does not know which.
     Unknown,
@@ -65,9 +62,12 @@ impl Operation {
                 (!mem::replace(&mut self.has_entered_for_end, true)).then_some(Panics::Caught)
             }
             (_, 0, _) => Some(Panics::Propagate),
-            (OperationKind::Poll, 1, Some(Phase::ResponseReady)) => Some(Panics::Never),
-            // The closure is dropped in its context if it was not called.
-            (OperationKind::CallBound, 1, _) => Some(Panics::Caught),
+            // For the `on_response` callbacks.
+            (OperationKind::Poll, 1, Some(Phase::ResponseReady)) => Some(Panics::Propagate),
+            // The response, or the closure, is dropped in its context if the entry before panicked.
+            (OperationKind::Poll, 2, Some(Phase::ResponseReady)) | (OperationKind::CallBound, 1, _) => {
+                Some(Panics::Caught)
+            }
             _ => None,
         }
     }
@@ -79,7 +79,10 @@ impl Operation {
                 node.set_panicked();
                 node.finish();
             },
-            OperationKind::Poll => Node::set_panicked,
+            OperationKind::Poll => |node| {
+                node.set_panicked();
+                node.ends_on_drop |= node.phase == Phase::ResponseReady;
+            },
             _ => return None,
         };
         Some((self.ended_context?, change))
