@@ -1,11 +1,12 @@
 //! Request ids, and the headers that are propagated to outgoing requests.
 
-mod id_headers;
 mod names;
 #[cfg(feature = "request-id")]
 mod policy;
+mod policy_headers;
 mod propagator;
 mod request_id;
+mod trust;
 
 #[cfg(feature = "request-id")]
 pub use self::policy::RequestIdPolicy;

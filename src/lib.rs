@@ -167,6 +167,7 @@
 //! | feature         | default | what it adds                                                                      |
 //! |-----------------|---------|-----------------------------------------------------------------------------------|
 //! | `axum`          | no      | [`ContextValue`] and [`RequestContext`] as extractors, errors as responses        |
+//! | `fast-rng`      | no      | new ids without a system call for each: see [`RequestId`](RequestId#random-bits); implies `request-id` |
 //! | `request-id`    | yes     | [`RequestIdPolicy`] and new [`RequestId`]s, made with the crate `uuid`            |
 //! | `rt`            | yes     | [`RequestContext::spawn`] and [`spawn_blocking`](RequestContext::spawn_blocking), on tokio's runtime |
 //! | `stream`        | no      | [`Scoped`] streams                                                                |

@@ -1,14 +1,11 @@
 //! Header names: which ones can be propagated, and which ones are hop-by-hop.
 
-use std::{fmt::Debug, sync::Arc};
+use std::fmt::Debug;
 
-use http::{HeaderMap, HeaderName, header, request::Parts};
+use http::{HeaderMap, HeaderName, header};
 
 /// The header of the request id, unless a policy sets another one.
 pub(super) static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Returns whether the sender of a request is trusted. The extensions of the request parts hold facts about the peer.
-pub(super) type TrustPredicate = Arc<dyn Fn(&Parts) -> bool + Send + Sync>;
 
 /// Headers that frame a message or belong to one connection (RFC 9110, sections 6.6, 7.2, 7.6.1 and 8.6).
 static NOT_FORWARDABLE: [HeaderName; 9] = [
@@ -37,8 +34,8 @@ where
     let name = match name.try_into() {
         Ok(name) => name,
         Err(error) => panic!(
-            "{given} is not a valid header name ({error:?}): a name consists of ASCII letters, digits and symbols like `-`, such as \
-             \"x-request-id\"",
+            "{given} is not a valid header name ({error:?}): a name consists of ASCII letters, digits and symbols \
+             like `-`, such as \"x-request-id\"",
         ),
     };
     assert!(

@@ -8,6 +8,7 @@ mod tower_http_generators;
 
 mod apply;
 
+mod config;
 mod echo;
 
 use std::{
@@ -15,10 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use http::{HeaderName, request::Parts};
-
-use self::echo::Echo;
-use super::{RequestId, names::TrustPredicate};
+use self::{config::PolicyConfig, echo::Echo};
 
 /// Assigns an id to each request: stores it, sets it on the request's header and echoes it on the response.
 ///
@@ -46,7 +44,8 @@ use super::{RequestId, names::TrustPredicate};
 /// request gets a new id. An id that the client sent is replaced. This is right at the edge, where clients are not
 /// trusted. Behind a proxy or in a mesh, use [`accept_inbound`](Self::accept_inbound).
 ///
-/// A policy is cheap to clone. Its closures are called at most once per `apply`, as `dyn Fn`.
+/// A policy is cheap to clone: clones share its configuration. Its closures are called at most once per `apply`, as
+/// `dyn Fn`.
 ///
 /// # Outgoing requests
 ///
@@ -56,11 +55,8 @@ use super::{RequestId, names::TrustPredicate};
 #[derive(Clone)]
 #[must_use = "a policy does nothing until it is applied in a setup"]
 pub struct RequestIdPolicy {
-    header: HeaderName,
-    fallback: Option<HeaderName>,
-    generate: Arc<dyn Fn(&mut Parts) -> RequestId + Send + Sync>,
-    trusted: Option<TrustPredicate>,
-    echo: Option<Echo>,
+    /// Shared, because axum clones a layer's service for each request, and because each echo refers to it.
+    config: Arc<PolicyConfig>,
 }
 
 impl Default for RequestIdPolicy {
@@ -71,15 +67,15 @@ impl Default for RequestIdPolicy {
 
 impl Debug for RequestIdPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let echo = match self.echo {
+        let echo = match self.config.echo {
             None => "false",
             Some(Echo::Replace) => "true",
             Some(Echo::IfAbsent) => "if_absent",
         };
         f.debug_struct("RequestIdPolicy")
-            .field("header", &self.header)
-            .field("fallback_header", &self.fallback)
-            .field("accept_inbound", &self.trusted.is_some())
+            .field("header", &self.config.header)
+            .field("fallback_header", &self.config.fallback)
+            .field("accept_inbound", &self.config.trusted.is_some())
             .field("echo", &format_args!("{echo}"))
             .finish_non_exhaustive()
     }

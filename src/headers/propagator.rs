@@ -22,9 +22,10 @@ use self::config::PropagatorConfig;
 ///
 /// let propagator = HeaderPropagator::trace_context().header("x-tenant");
 ///
-/// let request = http::Request::builder().header("x-tenant", "cats & co").header("cookie", "private").body(()).unwrap();
+/// let request = http::Request::builder().header("x-tenant", "cats & co").header("cookie", "private");
+/// let (request, ()) = request.body(()).unwrap().into_parts();
 /// let mut store = Store::new();
-/// propagator.extract(&mut store, &request.into_parts().0);
+/// propagator.extract(&mut store, &request);
 ///
 /// let mut headers = HeaderMap::new();
 /// RequestContext::new(store).sync_scope(|| propagator.inject(&mut headers));
@@ -45,14 +46,15 @@ use self::config::PropagatorConfig;
 /// If the list names the header of the [`RequestIdPolicy`](crate::RequestIdPolicy) that was applied,
 /// [`inject`](Self::inject) writes the id that [`RequestContext::id`](crate::RequestContext::id) returns under that
 /// header. A value that `extract` copied from that header is ignored. For the id it makes no difference in which
-/// order `apply` and `extract` are called, whether `extract` is called at all, and what [`trust_if`](Self::trust_if) returns.
+/// order `apply` and `extract` are called, whether `extract` is called at all, and what [`trust_if`](Self::trust_if)
+/// returns.
 ///
 /// * An id that is set later, or in a child, is written under the same header.
 /// * If several policies were applied, each of their headers carries the id that its own policy assigned. An id that is
 ///   set later is written under the header of the policy that was applied last, or of the inner layer's policy.
 /// * An id that no policy assigned, such as the id of a job, is written under `x-request-id`.
-/// * If no policy was applied for `x-request-id` and no id is written under it, `extract` and `inject` treat that header
-///   like any other.
+/// * If no policy was applied for `x-request-id` and no id is written under it, `extract` and `inject` treat that
+///   header like any other.
 ///
 /// # Limits
 ///

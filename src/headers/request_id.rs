@@ -47,6 +47,24 @@ static IS_ALLOWED: [bool; 256] = {
 /// UUIDs, ULIDs, base64, and the ids of Heroku and of AWS load balancers consist of the allowed bytes. There are no
 /// spaces, control characters, quotes, brackets, braces, commas, `<`, `>`, `$` or `%` among them. So an id can be
 /// printed to a log as it is, and `Debug` shows it. In a shell command, quote it like any other value.
+///
+/// # Random bits
+///
+/// The random bits of new ids come from the operating system. That takes a system call for each id, which is most of the
+/// time that a [`RequestIdPolicy`](crate::RequestIdPolicy) takes.
+///
+/// With the feature `fast-rng`, they come from a cryptographically secure generator in the process, the `ThreadRng` of
+/// the crate `rand`. Each thread has its own, which gets new bits from the operating system after each 64 KiB. Consider
+/// this before you enable it:
+///
+/// * A process that forks without `exec` copies its generators, and so does a snapshot of a process or virtual machine
+///   that is restored more than once. The copies then create the same ids.
+/// * Code that can read the memory of the process can compute later ids.
+/// * Cargo enables the feature `fast-rng` of `uuid` for the whole program. So it also applies to other crates that use
+///   this version of `uuid`, for example to the ids of tower-http's `MakeRequestUuid`.
+/// * It adds four crates: `rand`, `rand_core`, `chacha20` and `cpufeatures`.
+///
+/// With or without the feature, an id is not a secret. Do not use it as a token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(HeaderValue);
 
@@ -59,8 +77,7 @@ impl RequestId {
     /// assert_ne!(RequestId::new_v4(), RequestId::new_v4());
     /// ```
     ///
-    /// The bits come from the operating system. If the feature `fast-rng` of the crate `uuid` is enabled, they come
-    /// from a generator in the process.
+    /// The [source of the bits](Self#random-bits) depends on the feature `fast-rng`.
     ///
     /// # Panics
     ///
@@ -82,7 +99,8 @@ impl RequestId {
     /// ```
     ///
     /// Ids that were created in the same millisecond are in random order, because no counter is shared between threads.
-    /// The id reveals the time at which it was created.
+    /// The id reveals the time at which it was created. The [source of the random
+    /// bits](Self#random-bits) depends on the feature `fast-rng`.
     ///
     /// # Panics
     ///
@@ -264,8 +282,8 @@ impl fmt::Display for RequestIdError {
             Self::TooLong { length } => write!(f, "a request id has at most {MAX_LENGTH} bytes, not {length}"),
             Self::InvalidCharacter { position } => write!(
                 f,
-                "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte {position} (from 0) is none of \
-                 them",
+                "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte {position} (from 0) is \
+                 none of them",
             ),
         }
     }

@@ -10,8 +10,8 @@ pub(crate) enum IdHeader {
     /// No policy was applied to the store.
     #[default]
     Unset,
-    /// `x-request-id`, the default. A variant of its own, because inserting an `IdHeaders` takes an allocation.
+    /// `x-request-id`, the default. A variant of its own, because inserting a `PolicyHeaders` takes an allocation.
     RequestId,
-    /// The `last` header of the store's `IdHeaders`.
+    /// The `last` header of the store's `PolicyHeaders`.
     Recorded,
 }

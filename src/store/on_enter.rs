@@ -28,9 +28,10 @@ pub(crate) fn has_hooks() -> bool {
 /// A linked list of hooks, latest first. The hooks of a store are followed by those of its parent, which both share.
 pub(super) type HookList = Option<Arc<HookNode>>;
 
-pub(crate) struct HookNode<H: ?Sized = dyn Hook> {
+pub(crate) struct HookNode {
     earlier: HookList,
-    hook: H,
+    /// A box, so that a store without hooks holds a pointer of one word.
+    hook: Box<dyn Hook>,
 }
 
 pub(crate) trait Hook: Send + Sync {
@@ -152,7 +153,7 @@ impl Store {
     pub fn on_enter<G: 'static>(&mut self, enter: impl Fn() -> G + Send + Sync + 'static) {
         HAS_HOOKS.store(true, Ordering::Relaxed);
         let earlier = self.on_enter.take();
-        *self.on_enter = Some(Arc::new(HookNode { earlier, hook: Closure(enter, PhantomData) }));
+        *self.on_enter = Some(Arc::new(HookNode { earlier, hook: Box::new(Closure(enter, PhantomData)) }));
     }
 
     /// Puts the hooks of a parent before those of this store, which is not shared yet.

@@ -1,11 +1,13 @@
 //! Applying a policy to a request.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 
 use super::RequestIdPolicy;
 use crate::{
     RequestContext, RequestId, RequestIdError, Store,
-    headers::{id_headers::insert_id, names::is_hop_by_hop},
+    headers::{names::is_hop_by_hop, policy_headers::insert_id},
 };
 
 impl RequestIdPolicy {
@@ -41,19 +43,28 @@ impl RequestIdPolicy {
     /// id is not added to it. An id that the client sent is removed even then. The id in the store and on outgoing
     /// requests is not affected.
     pub fn apply(&self, store: &mut Store, request: &mut Parts) -> RequestId {
-        let kept = self.kept_id(store, request);
-        // Removed rather than replaced, because a full map rejects a header even if it replaces another.
-        request.headers.remove(&self.header);
-        let id = kept.unwrap_or_else(|| (self.generate)(request));
-        insert_id(store, &self.header, id.clone());
-        let _ = request.headers.try_insert(self.header.clone(), id.clone().into()); // fails if the map is full
+        let config = &*self.config;
+        let received = RequestId::from_headers(&request.headers, &config.header);
+        let has_header = !matches!(received, Ok(None));
+        let kept = received
+            .ok()
+            .flatten()
+            .filter(|id| is_known(store, id))
+            .or_else(|| self.inbound_id(request).ok().flatten());
+        if has_header {
+            // Removed rather than replaced, because a full map rejects a header even if it replaces another.
+            request.headers.remove(&config.header);
+        }
+        let id = kept.unwrap_or_else(|| (config.generate)(request));
+        insert_id(store, &config.header, id.clone());
+        let _ = request.headers.try_insert(&config.header, id.clone().into()); // fails if the map is full
         #[cfg(feature = "tower-http-06")]
         request.extensions.insert(tower_http_06::request_id::RequestId::new(id.clone().into()));
         #[cfg(feature = "tower-http-07")]
         request.extensions.insert(tower_http::request_id::RequestId::new(id.clone().into()));
-        if let Some(echo) = self.echo {
-            let (name, value) = (self.header.clone(), id.clone().into());
-            store.on_response(move |parts| echo.write(&mut parts.headers, name, value));
+        if config.echo.is_some() {
+            let (config, value) = (Arc::clone(&self.config), id.clone().into());
+            store.on_response(move |parts| config.echo_id(&mut parts.headers, value));
         }
         id
     }
@@ -88,7 +99,7 @@ impl RequestIdPolicy {
     /// [`fallback_header`](Self::fallback_header) this is an error only if neither header has a valid id. If both ids
     /// are invalid, it is the error of the first.
     pub fn inbound_id(&self, request: &Parts) -> Result<Option<RequestId>, RequestIdError> {
-        if self.trusted.as_ref().is_none_or(|trusted| !trusted(request)) {
+        if self.config.trusted.as_ref().is_none_or(|trusted| !trusted(request)) {
             return Ok(None);
         }
         let read = |header| {
@@ -97,8 +108,8 @@ impl RequestIdPolicy {
             }
             RequestId::from_headers(&request.headers, header)
         };
-        let first = read(&self.header);
-        match (&first, &self.fallback) {
+        let first = read(&self.config.header);
+        match (&first, &self.config.fallback) {
             (Ok(None) | Err(_), Some(fallback)) => match read(fallback) {
                 Ok(Some(id)) => Ok(Some(id)),
                 second => first.and(second),
@@ -106,15 +117,10 @@ impl RequestIdPolicy {
             _ => first,
         }
     }
+}
 
-    /// Returns the id of a request that [`apply`](Self::apply) keeps.
-    fn kept_id(&self, store: &Store, request: &Parts) -> Option<RequestId> {
-        // An outer layer or an earlier policy assigned this id. It is kept even if the peer is not trusted.
-        if let Ok(Some(id)) = RequestId::from_headers(&request.headers, &self.header) {
-            if store.id().or_else(RequestContext::id).is_some_and(|known| known == id) {
-                return Some(id);
-            }
-        }
-        self.inbound_id(request).ok().flatten()
-    }
+/// Returns whether an outer layer or an earlier policy assigned this id. It is then kept even if the peer is not
+/// trusted.
+fn is_known(store: &Store, id: &RequestId) -> bool {
+    store.id().or_else(RequestContext::id).is_some_and(|known| known == *id)
 }

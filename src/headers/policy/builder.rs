@@ -4,11 +4,8 @@ use std::{fmt::Debug, sync::Arc};
 
 use http::{HeaderName, request::Parts};
 
-use super::{RequestIdPolicy, echo::Echo};
-use crate::{
-    RequestId,
-    headers::names::{REQUEST_ID, forwardable_header},
-};
+use super::{RequestIdPolicy, config::PolicyConfig, echo::Echo};
+use crate::{RequestId, headers::names::forwardable_header};
 
 impl RequestIdPolicy {
     /// Creates a policy for the header `x-request-id` that assigns a new [`RequestId::new_v4`] to each request and
@@ -20,13 +17,7 @@ impl RequestIdPolicy {
     /// assert!(format!("{policy:?}").contains("x-request-id"));
     /// ```
     pub fn new() -> Self {
-        Self {
-            header: REQUEST_ID.clone(),
-            fallback: None,
-            generate: Arc::new(|_| RequestId::new_v4()),
-            trusted: None,
-            echo: Some(Echo::Replace),
-        }
+        Self { config: Arc::new(PolicyConfig::new()) }
     }
 
     /// Sets the header that carries the id, on the request and on the response. The default is `x-request-id`.
@@ -45,7 +36,7 @@ impl RequestIdPolicy {
     where
         N: TryInto<HeaderName, Error: Debug> + Debug,
     {
-        self.header = forwardable_header(name);
+        self.config_mut().header = forwardable_header(name);
         self
     }
 
@@ -72,7 +63,7 @@ impl RequestIdPolicy {
     where
         N: TryInto<HeaderName, Error: Debug> + Debug,
     {
-        self.fallback = Some(forwardable_header(name));
+        self.config_mut().fallback = Some(forwardable_header(name));
         self
     }
 
@@ -87,7 +78,7 @@ impl RequestIdPolicy {
     /// assert_eq!(id.as_str().as_bytes()[14], b'7');
     /// ```
     pub fn generate(mut self, f: impl Fn(&Parts) -> RequestId + Send + Sync + 'static) -> Self {
-        self.generate = Arc::new(move |request| f(request));
+        self.config_mut().generate = Arc::new(move |request| f(request));
         self
     }
 
@@ -127,7 +118,7 @@ impl RequestIdPolicy {
     /// # assert_ne!(policy.apply(&mut Store::new(), &mut request.into_parts().0).as_str(), "forged");
     /// ```
     pub fn accept_inbound_if(mut self, trusted: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
-        self.trusted = Some(Arc::new(trusted));
+        self.config_mut().trusted = Some(Arc::new(trusted));
         self
     }
 
@@ -143,7 +134,7 @@ impl RequestIdPolicy {
     /// the logs. To keep the id of a response that comes from another server, use
     /// [`echo_if_absent`](Self::echo_if_absent).
     pub fn echo(mut self, echo: bool) -> Self {
-        self.echo = echo.then_some(Echo::Replace);
+        self.config_mut().echo = echo.then_some(Echo::Replace);
         self
     }
 
@@ -172,7 +163,7 @@ impl RequestIdPolicy {
     /// The header of the response is not validated, and it may differ from the id in the logs of this server. The last
     /// call of this method or of [`echo`](Self::echo) takes effect.
     pub fn echo_if_absent(mut self) -> Self {
-        self.echo = Some(Echo::IfAbsent);
+        self.config_mut().echo = Some(Echo::IfAbsent);
         self
     }
 
@@ -183,7 +174,11 @@ impl RequestIdPolicy {
     /// assert_eq!(RequestIdPolicy::new().header_name(), "x-request-id");
     /// ```
     #[must_use]
-    pub const fn header_name(&self) -> &HeaderName {
-        &self.header
+    pub fn header_name(&self) -> &HeaderName {
+        &self.config.header
+    }
+
+    pub(super) fn config_mut(&mut self) -> &mut PolicyConfig {
+        Arc::make_mut(&mut self.config)
     }
 }

@@ -1,6 +1,9 @@
 //! Echoing the id on a response.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{Entry, OccupiedEntry},
+};
 
 /// How an existing header of the response is treated.
 #[derive(Clone, Copy)]
@@ -13,13 +16,27 @@ pub(super) enum Echo {
 
 impl Echo {
     #[inline]
-    pub(super) fn write(self, headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-        if headers.contains_key(&name) {
-            match self {
-                Self::Replace => drop(headers.remove(&name)), // a full map rejects a header even if it replaces another
-                Self::IfAbsent => return,
-            }
+    pub(super) fn write(self, headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
+        match headers.try_entry(name) {
+            Ok(Entry::Vacant(entry)) => drop(entry.try_insert(value)),
+            Ok(Entry::Occupied(entry)) => self.write_again(entry, value),
+            Err(_) => self.write_to_full(headers, name, value),
         }
-        let _ = headers.try_insert(name, value); // fails if the map is full
+    }
+
+    /// Writes to a header that the response has.
+    fn write_again(self, mut entry: OccupiedEntry<'_, HeaderValue>, value: HeaderValue) {
+        match self {
+            Self::Replace => drop(entry.insert(value)),
+            Self::IfAbsent => {}
+        }
+    }
+
+    /// Writes to a full map, which has no entries to offer, not even for a header that it has.
+    #[cold]
+    fn write_to_full(self, headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
+        if matches!(self, Self::Replace) && headers.remove(name).is_some() {
+            let _ = headers.try_insert(name, value); // there is room now
+        }
     }
 }

@@ -7,6 +7,11 @@ use http::{HeaderValue, Request, request::Parts};
 use super::RequestIdPolicy;
 use crate::RequestId;
 
+/// # Generators of tower-http
+///
+/// A generator that implements `MakeRequestId` is cloned for each request. tower-http clones it with the service. So a
+/// counter in it must be shared, as an `Arc` of an atomic. The policy's header has been removed from the request that
+/// it gets, and the body is `()`. If it returns no id or an invalid id, the request gets a [`RequestId::new_v4`].
 impl RequestIdPolicy {
     /// Sets a generator that implements `MakeRequestId` of tower-http 0.6.
     ///
@@ -18,16 +23,12 @@ impl RequestIdPolicy {
     /// # let (mut request, ()) = http::Request::new(()).into_parts();
     /// assert_eq!(policy.apply(&mut Store::new(), &mut request).as_str().len(), 36);
     /// ```
-    ///
-    /// The generator is cloned for each request. tower-http clones it with the service. So a counter in it must be
-    /// shared, as an `Arc` of an atomic. The policy's header has been removed from the request that it gets, and the
-    /// body is `()`. If it returns no id or an invalid id, the request gets a [`RequestId::new_v4`].
     #[cfg(feature = "tower-http-06")]
     pub fn generate_with_tower_http_06<M>(mut self, generator: M) -> Self
     where
         M: tower_http_06::request_id::MakeRequestId + Clone + Send + Sync + 'static,
     {
-        self.generate = Arc::new(move |parts| {
+        self.config_mut().generate = Arc::new(move |parts| {
             generate_for(parts, |request| Some(generator.clone().make_request_id(request)?.into_header_value()))
         });
         self
@@ -43,16 +44,12 @@ impl RequestIdPolicy {
     /// # let (mut request, ()) = http::Request::new(()).into_parts();
     /// assert_eq!(policy.apply(&mut Store::new(), &mut request).as_str().len(), 36);
     /// ```
-    ///
-    /// The generator is cloned for each request. tower-http clones it with the service. So a counter in it must be
-    /// shared, as an `Arc` of an atomic. The policy's header has been removed from the request that it gets, and the
-    /// body is `()`. If it returns no id or an invalid id, the request gets a [`RequestId::new_v4`].
     #[cfg(feature = "tower-http-07")]
     pub fn generate_with_tower_http_07<M>(mut self, generator: M) -> Self
     where
         M: tower_http::request_id::MakeRequestId + Clone + Send + Sync + 'static,
     {
-        self.generate = Arc::new(move |parts| {
+        self.config_mut().generate = Arc::new(move |parts| {
             generate_for(parts, |request| Some(generator.clone().make_request_id(request)?.into_header_value()))
         });
         self

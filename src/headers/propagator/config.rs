@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use crate::headers::names::TrustPredicate;
+use crate::headers::trust::TrustPredicate;
 
 // The limits of [W3C Baggage](https://www.w3.org/TR/baggage/#limits). They apply to all values of the header together.
 const MAX_BAGGAGE_BYTES: usize = 8192;

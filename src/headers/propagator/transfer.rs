@@ -10,8 +10,8 @@ use crate::{
     RequestId, Store,
     context::scope,
     headers::{
-        id_headers::{ids_by_header, is_id_header},
         names::{REQUEST_ID, is_hop_by_hop},
+        policy_headers::{ids_by_header, is_policy_header},
     },
 };
 
@@ -37,7 +37,7 @@ impl HeaderPropagator {
     /// alive.
     pub fn extract(&self, store: &mut Store, request: &Parts) {
         if self.config.trusted.as_ref().is_none_or(|trusted| trusted(request)) {
-            self.extract_if(store, &request.headers, |store, name| !is_id_header(store, name));
+            self.extract_if(store, &request.headers, |store, name| !is_policy_header(store, name));
         }
     }
 
@@ -72,8 +72,9 @@ impl HeaderPropagator {
                 store.insert(id);
             }
         }
-        // Not copied as a header: a valid id might differ from the store's, and an invalid one may contain control sequences.
-        self.extract_if(store, headers, |store, name| *name != REQUEST_ID && !is_id_header(store, name));
+        // Not copied as a header: a valid id might differ from the store's, and an invalid one may contain control
+        // sequences.
+        self.extract_if(store, headers, |store, name| *name != REQUEST_ID && !is_policy_header(store, name));
     }
 
     /// Copies the listed headers for which `is_wanted` returns `true`, unless they are hop-by-hop.
@@ -85,7 +86,8 @@ impl HeaderPropagator {
         if names.is_empty() {
             return;
         }
-        let mut extracted = store.insert(Extracted::default()).unwrap_or_default(); // takes out those of an earlier call
+        // Takes out those of an earlier call.
+        let mut extracted = store.insert(Extracted::default()).unwrap_or_default();
         // The `tracestate` of an earlier call belongs to another trace, unless the `traceparent` is the same.
         let is_other_trace =
             names.contains(&&TRACEPARENT) && extracted.values_of(&TRACEPARENT).ne(headers.get_all(&TRACEPARENT));

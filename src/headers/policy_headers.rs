@@ -8,7 +8,7 @@ use super::{RequestId, names::REQUEST_ID};
 use crate::{Store, store::IdHeader};
 
 /// The headers to which policies assigned an id in one store.
-struct IdHeaders {
+struct PolicyHeaders {
     /// The header of the policy that was applied last. Its id is the store's [`RequestId`].
     last: HeaderName,
     /// The headers of the policies that were applied before.
@@ -38,11 +38,11 @@ pub(super) fn insert_id(store: &mut Store, header: &HeaderName, id: RequestId) {
     };
     earlier.retain(|assigned| assigned.header != *header);
     store.id_header = IdHeader::Recorded;
-    store.insert(IdHeaders { last: header.clone(), earlier });
+    store.insert(PolicyHeaders { last: header.clone(), earlier });
 }
 
 /// Returns whether a policy assigned an id to a header in this store. Parents are ignored.
-pub(super) fn is_id_header(store: &Store, header: &HeaderName) -> bool {
+pub(super) fn is_policy_header(store: &Store, header: &HeaderName) -> bool {
     recorded_headers(store)
         .is_some_and(|(last, earlier)| last == header || earlier.iter().any(|assigned| assigned.header == *header))
 }
@@ -80,6 +80,6 @@ fn recorded_headers(store: &Store) -> Option<(&HeaderName, &[AssignedId])> {
     match store.id_header {
         IdHeader::Unset => None,
         IdHeader::RequestId => Some((&REQUEST_ID, &[])),
-        IdHeader::Recorded => store.initial().map(|ids: &IdHeaders| (&ids.last, &ids.earlier[..])),
+        IdHeader::Recorded => store.initial().map(|ids: &PolicyHeaders| (&ids.last, &ids.earlier[..])),
     }
 }
