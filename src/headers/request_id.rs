@@ -81,7 +81,8 @@ impl RequestId {
     ///
     /// # Panics
     ///
-    /// Panics if the operating system cannot provide random bits.
+    /// Panics if the operating system cannot provide random bits. With the feature `fast-rng`, it also panics if a
+    /// thread calls it during its exit, in the destructor of a thread-local.
     ///
     /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4
     #[cfg(feature = "request-id")]
@@ -99,12 +100,12 @@ impl RequestId {
     /// ```
     ///
     /// Ids that were created in the same millisecond are in random order, because no counter is shared between threads.
-    /// The id reveals the time at which it was created. The [source of the random
-    /// bits](Self#random-bits) depends on the feature `fast-rng`.
+    /// The id reveals the time at which it was created. The [source of the random bits](Self#random-bits) depends on the
+    /// feature `fast-rng`.
     ///
     /// # Panics
     ///
-    /// Panics if the operating system cannot provide random bits, or if its clock is set before 1970.
+    /// Panics for the same reasons as [`new_v4`](Self::new_v4), or if the clock is set before 1970.
     ///
     /// [RFC 9562]: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
     #[cfg(feature = "request-id")]

@@ -24,7 +24,18 @@ fn only_tokio_sync_is_needed_without_features() {
     let tree = cargo(&[&["tree", "--quiet", "--package", FEATURELESS][..], &format].concat());
     let tokio: Vec<_> = tree.lines().filter(|line| line.starts_with("tokio")).collect();
     assert!(matches!(tokio[..], [tokio] if tokio.ends_with(" [sync]")), "{tree}");
-    for optional in ["axum-core", "futures-core", "tower-http", "tracing", "uuid"] {
+    for optional in ["axum-core", "futures-core", "rand", "tower-http", "tracing", "uuid"] {
         assert!(!tree.lines().any(|line| line.starts_with(optional)), "{tree}");
+    }
+}
+
+#[test]
+fn only_fast_rng_needs_rand() {
+    for (feature, needs_rand) in [("request-id", false), ("fast-rng", true)] {
+        let package = ["--package", "tower-request-context", "--no-default-features", "--features", feature];
+        let format = ["--edges", "normal", "--prefix", "none", "--format", "{p}"];
+        let tree = cargo(&[&["tree", "--quiet"][..], &package, &format].concat());
+        assert!(tree.lines().any(|line| line.starts_with("uuid ")), "{tree}");
+        assert_eq!(tree.lines().any(|line| line.starts_with("rand ")), needs_rand, "{feature}: {tree}");
     }
 }

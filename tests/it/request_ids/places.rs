@@ -213,6 +213,28 @@ fn id_is_replaced_in_a_full_header_map() {
 }
 
 #[test]
+fn clone_of_a_policy_is_configured_on_its_own() {
+    let policy = RequestIdPolicy::new();
+    let clone = policy.clone().header("x-correlation-id").accept_inbound().echo(false);
+    assert_eq!((policy.header_name().as_str(), clone.header_name().as_str()), (HEADER, "x-correlation-id"));
+    assert_eq!(format!("{policy:?}"), format!("{:?}", RequestIdPolicy::new()));
+    assert!(format!("{clone:?}").contains("accept_inbound: true, echo: false"));
+}
+
+#[test]
+fn full_header_map_keeps_its_id_if_the_echo_is_only_for_absent_ones() {
+    let full = service_fn(async |_: Request<()>| {
+        let mut response = Response::new(String::new());
+        *response.headers_mut() = map_with_room_for(1);
+        response.headers_mut().append(HEADER, "its-own".parse().unwrap());
+        Ok::<_, Infallible>(response)
+    });
+    let response = ids(RequestIdPolicy::new().echo_if_absent()).layer(full).oneshot(Request::new(()));
+    let response = response.now_or_never().unwrap().unwrap();
+    assert!(response.headers().get_all(HEADER).iter().eq(["its-own"]));
+}
+
+#[test]
 fn full_header_map_is_left_without_the_id() {
     let (mut store, mut head) = (Store::new(), Request::new(()).into_parts().0);
     head.headers = map_with_room_for(0);
