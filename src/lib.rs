@@ -88,7 +88,7 @@
 //! [`set`](RequestContext::set) for all code that runs later.
 //!
 //! An expensive value that not every request needs can be lazy. [`get_or_init`](RequestContext::get_or_init) awaits an
-//! initialiser once per request, while concurrent callers wait for its value. See [`recipes::caching`].
+//! initializer once per request, while concurrent callers wait for its value. See [`recipes::caching`].
 //!
 //! # Spawned tasks
 //!

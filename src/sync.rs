@@ -78,7 +78,7 @@ mod models {
         }
     }
 
-    /// Like the one of `std`. `is_set` is stored with `Release` after the initialisation, and loaded with `Acquire`
+    /// Like the one of `std`. `is_set` is stored with `Release` after the initialization, and loaded with `Acquire`
     /// before a read, so a reader that sees it also sees the value. A reader that does not see it finds no value.
     #[derive(Default)]
     pub(crate) struct OnceLock<T> {

@@ -67,7 +67,7 @@ impl Rules {
         let longest = outbound.keys().map(|name| length(outbound, name)).max().unwrap_or_default();
         for name in dropped.filter(|name| self.fits(inbound, name) && *name != "tracestate") {
             let length = length(inbound, name);
-            assert!(length >= longest, "{name} was dropped in favour of a longer one");
+            assert!(length >= longest, "{name} was dropped in favor of a longer one");
             assert!(sum + self.state(inbound, outbound) + length > self.total, "{name} was dropped although it fits");
         }
     }

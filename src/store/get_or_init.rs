@@ -1,4 +1,4 @@
-//! Values that are initialised on first use.
+//! Values that are initialized on first use.
 
 use std::convert::Infallible;
 
@@ -23,13 +23,13 @@ impl Store {
     ///
     /// # Panics
     ///
-    /// If `f` waits for its own value, directly or through the initialisers of other values, and nothing else can wake
+    /// If `f` waits for its own value, directly or through the initializers of other values, and nothing else can wake
     /// it. An `f` that waits for something else too, such as a timeout in a `select!`, continues when that is ready. A
     /// timeout around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
     ///
     /// A cycle through a spawned task, or through an executor that `f` polls (`FuturesUnordered`, `LocalSet`,
     /// `block_on`), is not detected and never completes. To detect other cycles, an `f` that is pending while it waits
-    /// for an initialiser may be polled again immediately.
+    /// for an initializer may be polled again immediately.
     pub async fn get_or_init<T>(&self, f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Single-flight initialisation: one initialiser of each type runs at a time. A cycle of initialisers panics.
+//! Single-flight initialization: one initializer of each type runs at a time. A cycle of initializers panics.
 
 mod cycles;
 
@@ -16,11 +16,11 @@ use tokio::sync::Notify;
 use self::cycles::WakerHolder;
 use crate::sync::{Mutex, MutexGuard};
 
-/// A linked list of slots, one for each type that `get_or_init` has tried to initialise in this store.
+/// A linked list of slots, one for each type that `get_or_init` has tried to initialize in this store.
 #[derive(Default)]
 pub(super) struct SingleFlight(Mutex<Option<Arc<Slot>>>);
 
-/// The lock of one type. The initialiser that runs holds its permit.
+/// The lock of one type. The initializer that runs holds its permit.
 struct Slot {
     id: TypeId,
     type_name: &'static str,
@@ -35,7 +35,7 @@ struct State {
     latest_permit: u64,
     /// Whether the latest permit is still held.
     is_taken: bool,
-    /// What the initialiser with the permit waits for, if nothing else can wake it.
+    /// What the initializer with the permit waits for, if nothing else can wake it.
     blocked_on: Option<Arc<[Wait]>>,
 }
 
@@ -46,7 +46,7 @@ struct Wait {
     permit: u64,
 }
 
-/// The right to initialise the value of a type. It is released when this is dropped.
+/// The right to initialize the value of a type. It is released when this is dropped.
 pub(super) struct Permit(Wait);
 
 impl SingleFlight {
@@ -139,7 +139,7 @@ impl Wait {
         Arc::ptr_eq(&self.slot, &other.slot) && self.permit == other.permit
     }
 
-    /// Returns what the initialiser with the permit is blocked on. `None` if it is not blocked, or has released the
+    /// Returns what the initializer with the permit is blocked on. `None` if it is not blocked, or has released the
     /// permit.
     fn blocked_on(&self) -> Option<Arc<[Self]>> {
         let state = self.slot.lock();

@@ -181,10 +181,10 @@ fn values_of_a_store_are_inserted_and_removed() {
 }
 
 #[test]
-fn values_are_initialised_once() {
+fn values_are_initialized_once() {
     in_each_place(|context| {
         block_on(context.scope(async {
-            macro_rules! initialise {
+            macro_rules! initialize {
                 ($n:literal) => {
                     let value = RequestContext::get_or_init(async || {
                         tokio::task::yield_now().await;
@@ -194,9 +194,9 @@ fn values_are_initialised_once() {
                     assert_eq!(join!(value, other), (Value::<$n>::new(), Value::<$n>::new()));
                 };
             }
-            for_many_types!(initialise!);
+            for_many_types!(initialize!);
 
-            // One initialiser that waits for another, and one that is cancelled.
+            // One initializer that waits for another, and one that is cancelled.
             let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
             let text = RequestContext::get_or_init(async || {
                 receiver.await.unwrap();

@@ -128,7 +128,7 @@ async fn request_from_a_streamed_body_has_the_headers() {
 }
 
 #[tokio::test]
-async fn request_from_an_initialiser_has_the_headers() {
+async fn request_from_an_initializer_has_the_headers() {
     #[derive(Clone)]
     struct Fetched(String);
 

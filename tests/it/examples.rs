@@ -1,4 +1,4 @@
-//! The behaviour of the examples, over sockets.
+//! The behavior of the examples, over sockets.
 
 #![allow(clippy::duplicate_mod, reason = "every example includes the module `shared`")]
 

@@ -21,7 +21,7 @@ mod fuzz;
 mod header_names;
 mod interleaving;
 mod layer;
-mod memoisation;
+mod memoization;
 mod memory;
 mod model;
 mod nesting;

@@ -1,7 +1,7 @@
-//! The systems that this crate replaces: the behaviour that their tests check and their documentation promises.
+//! The systems that this crate replaces: the behavior that their tests check and their documentation promises.
 //!
-//! Each behaviour has an id: a letter for the system and a number (N26 is nestjs-cls's, F10 fastify's). The tests that
-//! show the behaviour, here and in other modules, name it in a comment.
+//! Each behavior has an id: a letter for the system and a number (N26 is nestjs-cls's, F10 fastify's). The tests that
+//! show the behavior, here and in other modules, name it in a comment.
 
 mod astro_hono;
 mod cls_rtracer;

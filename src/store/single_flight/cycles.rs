@@ -1,17 +1,17 @@
-//! Detection of initialisers that wait for themselves.
+//! Detection of initializers that wait for themselves.
 //!
-//! An initialiser that waits for its own value, directly or through the initialisers of other values, never completes.
-//! [`Permit::run`] panics in that case. It panics only if nothing but such a wait can wake the initialiser. One that
+//! An initializer that waits for its own value, directly or through the initializers of other values, never completes.
+//! [`Permit::run`] panics in that case. It panics only if nothing but such a wait can wake the initializer. One that
 //! also waits for something else, such as a timeout in a `select!`, may continue without the value.
 //!
-//! To find this out, an initialiser in which a wait is pending is polled with a [`CountedWaker`], whose clones are
-//! counted. If each clone belongs to a wait for a slot, the initialiser is *blocked on* those slots. An initialiser can
-//! never be woken if all initialisers that can be reached through these waits are blocked, and it is one of them.
+//! To find this out, an initializer in which a wait is pending is polled with a [`CountedWaker`], whose clones are
+//! counted. If each clone belongs to a wait for a slot, the initializer is *blocked on* those slots. An initializer can
+//! never be woken if all initializers that can be reached through these waits are blocked, and it is one of them.
 //!
-//! A wait that is polled with another waker is not counted. An executor inside the initialiser (a `LocalSet`, a
+//! A wait that is polled with another waker is not counted. An executor inside the initializer (a `LocalSet`, a
 //! `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other work. So an
-//! initialiser that could continue never panics, and a cycle through such an executor is not detected. Code outside the
-//! initialiser that may drop it, such as a timeout around `get_or_init`, does not count as a way to continue, and
+//! initializer that could continue never panics, and a cycle through such an executor is not detected. Code outside the
+//! initializer that may drop it, such as a timeout around `get_or_init`, does not count as a way to continue, and
 //! cannot be seen here.
 
 use std::{
@@ -29,48 +29,48 @@ use std::{
 use super::{Permit, Wait};
 
 impl Permit {
-    /// Awaits the initialiser.
+    /// Awaits the initializer.
     ///
     /// # Panics
     ///
-    /// If the initialiser waits for itself: see the [module](self).
-    pub(in crate::store) async fn run<F: Future>(&self, initialiser: F) -> F::Output {
-        let mut initialiser = pin!(initialiser);
+    /// If the initializer waits for itself: see the [module](self).
+    pub(in crate::store) async fn run<F: Future>(&self, initializer: F) -> F::Output {
+        let mut initializer = pin!(initializer);
         let mut counted_waker = None;
         poll_fn(|cx| {
-            // Most initialisers never wait for another one, and are polled with the waker of their caller.
+            // Most initializers never wait for another one, and are polled with the waker of their caller.
             if counted_waker.is_none() {
-                let (polled, poll) = InitialiserPoll::run(None, || initialiser.as_mut().poll(cx));
+                let (polled, poll) = InitializerPoll::run(None, || initializer.as_mut().poll(cx));
                 if polled.is_ready() || !poll.has_waits {
                     return polled;
                 }
             }
-            self.poll_counted(initialiser.as_mut(), &mut counted_waker, cx)
+            self.poll_counted(initializer.as_mut(), &mut counted_waker, cx)
         })
         .await
     }
 
     fn poll_counted<F: Future>(
         &self,
-        initialiser: Pin<&mut F>,
+        initializer: Pin<&mut F>,
         waker: &mut Option<CountedWaker>,
         cx: &mut Context<'_>,
     ) -> Poll<F::Output> {
         let reused = waker.take().filter(|waker| waker.shared.caller.will_wake(cx.waker()));
         let waker = waker.insert(reused.unwrap_or_else(|| CountedWaker::new(cx.waker())));
         waker.holder.release();
-        self.set_blocked_on(None); // an initialiser that is being polled is not blocked
+        self.set_blocked_on(None); // an initializer that is being polled is not blocked
         // This poll answers the earlier wake-ups, and with `Acquire` sees what happened before them.
         waker.shared.is_woken.swap(false, Ordering::AcqRel);
         let (polled, poll) =
-            InitialiserPoll::run(Some(&waker.waker), || initialiser.poll(&mut Context::from_waker(&waker.waker)));
+            InitializerPoll::run(Some(&waker.waker), || initializer.poll(&mut Context::from_waker(&waker.waker)));
         if polled.is_pending() && !poll.holders.is_empty() && waker.has_clones(poll.holders.len()) {
             let waits: Vec<Wait> = poll.holders.into_iter().flat_map(|(_, waits)| waits).collect();
             self.set_blocked_on(Some(Arc::from(&*waits)));
             assert!(
                 !self.is_in_cycle(&waits),
-                "the initialiser of `{0}` waits for itself: it calls `get_or_init` for `{0}`, directly or through the \
-                 initialiser of another type; pass it the values that it needs instead",
+                "the initializer of `{0}` waits for itself: it calls `get_or_init` for `{0}`, directly or through the \
+                 initializer of another type; pass it the values that it needs instead",
                 self.0.slot.type_name,
             );
             waker.holder.hold(waits, cx); // the counted waker holds a clone of the caller's
@@ -78,9 +78,9 @@ impl Permit {
         polled
     }
 
-    /// Returns whether every initialiser that can be reached through these waits is blocked, and this is one of them.
+    /// Returns whether every initializer that can be reached through these waits is blocked, and this is one of them.
     ///
-    /// Invariant: if several initialisers complete a cycle at the same time, at least one of them finds it. Each
+    /// Invariant: if several initializers complete a cycle at the same time, at least one of them finds it. Each
     /// publishes what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of
     /// theirs. If A misses what B published, A looked before B published, so A also published before B. Around a whole
     /// cycle that is impossible.
@@ -100,7 +100,7 @@ impl Permit {
     }
 }
 
-/// A waker for an initialiser, whose clones are counted: each is a handle to the same [`CountedWake`].
+/// A waker for an initializer, whose clones are counted: each is a handle to the same [`CountedWake`].
 struct CountedWaker {
     shared: Arc<CountedWake>,
     waker: Waker,
@@ -120,13 +120,13 @@ impl CountedWaker {
         Self { waker: Waker::from(Arc::clone(&shared)), shared, holder }
     }
 
-    /// Returns whether exactly this many clones of the waker are left, and none has woken the initialiser since this
+    /// Returns whether exactly this many clones of the waker are left, and none has woken the initializer since this
     /// poll started.
     ///
-    /// Invariant: if the count no longer includes a clone that has woken the initialiser, `is_woken` is seen as set.
+    /// Invariant: if the count no longer includes a clone that has woken the initializer, `is_woken` is seen as set.
     /// The clone stores `is_woken` and is dropped after that, and its drop decrements the count with `Release`. A count
     /// without it was read from that decrement, or from a later change in its release sequence. The `Acquire` fence
-    /// makes that read synchronise with the decrement, so the load of `is_woken` sees the store.
+    /// makes that read synchronize with the decrement, so the load of `is_woken` sees the store.
     fn has_clones(&self, clones: usize) -> bool {
         let count = Arc::strong_count(&self.shared);
         atomic::fence(Ordering::Acquire);
@@ -147,12 +147,12 @@ impl Wake for CountedWake {
 }
 
 thread_local! {
-    /// The initialisers that this thread is polling, outermost first.
-    static POLLS: RefCell<Vec<InitialiserPoll>> = const { RefCell::new(Vec::new()) };
+    /// The initializers that this thread is polling, outermost first.
+    static POLLS: RefCell<Vec<InitializerPoll>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The waits that one poll of an initialiser finds.
-struct InitialiserPoll {
+/// The waits that one poll of an initializer finds.
+struct InitializerPoll {
     /// Identifies the [`CountedWaker`] of the poll, if it has one: no other waker has the same data.
     waker: Option<*const ()>,
     /// Whether any wait inside is pending.
@@ -161,8 +161,8 @@ struct InitialiserPoll {
     holders: Vec<(usize, Vec<Wait>)>,
 }
 
-impl InitialiserPoll {
-    /// Calls `f` as one poll of an initialiser, and also returns the waits that were found.
+impl InitializerPoll {
+    /// Calls `f` as one poll of an initializer, and also returns the waits that were found.
     fn run<R>(waker: Option<&Waker>, f: impl FnOnce() -> R) -> (R, Self) {
         struct PopOnPanic;
 
@@ -191,7 +191,7 @@ impl InitialiserPoll {
 }
 
 /// The address of something that holds one clone of a counted waker: a pending wait, or the waker of a nested
-/// initialiser.
+/// initializer.
 ///
 /// It counts only while it exists. A wait that is polled, and dropped later in the same poll, no longer holds a clone.
 pub(super) struct WakerHolder(pub(super) usize);

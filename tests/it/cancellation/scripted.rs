@@ -57,7 +57,7 @@ impl Script {
     }
 }
 
-/// Awaits in [`AWAITS`] places, each for one poll: directly, in a child, in an initialiser, and in a child of that.
+/// Awaits in [`AWAITS`] places, each for one poll: directly, in a child, in an initializer, and in a child of that.
 pub(super) async fn scripted(script: Rc<Script>, _captured: DropRecorder) -> Result<(), &'static str> {
     let Script { user, child, .. } = *script;
     let in_child = async || {

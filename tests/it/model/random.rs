@@ -78,7 +78,7 @@ fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![Just(0), 0..KINDS]
 }
 
-/// A program that runs while a value is initialised or updated. Sometimes it first sets a value of the same kind.
+/// A program that runs while a value is initialized or updated. Sometimes it first sets a value of the same kind.
 fn writing(inner: &BoxedStrategy<Program>) -> impl Strategy<Value = (At, Kind, Program, Hooks)> + use<> {
     (at(), kind(), inner.clone(), hooks(inner), prop::option::weighted(0.3, hooks(inner))).prop_map(
         |(at, kind, nested, hooks, competing)| {

@@ -112,7 +112,7 @@ pub(super) fn get_or_insert_with(at: At, kind: Kind, nested: &Program, hooks: &H
                 in_current_context(|| run(nested));
                 let content = match last_write(*id, kind) {
                     Write::Value(winner) => {
-                        count("initialisers that lost a race");
+                        count("initializers that lost a race");
                         expected.set(Some(winner));
                         0
                     }

@@ -20,7 +20,7 @@ const PLACES: [(Place, [&str; 2]); 8] = [
     (Place::SpawnedTask, ["spawned", "task"]),
 ];
 
-/// Colours that can be read on white and on black pages.
+/// Colors that can be read on white and on black pages.
 const STYLE: &str = "text{fill:#1f2328}.faint{fill:#59636e}.line{stroke:#d1d9e0}.ambient{fill:#1a7f37;shape-rendering:crispEdges}\
     .passed{fill:none;stroke:#9a6700;stroke-width:2;stroke-dasharray:5 4}\
     @media (prefers-color-scheme:dark){text{fill:#f0f6fc}.faint{fill:#9198a1}.line{stroke:#3d444d}\
@@ -76,7 +76,7 @@ pub(super) fn text(rows: &[(&str, BTreeMap<Place, Reading>)]) -> String {
     drawing.trim_end().to_owned()
 }
 
-/// Bars of neighbouring places touch. Dashed frames do not.
+/// Bars of neighboring places touch. Dashed frames do not.
 fn draw_reading(drawing: &mut String, x: f32, y: f32, reading: Reading) {
     let (y, height) = (y + 11.0, ROW - 22.0);
     match reading {

@@ -51,7 +51,7 @@ async fn overlapping_requests_read_their_own_values() {
 
 // F02, F06
 #[tokio::test]
-async fn json_body_and_response_serialisation_have_the_context() {
+async fn json_body_and_response_serialization_have_the_context() {
     struct JsonResponse;
 
     impl IntoResponse for JsonResponse {

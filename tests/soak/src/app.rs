@@ -30,7 +30,7 @@ struct SetLater(Number);
 
 /// Created by the first caller of `get_or_init`.
 #[derive(Clone, Copy)]
-struct Initialised(Option<Number>);
+struct Initialized(Option<Number>);
 
 pub(crate) fn app() -> Router {
     let inner = RequestContextLayer::new(|store, head| {
@@ -59,10 +59,10 @@ async fn work(number: Number) -> String {
             number.check("a task");
             let init = async || {
                 yield_now().await;
-                Initialised(RequestContext::get())
+                Initialized(RequestContext::get())
             };
-            let Initialised(found) = RequestContext::get_or_init(init).await;
-            COUNTERS.record_read("an initialised value", Some(number), found);
+            let Initialized(found) = RequestContext::get_or_init(init).await;
+            COUNTERS.record_read("an initialized value", Some(number), found);
         })
     };
     let (one, two) = (task(), task());

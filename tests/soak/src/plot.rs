@@ -32,7 +32,7 @@ pub(crate) fn svg(samples: &Samples, caption: &str) -> String {
 }
 
 /// Draws one curve with its axes, from zero to the highest value.
-fn panel(samples: &[Sample], top: f64, title: &str, colour: &str, value: impl Fn(&Sample) -> f64) -> String {
+fn panel(samples: &[Sample], top: f64, title: &str, color: &str, value: impl Fn(&Sample) -> f64) -> String {
     let end = samples.iter().map(|sample| sample.seconds).max().unwrap_or(1).max(1) as f64;
     let highest = (samples.iter().map(&value).fold(1.0, f64::max) * 1.1 / 4.0).ceil() * 4.0; // in four whole parts
     let bottom = top + HEIGHT;
@@ -55,6 +55,6 @@ fn panel(samples: &[Sample], top: f64, title: &str, colour: &str, value: impl Fn
             share * end,
         );
     }
-    let _ = writeln!(panel, r#"<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>"#);
+    let _ = writeln!(panel, r#"<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"/>"#);
     panel
 }

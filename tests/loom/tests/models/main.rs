@@ -6,9 +6,9 @@
 //! interleavings.
 //!
 //! The models cover the values set after sharing and the filter in front of them, the callbacks, the state of a
-//! request, the initialisation of values, and the current context of each thread. They do not cover what others
+//! request, the initialization of values, and the current context of each thread. They do not cover what others
 //! guarantee: `std`'s `Arc` and `OnceLock` (the latter is imitated), and tokio's `Notify`, each of whose calls is one
-//! step here. They do not cover initialisers that await each other either, because all threads of a model share one
+//! step here. They do not cover initializers that await each other either, because all threads of a model share one
 //! list of them. Inserting initial values, dropping a store and dropping its callbacks take `&mut`, so the compiler
 //! rules out other threads.
 //!

@@ -1,4 +1,4 @@
-//! Concurrent initialisation of a value by `get_or_init`.
+//! Concurrent initialization of a value by `get_or_init`.
 
 use std::{future::pending, pin::pin, task::Poll};
 
@@ -8,7 +8,7 @@ use tower_request_context::{RequestContext, Store};
 use crate::support::{Calls, both, get, outcomes, poll, set};
 
 #[test]
-fn concurrent_callers_initialise_once_and_share_the_value() {
+fn concurrent_callers_initialize_once_and_share_the_value() {
     let seen = outcomes(|| {
         let (context, inits) = (RequestContext::new(Store::new()), Calls::default());
         (both(&context, init(1, &inits), init(2, &inits)), inits.count())
@@ -26,7 +26,7 @@ fn value_set_meanwhile_wins() {
 }
 
 #[test]
-fn waiter_initialises_after_a_failure() {
+fn waiter_initializes_after_a_failure() {
     let seen = outcomes(|| {
         let (context, inits) = (RequestContext::new(Store::new()), Calls::default());
         let fail = |context: &RequestContext| block_on(context.get_or_try_init::<u8, _>(async || Err(())));
@@ -36,7 +36,7 @@ fn waiter_initialises_after_a_failure() {
 }
 
 #[test]
-fn waiter_initialises_after_a_cancellation() {
+fn waiter_initializes_after_a_cancellation() {
     let seen = outcomes(|| {
         let (context, inits) = (RequestContext::new(Store::new()), Calls::default());
         let cancel = |context: &RequestContext| match poll(pin!(context.get_or_init::<u8>(pending))) {
@@ -48,7 +48,7 @@ fn waiter_initialises_after_a_cancellation() {
     assert_eq!(seen, [((None, 2), 1), ((Some(2), 2), 1)].into());
 }
 
-/// Returns the value of the context. If there is none, initialises it with `value`, and counts the initialisation.
+/// Returns the value of the context. If there is none, initializes it with `value`, and counts the initialization.
 fn init(value: u8, inits: &Calls) -> impl FnOnce(&RequestContext) -> u8 + use<> {
     let inits = inits.clone();
     move |context| {

@@ -29,7 +29,7 @@ fn get_during_the_first_set_returns_none_or_the_value() {
 }
 
 #[test]
-fn set_is_visible_after_synchronising_with_its_writer() {
+fn set_is_visible_after_synchronizing_with_its_writer() {
     let seen = outcomes(|| {
         let (context, (publish, is_published)) = (one(false), flag());
         let write = |context: &RequestContext| {

@@ -1,4 +1,4 @@
-//! `get_or_init` and `get_or_try_init`: values that are initialised once per request.
+//! `get_or_init` and `get_or_try_init`: values that are initialized once per request.
 
 mod concurrency;
 mod cycles;
@@ -12,35 +12,35 @@ use tower_request_context::{RequestContext, Store};
 
 use crate::support::{User, in_time};
 
-async fn unexpected_initialiser<T>() -> T {
-    panic!("an initialiser ran unexpectedly");
+async fn unexpected_initializer<T>() -> T {
+    panic!("an initializer ran unexpectedly");
 }
 
 #[tokio::test]
-async fn present_value_is_returned_without_an_initialiser() {
+async fn present_value_is_returned_without_an_initializer() {
     let parent = RequestContext::new(Store::new().with_value(1_u8));
     let child = parent.child(Store::new().with_value(2_u16));
     child.set(3_u32);
     let values = async {
         (
-            RequestContext::get_or_init(unexpected_initialiser).await,
-            child.get_or_init(unexpected_initialiser).await,
-            child.get_or_init(unexpected_initialiser).await,
+            RequestContext::get_or_init(unexpected_initializer).await,
+            child.get_or_init(unexpected_initializer).await,
+            child.get_or_init(unexpected_initializer).await,
         )
     };
     assert_eq!(child.scope(values).await, (1_u8, 2_u16, 3_u32));
-    let again = RequestContext::get_or_try_init(async || Err("an initialiser ran unexpectedly"));
+    let again = RequestContext::get_or_try_init(async || Err("an initializer ran unexpectedly"));
     assert_eq!(child.scope(again).await, Ok(1_u8));
 }
 
 #[tokio::test]
-async fn initialised_value_can_be_read_updated_and_removed() {
+async fn initialized_value_can_be_read_updated_and_removed() {
     let context = RequestContext::new(Store::new());
     assert_eq!(context.scope(RequestContext::get_or_init(async || 1_u8)).await, 1);
-    assert_eq!(context.get_or_init(unexpected_initialiser::<u8>).await, 1);
+    assert_eq!(context.get_or_init(unexpected_initializer::<u8>).await, 1);
     assert_eq!(context.get::<u8>(), Some(1));
     assert_eq!(context.update(|n: &mut u8| *n += 1), Some(()));
-    assert_eq!(context.get_or_init(unexpected_initialiser::<u8>).await, 2);
+    assert_eq!(context.get_or_init(unexpected_initializer::<u8>).await, 2);
     assert!(context.remove::<u8>());
     assert_eq!(context.get_or_init(async || 3_u8).await, 3);
 }
@@ -57,7 +57,7 @@ async fn values_are_keyed_by_type() {
 }
 
 #[tokio::test]
-async fn each_call_outside_a_context_runs_its_initialiser() {
+async fn each_call_outside_a_context_runs_its_initializer() {
     assert_eq!(RequestContext::get_or_init(async || 1_u8).await, 1);
     assert_eq!(RequestContext::get_or_init(async || 2_u8).await, 2);
     assert_eq!(RequestContext::get_or_try_init(async || Ok::<_, ()>(3_u8)).await, Ok(3));
@@ -65,7 +65,7 @@ async fn each_call_outside_a_context_runs_its_initialiser() {
 }
 
 #[tokio::test]
-async fn initialiser_runs_in_the_context_of_its_caller() {
+async fn initializer_runs_in_the_context_of_its_caller() {
     let name = async || {
         yield_now().await;
         User::name()
@@ -77,7 +77,7 @@ async fn initialiser_runs_in_the_context_of_its_caller() {
 }
 
 #[tokio::test]
-async fn value_initialised_in_a_child_stays_in_the_child() {
+async fn value_initialized_in_a_child_stays_in_the_child() {
     let parent = RequestContext::new(Store::new());
     let child = parent.child(Store::new());
     assert_eq!(child.scope(RequestContext::get_or_init(async || 1_u8)).await, 1);
@@ -114,7 +114,7 @@ async fn other_types_and_contexts_do_not_wait() {
 }
 
 #[tokio::test]
-async fn dependent_values_are_initialised_once_in_any_order() {
+async fn dependent_values_are_initialized_once_in_any_order() {
     thread_local! {
         static MADE: Cell<[u8; 3]> = const { Cell::new([0; 3]) };
     }
@@ -181,7 +181,7 @@ async fn dependent_values_are_initialised_once_in_any_order() {
 }
 
 #[test]
-fn futures_are_send_if_those_of_the_initialisers_are() {
+fn futures_are_send_if_those_of_the_initializers_are() {
     fn assert_send(_: impl Send) {}
 
     let store = Store::new();

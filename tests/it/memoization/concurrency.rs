@@ -1,4 +1,4 @@
-//! Concurrent calls of `get_or_init`: which initialiser runs, and which one runs next if it fails.
+//! Concurrent calls of `get_or_init`: which initializer runs, and which one runs next if it fails.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -22,7 +22,7 @@ use crate::support::in_time;
 
 type InitResult = Result<u8, &'static str>;
 
-/// A caller that is polled by hand. Its initialiser waits for a result from `result_sender`, and panics if that is
+/// A caller that is polled by hand. Its initializer waits for a result from `result_sender`, and panics if that is
 /// dropped.
 struct Caller<'a> {
     result_sender: Option<oneshot::Sender<InitResult>>,
@@ -36,7 +36,7 @@ impl<'a> Caller<'a> {
         Self { result_sender: Some(result_sender), call: task::spawn(Box::pin(call)) }
     }
 
-    /// Creates a caller that waits for its own initialiser or for that of another caller.
+    /// Creates a caller that waits for its own initializer or for that of another caller.
     fn waiting(store: &'a Store) -> Self {
         let mut caller = Self::new(store);
         assert!(caller.poll().is_pending());
@@ -47,13 +47,13 @@ impl<'a> Caller<'a> {
         self.call.poll()
     }
 
-    /// Completes its own initialiser and polls.
+    /// Completes its own initializer and polls.
     fn complete(&mut self, made: InitResult) -> Poll<InitResult> {
-        self.result_sender.take().unwrap().send(made).expect("the initialiser is gone");
+        self.result_sender.take().unwrap().send(made).expect("the initializer is gone");
         self.poll()
     }
 
-    /// Polls once it is woken, without completing its own initialiser.
+    /// Polls once it is woken, without completing its own initializer.
     fn result(mut self) -> Poll<InitResult> {
         assert!(self.call.is_woken());
         self.poll()
@@ -61,7 +61,7 @@ impl<'a> Caller<'a> {
 }
 
 #[test]
-fn hundred_callers_wait_for_one_initialiser() {
+fn hundred_callers_wait_for_one_initializer() {
     let store = Store::new();
     let mut maker = Caller::waiting(&store);
     let others: Vec<_> = (1..100).map(|_| Caller::waiting(&store)).collect();
@@ -72,7 +72,7 @@ fn hundred_callers_wait_for_one_initialiser() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn hundred_tasks_run_one_initialiser() {
+async fn hundred_tasks_run_one_initializer() {
     let all_wait = Arc::new(Notify::new());
     let (made, waiting) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let context = RequestContext::new(Store::new());
@@ -99,7 +99,7 @@ async fn hundred_tasks_run_one_initialiser() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn racing_callers_run_one_initialiser() {
+async fn racing_callers_run_one_initializer() {
     for round in 0..200 {
         let made = Arc::new(AtomicUsize::new(0));
         let context = RequestContext::new(Store::new());
@@ -119,7 +119,7 @@ async fn racing_callers_run_one_initialiser() {
 }
 
 #[test]
-fn next_initialiser_runs_after_an_error() {
+fn next_initializer_runs_after_an_error() {
     let store = Store::new();
     let [mut one, mut two, mut three] = [(); 3].map(|()| Caller::waiting(&store));
     assert_eq!(one.complete(Err("no")), Poll::Ready(Err("no")));
@@ -130,7 +130,7 @@ fn next_initialiser_runs_after_an_error() {
 }
 
 #[test]
-fn next_initialiser_runs_after_a_cancellation() {
+fn next_initializer_runs_after_a_cancellation() {
     let store = Store::new();
     let [one, mut two, three] = [(); 3].map(|()| Caller::waiting(&store));
     drop(one);
@@ -140,7 +140,7 @@ fn next_initialiser_runs_after_a_cancellation() {
 }
 
 #[test]
-fn next_initialiser_runs_after_a_panic() {
+fn next_initializer_runs_after_a_panic() {
     let store = Store::new();
     let [mut one, mut two, three] = [(); 3].map(|()| Caller::waiting(&store));
     drop(one.result_sender.take());
@@ -176,7 +176,7 @@ fn unpolled_waiter_does_not_block_others() {
 }
 
 #[test]
-fn value_set_during_initialisation_is_returned() {
+fn value_set_during_initialization_is_returned() {
     let store = Store::new();
     let [mut one, two] = [(); 2].map(|()| Caller::waiting(&store));
     store.set(1_u8);

@@ -1,4 +1,4 @@
-//! Initialisers that wait for their own value: they panic with a message that names the type, and do not hang.
+//! Initializers that wait for their own value: they panic with a message that names the type, and do not hang.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -17,10 +17,10 @@ use tokio::{
 use tokio_test::{assert_pending, assert_ready_eq, task};
 use tower_request_context::{RequestContext, Store};
 
-use super::unexpected_initialiser;
+use super::unexpected_initializer;
 use crate::support::in_time;
 
-/// Asserts that `work` panics because of a value of type `T`, and that the value can be initialised afterwards.
+/// Asserts that `work` panics because of a value of type `T`, and that the value can be initialized afterwards.
 async fn assert_reported<T>(work: impl Future, afterwards: T)
 where
     T: Clone + Send + Sync + 'static,
@@ -38,7 +38,7 @@ async fn panic_of(work: impl Future) -> String {
 
 fn assert_reports<T>(text: &str) {
     let name = std::any::type_name::<T>();
-    let start = format!("the initialiser of `{name}` waits for itself: it calls `get_or_init` for `{name}`, ");
+    let start = format!("the initializer of `{name}` waits for itself: it calls `get_or_init` for `{name}`, ");
     assert!(text.starts_with(&start), "{text}");
 }
 
@@ -47,20 +47,20 @@ fn low_byte(word: u16) -> u8 {
 }
 
 #[tokio::test]
-async fn reports_an_initialiser_that_awaits_its_own_value() {
-    let work = RequestContext::get_or_init(async || RequestContext::get_or_init(unexpected_initialiser::<u8>).await);
+async fn reports_an_initializer_that_awaits_its_own_value() {
+    let work = RequestContext::get_or_init(async || RequestContext::get_or_init(unexpected_initializer::<u8>).await);
     assert_reported(work, 1_u8).await;
 }
 
 #[tokio::test]
-async fn reports_a_fallible_initialiser_that_awaits_its_own_value() {
+async fn reports_a_fallible_initializer_that_awaits_its_own_value() {
     let again = async || RequestContext::get_or_try_init(async || Err::<u8, _>("no")).await;
     assert_reported(RequestContext::get_or_try_init(again), 1_u8).await;
 }
 
 #[tokio::test]
 async fn reports_a_cycle_through_another_type() {
-    let other = async || RequestContext::get_or_init(unexpected_initialiser::<u8>).await.into();
+    let other = async || RequestContext::get_or_init(unexpected_initializer::<u8>).await.into();
     let work = RequestContext::get_or_init(async || low_byte(RequestContext::get_or_init(other).await));
     assert_reported(work, 1_u8).await;
 }
@@ -70,7 +70,7 @@ async fn reports_a_cycle_in_a_join() {
     let work = RequestContext::get_or_init(async || {
         let (word, byte) = join!(
             RequestContext::get_or_init(async || 1_u16),
-            RequestContext::get_or_init(unexpected_initialiser::<u8>)
+            RequestContext::get_or_init(unexpected_initializer::<u8>)
         );
         byte + low_byte(word)
     });
@@ -80,7 +80,7 @@ async fn reports_a_cycle_in_a_join() {
 #[tokio::test]
 async fn reports_a_cycle_from_inside_another_context() {
     let (one, two) = (RequestContext::new(Store::new()), RequestContext::new(Store::new()));
-    let work = one.get_or_init(async || two.scope(async { one.get_or_init(unexpected_initialiser::<u8>).await }).await);
+    let work = one.get_or_init(async || two.scope(async { one.get_or_init(unexpected_initializer::<u8>).await }).await);
     assert_reports::<u8>(&panic_of(work).await);
     let byte = one.get_or_init(async || two.scope(RequestContext::get_or_init(async || 1_u8)).await);
     assert_eq!(in_time(byte).await, 1);
@@ -92,22 +92,22 @@ async fn reports_a_cycle_through_a_call_started_outside() {
     let (sender, receiver) = oneshot::channel::<Pin<Box<dyn Future<Output = u8> + '_>>>();
     let mut work = task::spawn(store.get_or_init(async || receiver.await.expect("the call is sent below").await));
     assert!(work.poll().is_pending());
-    let mut call = Box::pin(store.get_or_init(unexpected_initialiser::<u8>));
+    let mut call = Box::pin(store.get_or_init(unexpected_initializer::<u8>));
     assert!(poll!(call.as_mut()).is_pending());
     assert!(sender.send(call).is_ok());
     assert_reports::<u8>(&panic_of(work).await);
 }
 
 #[tokio::test]
-async fn reports_two_initialisers_that_await_each_other() {
+async fn reports_two_initializers_that_await_each_other() {
     let both = Barrier::new(2);
     let byte = RequestContext::get_or_init(async || {
         both.wait().await;
-        low_byte(RequestContext::get_or_init(unexpected_initialiser::<u16>).await)
+        low_byte(RequestContext::get_or_init(unexpected_initializer::<u16>).await)
     });
     let word = RequestContext::get_or_init(async || {
         both.wait().await;
-        u16::from(RequestContext::get_or_init(unexpected_initialiser::<u8>).await)
+        u16::from(RequestContext::get_or_init(unexpected_initializer::<u8>).await)
     });
     assert_reported(async { join!(byte, word) }, 1_u8).await;
 }
@@ -116,7 +116,7 @@ async fn reports_two_initialisers_that_await_each_other() {
 async fn reports_a_cycle_in_a_join_after_the_other_branch_completes() {
     let (sender, receiver) = oneshot::channel();
     let work = RequestContext::get_or_init(async || {
-        join!(async { receiver.await.unwrap() }, RequestContext::get_or_init(unexpected_initialiser::<u8>)).1
+        join!(async { receiver.await.unwrap() }, RequestContext::get_or_init(unexpected_initializer::<u8>)).1
     });
     let context = RequestContext::new(Store::new());
     let mut work = task::spawn(AssertUnwindSafe(context.scope(work)).catch_unwind());
@@ -126,15 +126,15 @@ async fn reports_a_cycle_in_a_join_after_the_other_branch_completes() {
     assert_reports::<u8>(work.await.unwrap_err().downcast_ref::<String>().unwrap());
 }
 
-/// Waits for the value that the caller's initialiser must produce.
+/// Waits for the value that the caller's initializer must produce.
 async fn wait_for_own_value() -> u8 {
-    RequestContext::get_or_init(unexpected_initialiser::<u8>).await
+    RequestContext::get_or_init(unexpected_initializer::<u8>).await
 }
 
-/// Asserts that an initialiser returns 7, although it polls [`wait_for_own_value`].
-async fn assert_completes(initialiser: impl AsyncFnOnce() -> u8) {
+/// Asserts that an initializer returns 7, although it polls [`wait_for_own_value`].
+async fn assert_completes(initializer: impl AsyncFnOnce() -> u8) {
     let context = RequestContext::new(Store::new());
-    assert_eq!(in_time(context.scope(RequestContext::get_or_init(initialiser))).await, 7);
+    assert_eq!(in_time(context.scope(RequestContext::get_or_init(initializer))).await, 7);
     assert_eq!(context.get(), Some(7_u8));
 }
 
@@ -169,7 +169,7 @@ async fn spawned_work() -> u8 {
 }
 
 #[tokio::test]
-async fn initialiser_may_await_other_work_after_a_cancelled_wait() {
+async fn initializer_may_await_other_work_after_a_cancelled_wait() {
     assert_completes(async || match timeout(Duration::from_millis(1), wait_for_own_value()).await {
         Ok(byte) => byte,
         Err(_) => spawned_work().await,
@@ -180,7 +180,7 @@ async fn initialiser_may_await_other_work_after_a_cancelled_wait() {
         spawned_work().await
     })
     .await;
-    // The initialiser of another type, which is dropped in the same poll in which it starts to wait.
+    // The initializer of another type, which is dropped in the same poll in which it starts to wait.
     assert_completes(async || {
         let word = async || u16::from(wait_for_own_value().await);
         let word = RequestContext::get_or_init(word);
@@ -246,7 +246,7 @@ async fn cycle_of_two_is_allowed_if_one_can_complete_otherwise() {
     let (both, (sender, mut receiver)) = (Barrier::new(2), oneshot::channel());
     let byte = RequestContext::get_or_init(async || {
         both.wait().await;
-        low_byte(RequestContext::get_or_init(unexpected_initialiser::<u16>).await)
+        low_byte(RequestContext::get_or_init(unexpected_initializer::<u16>).await)
     });
     let word = RequestContext::get_or_init(async || {
         both.wait().await;
@@ -261,7 +261,7 @@ async fn cycle_of_two_is_allowed_if_one_can_complete_otherwise() {
     assert_eq!(in_time(both).await, (7, 7));
 }
 
-/// Each of three initialisers waits for another one, or for a channel.
+/// Each of three initializers waits for another one, or for a channel.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn cycle_of_three_is_allowed_if_each_can_complete_otherwise() {
     type Shared = (Arc<Barrier>, watch::Receiver<bool>);
@@ -271,15 +271,15 @@ async fn cycle_of_three_is_allowed_if_each_can_complete_otherwise() {
         T: Clone + Send + Sync + 'static,
         U: Clone + Send + Sync + 'static,
     {
-        let initialise = async || {
+        let initialize = async || {
             all.wait().await;
             tokio::select! {
-                _ = RequestContext::get_or_init(unexpected_initialiser::<U>) => {}
+                _ = RequestContext::get_or_init(unexpected_initializer::<U>) => {}
                 released = released.wait_for(|released| *released) => assert!(released.is_ok()),
             }
             value
         };
-        RequestContext::get_or_init(initialise).await
+        RequestContext::get_or_init(initialize).await
     }
 
     for round in 0..200 {
@@ -310,11 +310,11 @@ fn cancelled_wait_is_not_part_of_a_cycle() {
     let (complete_byte, byte_completed) = oneshot::channel();
     let mut word = task::spawn(store.get_or_init(async || {
         word_released.await.expect("the sender is used below");
-        u16::from(store.get_or_init(unexpected_initialiser::<u8>).await)
+        u16::from(store.get_or_init(unexpected_initializer::<u8>).await)
     }));
     assert_pending!(word.poll());
     let mut byte = task::spawn(store.get_or_init(async || {
-        assert_eq!(store.get_or_init(unexpected_initialiser::<u16>).now_or_never(), None);
+        assert_eq!(store.get_or_init(unexpected_initializer::<u16>).now_or_never(), None);
         byte_completed.await.expect("the sender is used below")
     }));
     assert_pending!(byte.poll());
