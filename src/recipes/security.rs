@@ -59,7 +59,7 @@
 //! Each of these has failed somewhere:
 //!
 //! * **Aliases.** CGI-style servers treat `X_User_Id`, and some `X.User.Id`, as `X-User-Id`. A proxy that strips one of
-//!   them passes the others ([CVE-2026-33433], [CVE-2026-88011]). Reject a request that has an alias.
+//!   them passes the others ([CVE-2026-54763], [CVE-2026-88011]). Reject a request that has an alias.
 //! * **Duplicates.** Of two lines, one program reads the first and another the last. Find them with `get_all`, and
 //!   reject the request.
 //! * **Normalization.** A value that was trimmed, decoded or truncated is not the value that was verified. Reject it
@@ -197,7 +197,7 @@
 //!
 //! [CVE-2021-45046]: https://nvd.nist.gov/vuln/detail/CVE-2021-45046
 //! [CVE-2026-29181]: https://nvd.nist.gov/vuln/detail/CVE-2026-29181
-//! [CVE-2026-33433]: https://nvd.nist.gov/vuln/detail/CVE-2026-33433
+//! [CVE-2026-54763]: https://nvd.nist.gov/vuln/detail/CVE-2026-54763
 //! [CVE-2026-88011]: https://nvd.nist.gov/vuln/detail/CVE-2026-88011
 //! [Envoy]: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tracing#trace-context-propagation
 //! [Istio]: https://istio.io/latest/docs/tasks/observability/distributed-tracing/overview/

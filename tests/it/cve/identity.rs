@@ -6,7 +6,7 @@ use crate::examples::identity::{PROXY, ask};
 
 // F18: a proxy that removes one spelling of the name forwards the others.
 #[tokio::test]
-async fn cve_2026_33433_cve_2026_88011_identity_alias_is_rejected() {
+async fn cve_2026_54763_cve_2026_88011_identity_alias_is_rejected() {
     for alias in
         ["x_user_id", "X_User_Id", "x.user.id", "X.User.Id", "x-user_id", "x_user.id", "x|user|id", "x~User*Id"]
     {
