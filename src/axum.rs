@@ -31,9 +31,10 @@ use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let app: Router = Router::new().route("/cats", get(cats)).layer(RequestContextLayer::new(|store, _| {
+/// let layer = RequestContextLayer::new(|store, _| {
 ///     store.insert(UserId(7));
-/// }));
+/// });
+/// let app: Router = Router::new().route("/cats", get(cats)).layer(layer);
 /// # let response = app.oneshot(Request::get("/cats").body(Body::empty()).unwrap()).await.unwrap();
 /// # assert_eq!(axum::body::to_bytes(response.into_body(), 99).await.unwrap(), "the cats of user 7");
 /// # }
@@ -41,9 +42,8 @@ use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
 ///
 /// The value comes from the current context, as with [`RequestContext::get`]. If no context is current, it comes from
 /// the context in the request's extensions, where [`insert_extension`](crate::RequestContextLayer::insert_extension)
-/// puts it. That context is ignored once its request has ended. (A layer with
-/// [`Nesting::Inherit`](crate::Nesting::Inherit) looks at the extensions first.) If you spawn a task that may outlive
-/// the request, wrap its future with [`RequestContext::carry`], so that the context is current.
+/// puts it. That context is ignored once its request has ended. If you spawn a task that may outlive the request, wrap
+/// its future with [`RequestContext::carry`], so that the context is current.
 ///
 /// If there is no value, the request is rejected with a [`ContextError`]. The client gets status 500 and an empty body,
 /// and with the feature `tracing` the error [is logged](ContextError#as-a-response). To handle a missing value

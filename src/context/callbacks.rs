@@ -47,7 +47,8 @@ impl RequestContext {
     /// # use tower_request_context::{CallbackError, End, RequestContext, Store};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let (sender, receiver) = std::sync::mpsc::channel();
-    /// let job = Store::new().run(async { RequestContext::on_end(move |end| sender.send(end).unwrap()) });
+    /// let callback = move |end| sender.send(end).unwrap();
+    /// let job = Store::new().run(async { RequestContext::on_end(callback) });
     /// assert_eq!(job.await, Ok(()));
     /// assert_eq!(receiver.recv(), Ok(End::Completed));
     /// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::NoContext));

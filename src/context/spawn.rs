@@ -68,7 +68,9 @@ impl RequestContext {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let context = RequestContext::new(Store::new().with_value(7_u8));
     /// let mut tasks = tokio::task::JoinSet::new();
-    /// context.sync_scope(|| tasks.spawn(RequestContext::carry(async { RequestContext::get::<u8>() })));
+    /// context.sync_scope(|| {
+    ///     tasks.spawn(RequestContext::carry(async { RequestContext::get::<u8>() }))
+    /// });
     /// assert_eq!(tasks.join_all().await, [Some(7)]);
     /// # }
     /// ```

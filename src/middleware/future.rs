@@ -29,7 +29,9 @@ pin_project! {
     /// # use {http::{Request, Response}, std::convert::Infallible, tower::{Layer, Service, service_fn}};
     /// # use tower_request_context::RequestContextLayer;
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let inner = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
+    /// let inner = service_fn(async |_: Request<()>| {
+    ///     Ok::<_, Infallible>(Response::new(String::new()))
+    /// });
     /// let mut service = RequestContextLayer::default().layer(inner);
     /// let future = service.call(Request::new(()));
     /// assert!(future.await.is_ok());

@@ -68,7 +68,8 @@ use crate::Store;
 /// let layer = RequestContextLayer::new(|store, _| {
 ///     store.insert("a value");
 /// });
-/// let app = (MapResponseLayer::new(IntoResponse::into_response), layer).layer(router); // the first is outermost
+/// // The first is outermost.
+/// let app = (MapResponseLayer::new(IntoResponse::into_response), layer).layer(router);
 /// # let response = tower::ServiceExt::oneshot(app.clone(), Request::new(Body::empty())).await.unwrap();
 /// # assert_eq!(axum::body::to_bytes(response.into_body(), 99).await.unwrap(), "a value");
 /// # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -111,8 +112,8 @@ impl<F> RequestContextLayer<F> {
     /// # use tower_request_context::RequestContextLayer;
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let app: Router = Router::new().layer(RequestContextLayer::new(|store, request| {
-    ///     let key = request.headers.get("x-api-key").ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())?;
-    ///     store.insert(key.clone());
+    ///     let key = request.headers.get("x-api-key");
+    ///     store.insert(key.ok_or_else(|| StatusCode::UNAUTHORIZED.into_response())?.clone());
     ///     Ok(())
     /// }));
     /// let response = app.oneshot(Request::new(Body::empty())).await.unwrap();

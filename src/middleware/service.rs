@@ -27,7 +27,9 @@ use crate::{Store, context::CallGuard};
 /// use tower_request_context::{RequestContext, RequestContextService};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let inner = service_fn(async |_: Request<()>| Ok::<_, ()>(Response::new(RequestContext::expect::<String>())));
+/// let inner = service_fn(async |_: Request<()>| {
+///     Ok::<_, ()>(Response::new(RequestContext::expect::<String>()))
+/// });
 /// let service = RequestContextService::new(inner, |store, request| {
 ///     store.insert(request.uri.path().to_owned());
 /// });

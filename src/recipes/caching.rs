@@ -2,8 +2,8 @@
 //!
 //! # N+1 queries: memoize per request
 //!
-//! A page that loads the same row in many places needs one query. Keep a map in the context with one `OnceCell` per
-//! key. Then concurrent callers of a key share one look-up.
+//! A page that needs the same row in many places should query it once. Keep a map in the context with one `OnceCell`
+//! per key. Then concurrent callers of a key share one look-up.
 //!
 //! ```
 //! # use std::sync::atomic::{AtomicU32, Ordering};
@@ -41,7 +41,7 @@
 //! # Data loaders
 //!
 //! A data loader collects the keys that are requested at about the same time, and loads them with one query. Its
-//! constructor takes the function that spawns the query, as that of async-graphql 7 does. This function decides whether
+//! constructor takes the function that spawns the query, for example in async-graphql 7. This function decides whether
 //! the query runs in a request's context. In this example, `DataLoader` stands for your library's type. `load_cats` and
 //! `load_prices` load the values for a list of keys.
 //!
@@ -93,8 +93,10 @@
 //!     RequestContext::get_or_insert_with(new).load_one(id).await
 //! }
 //!
-//! // Shared: a batch has keys of several requests, and runs in no context. The tenant is a part of the key.
-//! static PRICES: LazyLock<DataLoader<(&str, u32)>> = LazyLock::new(|| DataLoader::new(load_prices, tokio::spawn));
+//! // Shared: a batch has keys of several requests, and runs in no context.
+//! // The tenant is a part of the key.
+//! static PRICES: LazyLock<DataLoader<(&str, u32)>> =
+//!     LazyLock::new(|| DataLoader::new(load_prices, tokio::spawn));
 //!
 //! async fn price(id: u32) -> String {
 //!     let Tenant(tenant) = RequestContext::expect();

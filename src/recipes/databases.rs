@@ -29,11 +29,15 @@
 //! #[derive(Clone, Default)]
 //! struct Current(Arc<Mutex<Option<Transaction<'static, Sqlite>>>>);
 //!
-//! async fn transaction(State(pool): State<SqlitePool>, request: Request, next: Next) -> Result<Response, AppError> {
+//! async fn transaction(
+//!     State(pool): State<SqlitePool>,
+//!     request: Request,
+//!     next: Next,
+//! ) -> Result<Response, AppError> {
 //!     let Current(current) = Current::default();
 //!     let open = Arc::clone(&current);
 //!     RequestContext::on_end(move |_| {
-//!         // A task may hold the lock during a query, so this cannot be done in the callback itself.
+//!         // A task may hold the lock during a query, so the callback cannot wait for it.
 //!         RequestContext::spawn(async move { drop(open.lock().await.take()) });
 //!     })?;
 //!     RequestContext::set(Current(Arc::clone(&current)))?;
@@ -48,9 +52,11 @@
 //! }
 //!
 //! async fn add_cat(name: &str) -> Result<(), AppError> {
-//!     let Current(current) = RequestContext::try_get()?; // not the pool, which is outside the transaction
+//!     // Not the pool, which is outside the transaction.
+//!     let Current(current) = RequestContext::try_get()?;
 //!     let mut current = current.lock().await;
-//!     let transaction = current.as_mut().ok_or(AppError)?; // it has been committed or rolled back
+//!     // Fails after the commit or rollback.
+//!     let transaction = current.as_mut().ok_or(AppError)?;
 //!     sqlx::query("INSERT INTO cats VALUES ($1)").bind(name).execute(&mut **transaction).await?;
 //!     Ok(())
 //! }

@@ -1,4 +1,4 @@
-//! Deadlines and timeouts: one per request, also over `grpc-timeout`.
+//! Deadlines and timeouts: one per request, also from and to `grpc-timeout`.
 //!
 //! # One deadline per request
 //!
@@ -126,7 +126,7 @@
 //! # }
 //! ```
 //!
-//! # What is left, on an outgoing request
+//! # Remaining time on outgoing requests
 //!
 //! Send the remaining time with each outgoing request, so that the next service does not work for a client that no
 //! longer waits. With tonic, use this function in a `MapRequestLayer` around the channel, as in
@@ -143,8 +143,9 @@
 //! fn inject_timeout<B>(mut request: Request<B>) -> Request<B> {
 //!     if let Some(Deadline(at)) = RequestContext::get() {
 //!         // At most 8 digits, and not 0.
-//!         let left = at.saturating_duration_since(Instant::now()).as_millis().clamp(1, 99_999_999);
-//!         let left = HeaderValue::try_from(format!("{left}m")).expect("digits and a unit are valid in a header");
+//!         let left = at.saturating_duration_since(Instant::now());
+//!         let left = format!("{}m", left.as_millis().clamp(1, 99_999_999));
+//!         let left = HeaderValue::try_from(left).expect("digits and a unit are valid");
 //!         request.headers_mut().insert("grpc-timeout", left);
 //!     }
 //!     request

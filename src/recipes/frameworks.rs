@@ -22,7 +22,12 @@
 //!
 //! ```text
 //! #[handler]
-//! async fn enter_context(req: &mut Request, depot: &mut Depot, res: &mut Response, ctrl: &mut FlowCtrl) {
+//! async fn enter_context(
+//!     req: &mut Request,
+//!     depot: &mut Depot,
+//!     res: &mut Response,
+//!     ctrl: &mut FlowCtrl,
+//! ) {
 //!     let context = req.extensions().get().and_then(WeakRequestContext::upgrade);
 //!     let context = context.expect("a layer with `insert_extension` is above this handler");
 //!     context.scope(ctrl.call_next(req, depot, res)).await;

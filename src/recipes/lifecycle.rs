@@ -111,7 +111,11 @@
 //! #         if mem::take(&mut *self.1.lock().unwrap()) { self.0.0.lock().unwrap().push(how); }
 //! #     }
 //! # }
-//! async fn transaction(State(db): State<Database>, request: Request, next: Next) -> response::Result<Response> {
+//! async fn transaction(
+//!     State(db): State<Database>,
+//!     request: Request,
+//!     next: Next,
+//! ) -> response::Result<Response> {
 //!     let transaction = Transaction::new(db);
 //!     let open = transaction.clone();
 //!     RequestContext::on_end(move |_| open.roll_back())?;

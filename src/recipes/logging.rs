@@ -41,7 +41,12 @@
 //!     N: for<'a> FormatFields<'a> + 'static,
 //!     F: FormatEvent<S, N>,
 //! {
-//!     fn format_event(&self, cx: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+//!     fn format_event(
+//!         &self,
+//!         cx: &FmtContext<'_, S, N>,
+//!         mut line: Writer<'_>,
+//!         event: &Event<'_>,
+//!     ) -> fmt::Result {
 //!         if let Some(UserId(user)) = RequestContext::get() {
 //!             write!(line, "user={user} ")?;
 //!         }
@@ -110,7 +115,8 @@
 //!     }
 //!
 //!     fn log(&self, record: &log::Record<'_>) {
-//!         let user = RequestContext::with(|UserId(user)| user.to_string()).unwrap_or_else(|| "-".into());
+//!         let user = RequestContext::with(|UserId(user)| user.to_string());
+//!         let user = user.unwrap_or_else(|| "-".into());
 //!         let line = format!("{} user={user} {}", record.level(), record.args());
 //! #       LINES.lock().unwrap().push(line); return;
 //! #       #[allow(unreachable_code)]
@@ -147,7 +153,9 @@
 //! struct CanonicalLine(Arc<Mutex<Map<String, Value>>>);
 //!
 //! fn add(name: &str, value: impl Into<Value>) {
-//!     RequestContext::with(|CanonicalLine(fields)| fields.lock().unwrap().insert(name.into(), value.into()));
+//!     RequestContext::with(|CanonicalLine(fields)| {
+//!         fields.lock().unwrap().insert(name.into(), value.into())
+//!     });
 //! }
 //!
 //! let layer = RequestContextLayer::new(move |store, request| {
@@ -159,7 +167,9 @@
 //!         add("path", path);
 //!         add("milliseconds", start.elapsed().as_millis() as u64);
 //!         add("end", format!("{end:?}"));
-//!         let line = RequestContext::with(|CanonicalLine(fields)| json!(*fields.lock().unwrap()).to_string());
+//!         let line = RequestContext::with(|CanonicalLine(fields)| {
+//!             json!(*fields.lock().unwrap()).to_string()
+//!         });
 //! #       log.send(line.clone()).unwrap();
 //!         println!("{}", line.unwrap_or_default());
 //!     });

@@ -17,7 +17,9 @@
 //! let access_log = RequestContextLayer::new(move |store, request| {
 //!     let (line, start) = (format!("{} {}", request.method, request.uri.path()), Instant::now());
 //! #   let log = log.clone();
-//!     store.on_response(|parts| RequestContext::set(parts.status).expect("callbacks run in the context"));
+//!     store.on_response(|parts| {
+//!         RequestContext::set(parts.status).expect("callbacks run in the context");
+//!     });
 //!     store.on_end(move |end| {
 //!         let status = RequestContext::get().map_or(0, |status: StatusCode| status.as_u16());
 //!         println!("{line} {status} {end:?} {} ms", start.elapsed().as_millis());
@@ -114,7 +116,8 @@
 //!
 //! fn record(headers: &HeaderMap) {
 //!     if let Some(status) = headers.get("grpc-status") {
-//!         RequestContext::set(GrpcStatus(status.clone())).expect("`TraceLayer` is below the context's layer");
+//!         RequestContext::set(GrpcStatus(status.clone()))
+//!             .expect("`TraceLayer` is below the context's layer");
 //!     }
 //! }
 //!
@@ -130,9 +133,11 @@
 //! #           log.send(format!("{path} {status:?} {end:?}")).unwrap();
 //!         });
 //!     }))
-//!     .layer(TraceLayer::new_for_grpc().on_eos(|trailers: Option<&HeaderMap>, _: Duration, _: &Span| {
-//!         trailers.into_iter().for_each(record);
-//!     }));
+//!     .layer(TraceLayer::new_for_grpc().on_eos(
+//!         |trailers: Option<&HeaderMap>, _: Duration, _: &Span| {
+//!             trailers.into_iter().for_each(record);
+//!         },
+//!     ));
 //! # use http_body_util::{BodyExt, Full};
 //! # let service = layers.service(service_fn(async |request: Request<String>| {
 //! #     let mut trailers = HeaderMap::new();

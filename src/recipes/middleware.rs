@@ -21,7 +21,8 @@
 //! # use axum::{body::Body, routing::get};
 //! # use http::{HeaderMap, header::AUTHORIZATION};
 //! # use tower::ServiceExt;
-//! use axum::{Router, extract::Request, middleware::{Next, from_fn}, response::{IntoResponse, Response}};
+//! use axum::{Router, extract::Request, middleware::{Next, from_fn}};
+//! use axum::response::{IntoResponse, Response};
 //! use http::StatusCode;
 //! use tower_request_context::{ContextError, RequestContext, RequestContextLayer};
 //!
@@ -41,7 +42,10 @@
 //! }
 //!
 //! # let handler = async || RequestContext::get().map_or("no user", |User(name)| name);
-//! let app = Router::new().route("/", get(handler)).layer(from_fn(authenticate)).layer(RequestContextLayer::default());
+//! let app = Router::new()
+//!     .route("/", get(handler))
+//!     .layer(from_fn(authenticate))
+//!     .layer(RequestContextLayer::default());
 //! # let app: Router = app;
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn visit(app: Router, token: &str) -> Response {
@@ -74,7 +78,8 @@
 //! #     response
 //! # }
 //! async fn authenticate(request: Request<String>) -> Result<Request<String>, Response<String>> {
-//!     let user = user_of(request.headers()).await.ok_or_else(|| respond(StatusCode::UNAUTHORIZED))?;
+//!     let user = user_of(request.headers()).await;
+//!     let user = user.ok_or_else(|| respond(StatusCode::UNAUTHORIZED))?;
 //!     RequestContext::set(user).map_err(|error| respond(error.into()))?;
 //!     Ok(request)
 //! }
@@ -171,7 +176,8 @@
 //! # use http::{HeaderValue, Request, Response, StatusCode};
 //! # use std::{convert::Infallible, future::{Ready, ready}, sync::atomic::{AtomicU8, Ordering}};
 //! # use tower::{ServiceBuilder, ServiceExt, retry::Policy, service_fn};
-//! use tower_request_context::{Nesting, RequestContext, RequestContextLayer};
+//! # use tower_request_context::RequestContext;
+//! use tower_request_context::{Nesting, RequestContextLayer};
 //!
 //! # #[derive(Clone)]
 //! # struct Attempts(u8);

@@ -31,8 +31,10 @@
 //! }
 //!
 //! # async fn send() -> Result<(), axum::BoxError> {
-//! let client = MapRequestLayer::new(inject).layer(Client::builder(TokioExecutor::new()).build_http::<Body>());
-//! let response = client.clone().oneshot(Request::get("http://stock.internal/cats").body(Body::empty())?).await?;
+//! let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
+//! let client = MapRequestLayer::new(inject).layer(client);
+//! let request = Request::get("http://stock.internal/cats").body(Body::empty())?;
+//! let response = client.clone().oneshot(request).await?;
 //! # drop(response); Ok(())
 //! # }
 //! # use tower_request_context::{RequestContext, RequestId, Store};
@@ -89,7 +91,8 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let channel = Channel::from_static("http://stock.internal:50051").connect_lazy();
 //! let channel = MapRequestLayer::new(inject as fn(_) -> _).layer(channel);
-//! let channel: MapRequest<Channel, fn(Request<Body>) -> Request<Body>> = channel; // its type, for a struct field
+//! // Its type, for a struct field:
+//! let channel: MapRequest<Channel, fn(Request<Body>) -> Request<Body>> = channel;
 //! // let mut stock = StockClient::new(channel);
 //! # drop(channel);
 //! # }
@@ -134,7 +137,8 @@
 //!         Ok::<_, axum::Error>(format!("{user}: {cat}\n"))
 //!     });
 //!     let body = RequestContext::carry(Body::from_stream(lines));
-//!     Request::post("http://stock.internal/cats").body(Body::new(body)).expect("the URI is valid")
+//!     let request = Request::post("http://stock.internal/cats");
+//!     request.body(Body::new(body)).expect("the URI is valid")
 //! }
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! # let request = RequestContext::new(Store::new().with_value(User("Ada"))).sync_scope(upload);

@@ -121,7 +121,11 @@
 //! # use tower_request_context::{RequestContextLayer, RequestIdPolicy};
 //! let ids = RequestIdPolicy::new();
 //! let layers = ServiceBuilder::new()
-//!     .layer(CorsLayer::new().allow_origin(Any).expose_headers([HeaderName::from_static("x-request-id")]))
+//!     .layer(
+//!         CorsLayer::new()
+//!             .allow_origin(Any)
+//!             .expose_headers([HeaderName::from_static("x-request-id")]),
+//!     )
 //!     .layer(RequestContextLayer::new(move |store, request| {
 //!         ids.apply(store, request);
 //!     }));

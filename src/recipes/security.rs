@@ -131,8 +131,9 @@
 //! # use http::HeaderMap;
 //! use tower_request_context::{HeaderPropagator, RequestContextLayer, RequestIdPolicy};
 //!
+//! // Zipkin.
 //! const B3: [&str; 6] =
-//!     ["b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"]; // Zipkin
+//!     ["b3", "x-b3-traceid", "x-b3-spanid", "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags"];
 //! const OTHERS: [&str; 8] = [
 //!     "x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-sampling-priority", // Datadog
 //!     "sw8", // SkyWalking

@@ -28,7 +28,8 @@
 //! });
 //!
 //! async fn handler() {
-//!     RequestContext::get().unwrap_or_else(Span::none).record("user", 7); // usually in middleware that authenticates
+//!     // Usually in middleware that authenticates.
+//!     RequestContext::get().unwrap_or_else(Span::none).record("user", 7);
 //!     RequestContext::spawn(async { info!("fed") }).await.unwrap();
 //! }
 //! # #[tokio::main(flavor = "current_thread")]
@@ -110,7 +111,8 @@
 //! # use tower_request_context::RequestContextLayer;
 //! # let layer =
 //! RequestContextLayer::new(|store, request| {
-//!     let hub = Arc::new(Hub::new_from_top(Hub::main())); // one per request, so that its tags are its own
+//!     // One per request, so that its tags are its own.
+//!     let hub = Arc::new(Hub::new_from_top(Hub::main()));
 //!     hub.configure_scope(|scope| scope.set_tag("path", request.uri.path()));
 //! #   store.insert(Arc::as_ptr(&hub) as usize);
 //!     store.on_enter(move || HubSwitchGuard::new(hub.clone()));

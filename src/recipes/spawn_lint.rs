@@ -2,18 +2,36 @@
 //!
 //! # Forbid bare spawns (`clippy.toml`)
 //!
-//! Clippy's lint [`disallowed_methods`] warns about each bare spawn, also under another name or after a `use`. It is on
-//! by default. Put this in the `clippy.toml` of your project:
+//! Clippy's lint [`disallowed_methods`] warns about each bare spawn. The lint is on by default. It also finds calls
+//! through a `use` or another name. Put this at the end of the `clippy.toml` of your project:
 //!
 //! ```toml
-//! disallowed-methods = [
-//!     { path = "tokio::spawn", replacement = "tower_request_context::RequestContext::spawn", reason = "loses the request context" },
-//!     { path = "tokio::task::spawn_blocking", replacement = "tower_request_context::RequestContext::spawn_blocking", reason = "loses the request context" },
-//!     { path = "tokio::task::JoinSet::spawn", reason = "wrap the future in `RequestContext::carry`" },
-//!     { path = "tokio::runtime::Handle::spawn", reason = "wrap the future in `RequestContext::carry`" },
-//!     { path = "tokio_util::task::TaskTracker::spawn", reason = "wrap the future in `RequestContext::carry`", allow-invalid = true },
-//!     { path = "std::thread::spawn", reason = "wrap the closure in `RequestContext::bind`" },
-//! ]
+//! [[disallowed-methods]]
+//! path = "tokio::spawn"
+//! replacement = "tower_request_context::RequestContext::spawn"
+//! reason = "loses the request context"
+//!
+//! [[disallowed-methods]]
+//! path = "tokio::task::spawn_blocking"
+//! replacement = "tower_request_context::RequestContext::spawn_blocking"
+//! reason = "loses the request context"
+//!
+//! [[disallowed-methods]]
+//! path = "tokio::task::JoinSet::spawn"
+//! reason = "wrap the future in `RequestContext::carry`"
+//!
+//! [[disallowed-methods]]
+//! path = "tokio::runtime::Handle::spawn"
+//! reason = "wrap the future in `RequestContext::carry`"
+//!
+//! [[disallowed-methods]]
+//! path = "tokio_util::task::TaskTracker::spawn"
+//! reason = "wrap the future in `RequestContext::carry`"
+//! allow-invalid = true
+//!
+//! [[disallowed-methods]]
+//! path = "std::thread::spawn"
+//! reason = "wrap the closure in `RequestContext::bind`"
 //! ```
 //!
 //! * `cargo clippy --fix` applies the entries with a `replacement`. [`RequestContext::spawn`] takes the same arguments
@@ -27,7 +45,11 @@
 //! use tokio::task::JoinSet;
 //!
 //! #[expect(clippy::disallowed_methods, reason = "the future is wrapped")]
-//! fn spawn_on<T: Send + 'static>(tasks: &mut JoinSet<T>, future: impl Future<Output = T> + Send + 'static) {
+//! fn spawn_on<T, F>(tasks: &mut JoinSet<T>, future: F)
+//! where
+//!     T: Send + 'static,
+//!     F: Future<Output = T> + Send + 'static,
+//! {
 //!     tasks.spawn(RequestContext::carry(future));
 //! }
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -63,7 +85,7 @@
 //! # #[cfg(tokio_unstable)]
 //! let builder = Builder::new_multi_thread().on_task_spawn(|task| {
 //!     if RequestContext::is_active() {
-//!         tracing::warn!("a request spawns a task without its context, at {}", task.spawned_at());
+//!         tracing::warn!("a request spawns a task without context, at {}", task.spawned_at());
 //!     }
 //! });
 //! # builder.build().unwrap().block_on(RequestContext::new(Store::new().with_value(7_u8)).scope(async {

@@ -76,7 +76,8 @@
 //!         [cat] => context.sync_scope(|| price(*cat)),
 //!         _ => {
 //!             let (left, right) = cats.split_at(cats.len() / 2);
-//!             let (left, right) = rayon::join(|| sum(context, left), || sum(context, right)); // in no scope
+//!             // In no scope.
+//!             let (left, right) = rayon::join(|| sum(context, left), || sum(context, right));
 //!             left + right
 //!         }
 //!     }

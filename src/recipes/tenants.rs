@@ -25,7 +25,8 @@
 //! struct Pool(&'static str); // a handle, so that a clone is cheap
 //!
 //! async fn cats() -> Result<String, ContextError> {
-//!     let Pool(database) = RequestContext::try_get()?; // return the error: there is no default tenant
+//!     // Return the error: there is no default tenant.
+//!     let Pool(database) = RequestContext::try_get()?;
 //!     Ok(format!("the cats in {database}"))
 //! }
 //!
@@ -89,7 +90,8 @@
 //! struct Tenant(String);
 //!
 //! async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
-//!     let Tenant(tenant) = RequestContext::try_get()?; // without a tenant, this returns before `BEGIN`
+//!     // Without a tenant, this returns before `BEGIN`.
+//!     let Tenant(tenant) = RequestContext::try_get()?;
 //!     let mut transaction = pool.begin().await?;
 //!     sqlx::query(SET_TENANT).bind(tenant).execute(&mut *transaction).await?;
 //!     Ok(transaction)

@@ -12,7 +12,10 @@
 //! # #[derive(Clone)]
 //! # struct UserId(u64);
 //! fn greeting() -> String {
-//!     RequestContext::get().map_or_else(|| "hello, stranger".into(), |UserId(id)| format!("hello, user {id}"))
+//!     match RequestContext::get() {
+//!         Some(UserId(id)) => format!("hello, user {id}"),
+//!         None => "hello, stranger".into(),
+//!     }
 //! }
 //!
 //! # async fn load_greeting() -> String { tokio::task::yield_now().await; greeting() }
@@ -42,7 +45,8 @@
 //! }
 //!
 //! let (sender, receiver) = channel();
-//! assert_eq!(Store::new().run(work(sender.clone())).now_or_never(), None); // polled once, then dropped
+//! // Polled once, then dropped.
+//! assert_eq!(Store::new().run(work(sender.clone())).now_or_never(), None);
 //! assert_eq!(receiver.recv(), Ok(End::Cancelled));
 //!
 //! # tokio_test::block_on(async {
