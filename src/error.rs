@@ -114,7 +114,7 @@ pub enum CallbackError {
     HeadersSent,
     /// The request, or the [`Run`](crate::Run), has already ended.
     Ended,
-    /// The context has no response, for `on_response`, or never ends, for `on_end`.
+    /// The context has no response (`on_response`), or no end (`on_end`).
     NoLifecycle,
 }
 

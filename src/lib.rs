@@ -1,9 +1,10 @@
 //! A request context for [tower], axum, hyper and tonic: typed values for each request that any function can read.
 //!
 //! A [`RequestContextLayer`] runs a setup closure on each [`http::Request`]. The closure inserts values into a typed
-//! [`Store`]: a user id, a tenant, a request id. The layer keeps this context current while the inner service is
-//! called, its future is polled, its response body is streamed, and all of it is dropped. Code at any depth reads a
-//! value with [`RequestContext::get`], without an argument.
+//! [`Store`]: a user id, a tenant, a request id. The store becomes the context of the request. A context is *current*
+//! on a thread while code of its request runs there. The layer keeps it current while the inner service is called, its
+//! future is polled, its response body is streamed, and all of it is dropped. Code at any depth reads a value with
+//! [`RequestContext::get`], without an argument.
 //!
 //! # Example
 //!
@@ -46,11 +47,9 @@
 //! A value is found by its type, which must be `Send + Sync + 'static`. Use one newtype per value.
 //! [`get`](RequestContext::get) clones the value, and [`with`](RequestContext::with) reads it by reference.
 //!
-//! A context is *current* on a thread while code of its request runs there.
-//!
 //! # Where the context is available
 //!
-//! | code                                                          | context available? |
+//! | Code                                                          | Context available? |
 //! |---------------------------------------------------------------|--------------------|
 //! | the inner service's `call`                                    | yes                |
 //! | each poll of its future: handlers, extractors, inner middleware | yes              |
@@ -73,8 +72,14 @@
 //! in the setup closure:
 //!
 //! ```text
-//! request ─▶ Compression ─▶ CatchPanic ─▶ RequestContextLayer ─▶ CatchPanic ─▶ Timeout ─▶ Trace ─▶ Authentication ─▶ routes
-//!            └────── no context ──────┘                       └─────────────── context available ───────────────────┘
+//! request ─▶ CompressionLayer      ┐ no context
+//!            CatchPanicLayer       ┘
+//!            RequestContextLayer
+//!            CatchPanicLayer       ┐
+//!            TimeoutLayer          │
+//!            TraceLayer            │ context available
+//!            authentication        │
+//!            routes                ┘
 //! ```
 //!
 //! In axum, the last `Router::layer` is outermost. A route that is added after the layer has no context. See
@@ -88,13 +93,13 @@
 //! [`set`](RequestContext::set) for all code that runs later.
 //!
 //! An expensive value that not every request needs can be lazy. [`get_or_init`](RequestContext::get_or_init) awaits an
-//! initializer once per request, while concurrent callers wait for its value. See [`recipes::caching`].
+//! initializer on first use, while concurrent callers wait for its value. See [`recipes::caching`].
 //!
 //! # Spawned tasks
 //!
 //! `tokio::spawn` does not propagate the context. These do:
 //!
-//! | for                                                      | in the current context | in a context that you hold | in no context |
+//! | For                                                      | In the current context | In a context that you hold | In no context |
 //! |----------------------------------------------------------|------------------------|----------------------------|---------------|
 //! | a new task                                               | [`spawn`](RequestContext::spawn) | `tokio::spawn(context.scope(…))` | `tokio::spawn` |
 //! | blocking work                                            | [`spawn_blocking`](RequestContext::spawn_blocking) | | `tokio::task::spawn_blocking` |
@@ -112,10 +117,11 @@
 //!
 //! # Completion
 //!
-//! A request ends when its response body was streamed, failed or was dropped, or when the service failed, panicked or
-//! was dropped before that. The callbacks of [`on_end`](RequestContext::on_end) then run exactly once, in the context,
-//! with an [`End`] that says how it ended. The callbacks of [`on_response`](RequestContext::on_response) may change the
-//! status and headers of the response before they are sent. See [`recipes::lifecycle`].
+//! A request ends when its response body completes, fails or is dropped. Without a response, it ends when the service
+//! fails or panics, or when its future is dropped. The callbacks of [`on_end`](RequestContext::on_end) then run exactly
+//! once, in the context, with an [`End`] that says how it ended. The callbacks of
+//! [`on_response`](RequestContext::on_response) may change the status and headers of the response before they are sent.
+//! See [`recipes::lifecycle`].
 //!
 //! [`Store::run`] gives background jobs the same lifecycle. A job that is awaited inside a request inherits from that
 //! request. A job that is passed to `tokio::spawn` has no parent.
@@ -130,8 +136,7 @@
 //!
 //! A [`RequestIdPolicy`] gives each request an id, which [`RequestContext::id`] returns, and sets it on the request and
 //! on the response. A [`HeaderPropagator`] adds the id, the trace and the other headers that you list to outgoing
-//! requests. See
-//! [`recipes::propagation`].
+//! requests. See [`recipes::propagation`].
 //!
 //! # Nesting
 //!
@@ -158,13 +163,12 @@
 //!   transaction.
 //! * **[`http::Extensions`]** stop at the first function that does not receive the request.
 //! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed.
-//!   `KEY.with(Clone::clone)` panics if the `clone` of the value enters a scope of `KEY`.
 //! * **Spans** of `tracing` are written, not read. Make one current with [`Store::on_enter`], and store it to record on
 //!   it later.
 //!
 //! # Feature flags
 //!
-//! | feature         | default | what it adds                                                                      |
+//! | Feature         | Default | What it adds                                                                      |
 //! |-----------------|---------|-----------------------------------------------------------------------------------|
 //! | `axum`          | no      | [`ContextValue`] and [`RequestContext`] as extractors, errors as responses        |
 //! | `fast-rng`      | no      | new ids without a system call for each: see [`RequestId`](RequestId#random-bits); implies `request-id` |

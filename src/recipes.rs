@@ -1,7 +1,9 @@
-//! Solutions to common tasks, by search words. The modules contain documentation only.
+//! Solutions to common tasks, listed by search terms. The modules contain documentation only.
 //!
 //! Each Rust block is compiled and run as a test, in edition 2024. Imports that do not matter for the meaning are
-//! hidden, and so are stubs of your own code. A copied block needs them.
+//! hidden, and so are stubs of your own code. Add them when you copy a block.
+//!
+//! Some recipes name an example, such as `logging`. The examples are in the folder `examples` of the repository.
 //!
 //! # Responses and completion
 //!
@@ -53,7 +55,7 @@
 //! | read the context in the body of an outgoing request | [`propagation`](propagation#the-body-of-an-outgoing-request) |
 //! | create a context per outgoing request: the layer around a client | [`propagation`](propagation#the-layer-around-a-client) |
 //! | follow redirects without leaking injected headers | [`propagation`](propagation#redirects-and-injected-credentials) |
-//! | set deadlines and timeouts, also `grpc-timeout` | [`deadlines`] |
+//! | set deadlines and timeouts, also from and to `grpc-timeout` | [`deadlines`] |
 //!
 //! # Data
 //!

@@ -48,8 +48,9 @@ use crate::{
 /// A type map with the values of one request.
 ///
 /// In the setup closure, [`insert`](Self::insert) adds *initial values* through `&mut Store`. Reading an initial value
-/// takes no lock and allocates nothing. Later the store is shared as a [`RequestContext`], and code of the request uses
-/// [`set`](Self::set) and the methods next to it, through `&self` and from any thread.
+/// allocates nothing, and takes no lock unless values were set later. After the setup, the store is shared as a
+/// [`RequestContext`]. Code of the request then uses [`set`](Self::set) and the methods next to it, through `&self` and
+/// from any thread.
 ///
 /// ```
 /// use tower_request_context::Store;

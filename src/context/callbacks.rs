@@ -31,8 +31,8 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// A [`CallbackError`] if no context is current, if it has no response or has ended, or if the status and headers
-    /// are final. `f` is dropped in that case.
+    /// Returns a [`CallbackError`] if no context is current, if it has no response or has ended, or if the status and
+    /// headers are final. `f` is dropped in that case.
     pub fn on_response(f: impl FnOnce(&mut Parts) + Send + 'static) -> Result<(), CallbackError> {
         scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.register_on_response(f))
     }
@@ -57,8 +57,8 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// A [`CallbackError`] if no context is current, if it has no end, or if it has already ended. `f` is dropped in
-    /// that case.
+    /// Returns a [`CallbackError`] if no context is current, if it has no end, or if it has already ended. `f` is
+    /// dropped in that case.
     pub fn on_end(f: impl FnOnce(End) + Send + 'static) -> Result<(), CallbackError> {
         scope::with_current(|context| context.ok_or(CallbackError::NoContext)?.0.register_on_end(f))
     }

@@ -7,7 +7,7 @@ use crate::{ContextError, Store, lifecycle::ContextKind};
 
 /// # The current context, and handles
 impl RequestContext {
-    /// Returns the current context.
+    /// Returns the current context, or `None` if no context is current.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -30,7 +30,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] if no context is current.
+    /// Returns [`ContextError::NoContext`] if no context is current.
     pub fn try_current() -> Result<Self, ContextError> {
         Self::current().ok_or(ContextError::NoContext)
     }
@@ -87,9 +87,9 @@ impl RequestContext {
     ///
     /// Below a `tower::buffer`, no context is current in `Service::call`, since the buffer's worker makes that call on
     /// its own task. A context that is created there has no parent. It hides the request's context wherever it is
-    /// entered, also in the future and in the body. The buffer's caller polls the future, in the request's context, so
-    /// call `inherit` there, or create a [`child`](Self::child) of the context in the request's extensions, as this
-    /// [recipe](crate::recipes::libraries#a-context-without-a-layer) shows. A layer with
+    /// entered, also in the future and in the body. The buffer's caller polls the future in the request's context: call
+    /// `inherit` there. In `call`, create a [`child`](Self::child) of the context in the request's extensions (see the
+    /// [recipe](crate::recipes::libraries#a-context-without-a-layer)). A layer with
     /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks at the extensions itself.
     #[must_use]
     pub fn inherit(store: Store) -> Self {

@@ -10,7 +10,7 @@ use crate::ContextError;
 /// Except for `expect`, each function here calls the method of [`Store`](crate::Store) with the same name on the
 /// current context.
 impl RequestContext {
-    /// Returns a clone of the value of a type, or `None` if there is no such value or no context is current.
+    /// Returns a clone of the value of type `T`, or `None` if there is no such value or no context is current.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -27,7 +27,7 @@ impl RequestContext {
         Self::with(T::clone)
     }
 
-    /// Returns a clone of the value of a type, or an error that names the likely cause.
+    /// Returns a clone of the value of type `T`, or an error that names the likely cause.
     ///
     /// ```
     /// # use tower_request_context::{ContextError, RequestContext, Store};
@@ -38,7 +38,8 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] if no context is current, [`ContextError::Missing`] if it has no such value.
+    /// Returns [`ContextError::NoContext`] if no context is current, or [`ContextError::Missing`] if it has no such
+    /// value.
     #[inline]
     pub fn try_get<T>() -> Result<T, ContextError>
     where
@@ -47,7 +48,7 @@ impl RequestContext {
         scope::with_current(|context| context.ok_or(ContextError::NoContext)?.try_get())
     }
 
-    /// Returns a clone of the value of a type. Panics if there is none.
+    /// Returns a clone of the value of type `T`. Panics if there is none.
     ///
     /// ```should_panic
     /// # use tower_request_context::RequestContext;
@@ -56,9 +57,9 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// If no context is current, or it holds no value of the type. The message names the type, the likely causes and
-    /// their fixes. It lists up to 16 types that the context holds, and points out similar ones, such as an `Option` or
-    /// `Arc` of the missing type. It contains no values.
+    /// Panics if no context is current, or if it holds no value of type `T`. The message names the type, the likely
+    /// causes and their fixes. It lists up to 16 types that the context holds, and points out similar ones, such as an
+    /// `Option` or `Arc` of the missing type. It contains no values.
     #[must_use]
     #[track_caller]
     pub fn expect<T>() -> T
@@ -71,8 +72,8 @@ impl RequestContext {
         }
     }
 
-    /// Calls `f` with a reference to the value of a type, which need not be `Clone`. Returns `None` if there is no such
-    /// value or no context is current.
+    /// Calls `f` with a reference to the value of type `T`, which need not be `Clone`. Returns `None` if there is no
+    /// such value or no context is current.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};
@@ -88,7 +89,7 @@ impl RequestContext {
         scope::with_current(|context| context?.0.with(f))
     }
 
-    /// Returns whether a context is current and has a value of a type.
+    /// Returns whether a context is current and has a value of type `T`.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};

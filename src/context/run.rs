@@ -45,7 +45,7 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// If it is polled after completion.
+    /// Panics if polled after completion.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Run<T> {
         #[pin]

@@ -40,7 +40,7 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// If a future is polled after completion.
+    /// Panics if a future is polled after completion.
     #[must_use = "futures, streams and bodies do nothing unless they are polled"]
     pub struct Scoped<T> {
         // Holds the outer context while `inner` is polled or dropped.

@@ -22,7 +22,7 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// If it is called outside a tokio runtime, as [`tokio::spawn`] does.
+    /// Panics if called outside a tokio runtime, as [`tokio::spawn`] does.
     #[cfg(feature = "rt")]
     #[track_caller]
     pub fn spawn<T>(future: T) -> JoinHandle<T::Output>
@@ -48,7 +48,7 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// If it is called outside a tokio runtime, as [`tokio::task::spawn_blocking`] does.
+    /// Panics if called outside a tokio runtime, as [`tokio::task::spawn_blocking`] does.
     #[cfg(feature = "rt")]
     #[track_caller]
     pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>

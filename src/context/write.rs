@@ -21,7 +21,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] if no context is current. The value is dropped in that case.
+    /// Returns [`ContextError::NoContext`] if no context is current. The value is dropped in that case.
     pub fn set<T>(value: T) -> Result<(), ContextError>
     where
         T: Send + Sync + 'static,
@@ -44,7 +44,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] if no context is current. The value is dropped in that case.
+    /// Returns [`ContextError::NoContext`] if no context is current. The value is dropped in that case.
     pub fn set_if_absent<T>(value: T) -> Result<bool, ContextError>
     where
         T: Send + Sync + 'static,
@@ -66,7 +66,8 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] if no context is current, [`ContextError::Missing`] if it has no such value.
+    /// Returns [`ContextError::NoContext`] if no context is current, or [`ContextError::Missing`] if it has no such
+    /// value.
     pub fn update<T, R>(f: impl FnMut(&mut T) -> R) -> Result<R, ContextError>
     where
         T: Clone + Send + Sync + 'static,
@@ -91,7 +92,7 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`ContextError::NoContext`] if no context is current.
+    /// Returns [`ContextError::NoContext`] if no context is current.
     pub fn remove<T>() -> Result<bool, ContextError>
     where
         T: Send + Sync + 'static,
@@ -99,7 +100,7 @@ impl RequestContext {
         scope::with_current(|context| Ok(context.ok_or(ContextError::NoContext)?.0.remove::<T>()))
     }
 
-    /// Returns a clone of the value of a type. If there is none, sets the one that `f` returns.
+    /// Returns a clone of the value of type `T`. If there is none, sets the one that `f` returns.
     ///
     /// Concurrent callers may each run their `f`. The first to set its value wins, and all of them return that value.
     /// To run only one at a time, use [`get_or_init`](Self::get_or_init).
@@ -126,8 +127,10 @@ impl RequestContext {
 
 /// # Lazy values
 impl RequestContext {
-    /// Returns a clone of the value of a type. If there is none, awaits `f` and sets the value that it returns in the
-    /// current context. One caller at a time runs its `f`, so it runs once per request unless the value is removed.
+    /// Returns a clone of the value of type `T`. If there is none, awaits `f` and sets the value that it returns in the
+    /// current context.
+    ///
+    /// One caller at a time runs its `f`. After one has completed, the others return its value, until it is removed.
     ///
     /// If no context is current, this returns what `f` returns. See [`Store::get_or_init`](crate::Store::get_or_init).
     ///
@@ -142,7 +145,7 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// If `f` waits for its own value: see [`Store::get_or_init`](crate::Store::get_or_init).
+    /// Panics if `f` waits for its own value: see [`Store::get_or_init`](crate::Store::get_or_init).
     pub async fn get_or_init<T>(f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,
@@ -165,11 +168,11 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// The error that `f` returns. It is not kept.
+    /// Returns the error that `f` returns. It is not kept.
     ///
     /// # Panics
     ///
-    /// If `f` waits for its own value: see [`Store::get_or_init`](crate::Store::get_or_init).
+    /// Panics if `f` waits for its own value: see [`Store::get_or_init`](crate::Store::get_or_init).
     pub async fn get_or_try_init<T, E>(f: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,

@@ -1,6 +1,6 @@
 //! How a request ends.
 
-/// How a request, or a [`Run`](crate::Run), ended.
+/// Describes how a request, or a [`Run`](crate::Run), ended.
 ///
 /// ```
 /// # use tower_request_context::{End, Store};

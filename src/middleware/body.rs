@@ -27,9 +27,9 @@ pin_project! {
     /// assert!(body.is_end_stream());
     /// ```
     ///
-    /// Frames, trailers and errors pass unchanged (an error of a rejection is converted), and so do `size_hint` and
-    /// `is_end_stream`. After an error the body is complete and returns `None`. `size_hint` and `is_end_stream` are
-    /// called outside the context, also when the response body is dropped.
+    /// Frames, trailers, `size_hint` and `is_end_stream` pass unchanged. So do errors of the inner service's body. An
+    /// error of a rejection's body is converted. After an error the body is complete and returns `None`. `size_hint`
+    /// and `is_end_stream` are called outside the context, also when the response body is dropped.
     ///
     /// It is `Send`, `Sync` and `Unpin` if both wrapped bodies are, and `Default` if the inner service's body is. A
     /// default body has no context.

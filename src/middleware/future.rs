@@ -43,7 +43,7 @@ pin_project! {
     ///
     /// # Panics
     ///
-    /// Panics if it is polled after completion.
+    /// Panics if polled after completion.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct ResponseFuture<F, R> {
         #[pin]

@@ -161,7 +161,7 @@ impl<F> RequestContextLayer<F> {
     }
 }
 
-/// A layer without initial values. Values are set later, by code inside the context.
+/// Creates a layer whose setup inserts no values. Code inside the context sets them later.
 impl Default for RequestContextLayer<fn(&mut Store, &mut Parts)> {
     fn default() -> Self {
         Self::new(|_, _| {})

@@ -1,6 +1,6 @@
 //! How a layer's context relates to an outer context.
 
-/// How the context of a [`RequestContextLayer`](crate::RequestContextLayer) relates to an outer context.
+/// Determines how the context of a [`RequestContextLayer`](crate::RequestContextLayer) relates to an outer context.
 ///
 /// Set it with [`RequestContextLayer::nesting`](crate::RequestContextLayer::nesting).
 ///

@@ -6,10 +6,10 @@ use http_body::Body;
 pub(super) use self::sealed::Rejection;
 use self::sealed::{NoRejection, Rejected};
 
-/// Trait for the return types of the setup closure of a [`RequestContextLayer`](crate::RequestContextLayer). `B` is the
-/// body type of the inner service's responses.
+/// Trait for the return types of the setup closure of a [`RequestContextLayer`](crate::RequestContextLayer).
 ///
-/// It is implemented for two types. It is sealed, so that you cannot implement it for others.
+/// `B` is the body type of the inner service's responses. The trait is implemented for two types. It is sealed, so that
+/// you cannot implement it for others.
 ///
 /// * `()`: the inner service is called.
 /// * `Result<(), http::Response<R>>`: an `Err` rejects the request with that response. The inner service is not called.
@@ -43,7 +43,7 @@ pub trait SetupOutcome<B>: sealed::Sealed {
     /// The body of a rejection.
     type Body: Body;
 
-    #[doc(hidden)]
+    /// The type with which the response future holds a rejection. Not for use outside this crate.
     type Rejection: Rejection<Body = Self::Body>;
 
     #[doc(hidden)]

@@ -37,7 +37,7 @@
 //! Router::new().hoop(layer).hoop(enter_context).get(handler)
 //! ```
 //!
-//! The repository's package `tests/salvo` runs this handler, over a socket.
+//! In the repository of this crate, the package `tests/salvo` tests this handler over a socket.
 //!
 //! # Without the layer
 //!

@@ -18,7 +18,11 @@
 //! | The body ended before its [length](#body-length) or exceeded it, or that length is invalid.      | `Failed`    |
 //! | The client disconnected before the headers or during the body: connection closed, stream reset, gRPC call cancelled. | `Cancelled` |
 //! | A timeout layer *outside* expired, or an outer layer replaced the body.                          | `Cancelled` |
-//! | The setup closure panicked, or the inner service's `call` or future, the body (in a frame, `is_end_stream`, `size_hint` or its drop), or an `on_response` callback. It does not matter whether an outer layer catches the panic. | `Panicked` |
+//! | The setup closure, an `on_enter` closure or an `on_response` callback panicked.                  | `Panicked`  |
+//! | The inner service panicked: its `call`, or its future when it was polled or dropped.             | `Panicked`  |
+//! | The body panicked: in a frame, `is_end_stream`, `size_hint` or its drop.                         | `Panicked`  |
+//!
+//! `Panicked` does not depend on whether a layer outside catches the panic.
 //!
 //! ## Body length
 //!
@@ -26,9 +30,9 @@
 //! once, when the status and headers are ready. The data of each frame is subtracted from it. So a body may keep
 //! returning its total size from `size_hint`.
 //!
-//! * **A body that is shorter** is `Failed`: it returns `None` or sends trailers too early, or it is dropped with bytes
-//!   missing although its `is_end_stream` is true (if that is false: `Cancelled`). Clients get an error from hyper,
-//!   except over HTTP/1.1 when `is_end_stream` is true from the start: hyper then announces 0 bytes.
+//! * **A body that is shorter** is `Failed` if it returns `None` or sends trailers too early. An early drop is `Failed`
+//!   if the body's `is_end_stream` is true, and else `Cancelled`. Clients get an error from hyper, except over HTTP/1.1
+//!   when `is_end_stream` is true from the start: hyper then announces 0 bytes.
 //! * **A body that is longer** is `Failed`, if the frame with the excess is polled. Over HTTP/1.1, hyper cuts that
 //!   frame. A later frame is never polled, and the request is `Completed`. Over HTTP/2, hyper sends the excess, and
 //!   clients reject the response.
@@ -45,7 +49,7 @@
 //! Responses without content have no length, whatever their headers say: those to `HEAD`, 101, 204, 304 and a
 //! successful `CONNECT`.
 //!
-//! ## What `End` does not tell
+//! ## Limits of `End`
 //!
 //! * **The result.** `End` describes the transport: a 500 that was sent completely is `Completed`. If you need the
 //!   status, record it in `on_response`, as the [access log](super::metrics#access-log) does.

@@ -6,7 +6,7 @@ use super::Store;
 
 /// # Lazy values
 impl Store {
-    /// Returns a clone of the value of a type. If there is none, awaits `f` and sets the value that it returns.
+    /// Returns a clone of the value of type `T`. If there is none, awaits `f` and sets the value that it returns.
     ///
     /// One caller at a time runs its `f`, and the others wait for the value. If that `f` is cancelled or panics,
     /// another caller runs its own. If the value is [`set`](Self::set) while `f` runs, the set value wins. The value is
@@ -23,9 +23,9 @@ impl Store {
     ///
     /// # Panics
     ///
-    /// If `f` waits for its own value, directly or through the initializers of other values, and nothing else can wake
-    /// it. An `f` that waits for something else too, such as a timeout in a `select!`, continues when that is ready. A
-    /// timeout around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
+    /// Panics if `f` waits for its own value, directly or through the initializers of other values, and nothing else
+    /// can wake it. An `f` that waits for something else too, such as a timeout in a `select!`, continues when that is
+    /// ready. A timeout around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
     ///
     /// A cycle through a spawned task, or through an executor that `f` polls (`FuturesUnordered`, `LocalSet`,
     /// `block_on`), is not detected and never completes. To detect other cycles, an `f` that is pending while it waits
@@ -52,11 +52,11 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The error that `f` returns. It is not kept.
+    /// Returns the error that `f` returns. It is not kept.
     ///
     /// # Panics
     ///
-    /// In the same cases as [`get_or_init`](Self::get_or_init).
+    /// Panics in the same cases as [`get_or_init`](Self::get_or_init).
     pub async fn get_or_try_init<T, E>(&self, f: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E>
     where
         T: Clone + Send + Sync + 'static,

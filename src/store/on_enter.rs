@@ -138,7 +138,8 @@ impl Store {
     /// inherits, runs the closures of its parents first. Entering a context that is already current runs no closures. A
     /// closure, and the drop of a guard, may read the context and enter others, which then run no closures.
     ///
-    /// All closures run at each entry, so keep them fast. An entry takes one allocation for each guard, and one more.
+    /// All closures run at each entry, so keep them fast. An entry allocates once per guard, and for the list of
+    /// closures.
     ///
     /// [`exit`](crate::RequestContext::exit) leaves the context and drops no guard. The contexts of other libraries
     /// stay current.

@@ -7,7 +7,7 @@ use crate::ContextError;
 
 /// # Reading values
 impl Store {
-    /// Returns a clone of the value of a type.
+    /// Returns a clone of the value of type `T`, or `None` if there is none.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -24,7 +24,7 @@ impl Store {
         self.with(T::clone)
     }
 
-    /// Returns a clone of the value of a type, or an error that names the type.
+    /// Returns a clone of the value of type `T`, or an error that names the type.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -34,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`ContextError::Missing`] if there is no such value.
+    /// Returns [`ContextError::Missing`] if there is no such value.
     #[inline]
     pub fn try_get<T>(&self) -> Result<T, ContextError>
     where
@@ -43,8 +43,8 @@ impl Store {
         self.get().ok_or_else(ContextError::missing::<T>)
     }
 
-    /// Calls `f` with a reference to the value of a type, which need not be `Clone`. Returns `None` if there is no such
-    /// value.
+    /// Calls `f` with a reference to the value of type `T`, which need not be `Clone`. Returns `None` if there is no
+    /// such value.
     ///
     /// ```
     /// # use tower_request_context::Store;
@@ -65,7 +65,7 @@ impl Store {
         self.search(f)
     }
 
-    /// Returns whether there is a value of a type.
+    /// Returns whether there is a value of type `T`.
     ///
     /// ```
     /// # use tower_request_context::Store;

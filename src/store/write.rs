@@ -11,7 +11,7 @@ use super::{
 impl Store {
     /// Sets a value. It replaces the value of that type in this store and hides those of its parents.
     ///
-    /// The replaced value is dropped before this returns, unless it is being read or updated.
+    /// A replaced value that was set after sharing is dropped before this returns, unless it is being read or updated.
     /// A replaced [initial value](Self::insert) stays in memory until the store is dropped.
     ///
     /// ```
@@ -95,7 +95,7 @@ impl Store {
         self.contains::<T>() && self.shared_for_write::<T>().remove::<T>()
     }
 
-    /// Returns a clone of the value of a type. If there is none, sets the one that `f` returns.
+    /// Returns a clone of the value of type `T`. If there is none, sets the one that `f` returns.
     ///
     /// Concurrent callers may each run their `f`. The first to set its value wins, and all of them return that value.
     /// To run only one at a time, use [`get_or_init`](Self::get_or_init).

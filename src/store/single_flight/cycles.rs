@@ -33,7 +33,7 @@ impl Permit {
     ///
     /// # Panics
     ///
-    /// If the initializer waits for itself: see the [module](self).
+    /// Panics if the initializer waits for itself: see the [module](self).
     pub(in crate::store) async fn run<F: Future>(&self, initializer: F) -> F::Output {
         let mut initializer = pin!(initializer);
         let mut counted_waker = None;
