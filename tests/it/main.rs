@@ -11,6 +11,7 @@ mod cancellation;
 mod capture;
 mod current;
 mod cve;
+mod docs;
 mod end_to_end;
 mod ends;
 mod example;
