@@ -1,15 +1,21 @@
 //! The policy that assigns an id to each request.
 
-// rustdoc lists methods in the order of these modules.
+// The blank lines keep rustfmt from sorting these modules: rustdoc lists methods in their order.
 mod builder;
 
-#[cfg(any(feature = "tower-http-06", feature = "tower-http-07"))]
-mod tower_http_generators;
+#[cfg(feature = "tower-http-06")]
+mod tower_http_06;
+
+#[cfg(feature = "tower-http-07")]
+mod tower_http_07;
 
 mod apply;
 
 mod config;
 mod echo;
+
+#[cfg(any(feature = "tower-http-06", feature = "tower-http-07"))]
+mod generate;
 
 use std::{
     fmt::{self, Debug},
@@ -36,7 +42,8 @@ use self::{config::PolicyConfig, echo::Echo};
 /// }));
 /// let response = service.oneshot(Request::new(())).await.unwrap();
 /// let echoed = response.headers()["x-request-id"].clone();
-/// assert_eq!(http_body_util::BodyExt::collect(response).await.unwrap().to_bytes(), echoed.as_bytes());
+/// let body = http_body_util::BodyExt::collect(response).await.unwrap();
+/// assert_eq!(body.to_bytes(), echoed.as_bytes());
 /// # }
 /// ```
 ///

@@ -17,7 +17,7 @@ use self::config::PropagatorConfig;
 /// Propagates listed headers of a request to its outgoing requests.
 ///
 /// ```
-/// use http::{HeaderMap, HeaderName};
+/// use http::HeaderMap;
 /// use tower_request_context::{HeaderPropagator, RequestContext, Store};
 ///
 /// let propagator = HeaderPropagator::trace_context().header("x-tenant");
@@ -83,7 +83,8 @@ use self::config::PropagatorConfig;
 /// * [`extract_trusted`](Self::extract_trusted) validates `x-request-id`.
 ///
 /// A header that the request's `Connection` header nominates is meant for one connection, and is not extracted
-/// ([RFC 9110, 7.6.1]). So a client can keep a listed header from being propagated, but not the request id.
+/// ([RFC 9110, 7.6.1]). So a client can prevent the propagation of a listed header, but not of
+/// the request id.
 ///
 /// Injected values are marked [sensitive](http::HeaderValue::set_sensitive), which keeps them out of `Debug` output and
 /// of HTTP/2's compression tables. The exceptions are `traceparent`, `tracestate`, `x-request-id` and the request id.

@@ -245,14 +245,16 @@ impl From<RequestId> for HeaderValue {
     }
 }
 
-/// The error returned when a [`RequestId`] is not valid. It does not contain the invalid id, which may contain
-/// control sequences for a log viewer.
+/// The error returned when a [`RequestId`] is not valid.
+///
+/// It does not contain the invalid id, which may contain control sequences for a log viewer.
 ///
 /// ```
 /// use tower_request_context::{RequestId, RequestIdError};
 ///
 /// assert_eq!("".parse::<RequestId>(), Err(RequestIdError::Empty));
-/// assert!(matches!("two words".parse::<RequestId>(), Err(RequestIdError::InvalidCharacter { position: 3, .. })));
+/// let error = "two words".parse::<RequestId>().unwrap_err();
+/// assert!(matches!(error, RequestIdError::InvalidCharacter { position: 3, .. }));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,5 +1,5 @@
 //! The crate without its default features, as a library may depend on it. Cargo checks that library in a build of its
-//! own, because in the build of these tests all features are enabled.
+//! own, because in the build of these tests nearly all features are enabled.
 
 use std::process::Command;
 
@@ -27,6 +27,13 @@ fn only_tokio_sync_is_needed_without_features() {
     for optional in ["axum-core", "futures-core", "rand", "tower-http", "tracing", "uuid"] {
         assert!(!tree.lines().any(|line| line.starts_with(optional)), "{tree}");
     }
+}
+
+/// Cargo builds these tests in a separate run, so that the others use the default.
+#[test]
+fn fast_rng_creates_distinct_ids() {
+    let output = cargo(&["test", "--quiet", "--package", "tower-request-context-fast-rng"]);
+    assert!(output.contains("2 passed"), "{output}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `recipes::propagation`: redirects of outgoing requests.
 
+#![cfg(test)] // so that clippy allows `unwrap` in helper functions too
+
 use std::{
     convert::Infallible,
     sync::mpsc::{Receiver, Sender, channel},

@@ -10,6 +10,7 @@ use crate::{
     headers::{names::is_hop_by_hop, policy_headers::insert_id},
 };
 
+/// # Applying the policy
 impl RequestIdPolicy {
     /// Assigns an id to a request and returns it. Call this in the setup closure of a layer.
     ///
@@ -32,9 +33,9 @@ impl RequestIdPolicy {
     /// * with the features `tower-http-06` and `tower-http-07`, in the request's extensions, as the `RequestId` of that
     ///   version of tower-http.
     ///
-    /// An id that the request has is kept if it is [accepted](Self::accept_inbound), or if it is already the id of the
-    /// store or, if the store has none, of the current context. The latter is so for a layer inside another layer.
-    /// Otherwise the id is replaced, and is neither echoed nor logged. An invalid id is never corrected.
+    /// An id that the request has is kept in two cases: it is [accepted](Self::accept_inbound), or an earlier policy or
+    /// an outer layer assigned it. It was assigned if it is the id of the store or, if the store has none, that of the
+    /// current context. Any other id is replaced, and is neither echoed nor logged. An invalid id is never corrected.
     ///
     /// If two policies with different headers are applied, the last one assigns the id of the store. The header of the
     /// first keeps the id that the first policy assigned, also on outgoing requests.

@@ -7,6 +7,7 @@ use http::{HeaderName, request::Parts};
 use super::{RequestIdPolicy, config::PolicyConfig, echo::Echo};
 use crate::{RequestId, headers::names::forwardable_header};
 
+/// # Configuration
 impl RequestIdPolicy {
     /// Creates a policy for the header `x-request-id` that assigns a new [`RequestId::new_v4`] to each request and
     /// echoes it on the response.
@@ -45,7 +46,8 @@ impl RequestIdPolicy {
     /// ```
     /// # use tower_request_context::{RequestIdPolicy, Store};
     /// let policy = RequestIdPolicy::new().accept_inbound().fallback_header("x-correlation-id");
-    /// let request = http::Request::builder().header("x-correlation-id", "from-the-proxy").body(()).unwrap();
+    /// let request = http::Request::builder().header("x-correlation-id", "from-the-proxy");
+    /// let request = request.body(()).unwrap();
     /// let id = policy.apply(&mut Store::new(), &mut request.into_parts().0);
     /// assert_eq!(id.as_str(), "from-the-proxy");
     /// ```
@@ -88,7 +90,8 @@ impl RequestIdPolicy {
     /// ```
     /// # use tower_request_context::{RequestIdPolicy, Store};
     /// let policy = RequestIdPolicy::new().accept_inbound();
-    /// let request = http::Request::builder().header("x-request-id", "from-the-proxy").body(()).unwrap();
+    /// let request = http::Request::builder().header("x-request-id", "from-the-proxy");
+    /// let request = request.body(()).unwrap();
     /// let id = policy.apply(&mut Store::new(), &mut request.into_parts().0);
     /// assert_eq!(id.as_str(), "from-the-proxy");
     /// ```

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::headers::names::forwardable_header;
 
+/// # Configuration
 impl HeaderPropagator {
     /// Creates a propagator that lists these headers.
     ///
@@ -44,7 +45,8 @@ impl HeaderPropagator {
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagator;
-    /// assert!(format!("{:?}", HeaderPropagator::trace_context()).contains(r#"["traceparent", "tracestate"]"#));
+    /// let shown = format!("{:?}", HeaderPropagator::trace_context());
+    /// assert!(shown.contains(r#"["traceparent", "tracestate"]"#));
     /// ```
     pub fn trace_context() -> Self {
         Self::new([TRACEPARENT.clone(), TRACESTATE.clone()])

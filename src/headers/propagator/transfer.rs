@@ -19,6 +19,7 @@ use crate::{
 #[derive(Default)]
 struct Extracted(Vec<(HeaderName, HeaderValue)>);
 
+/// # Extracting and injecting headers
 impl HeaderPropagator {
     /// Copies the listed headers of a request into its store. Call it in the setup closure, before or after
     /// [`RequestIdPolicy::apply`](crate::RequestIdPolicy::apply).
@@ -111,7 +112,9 @@ impl HeaderPropagator {
     ///     propagator.inject(request.headers_mut());
     ///     request
     /// });
-    /// let client = client.service(service_fn(async |request: Request<String>| Ok::<_, ()>(request.headers().len())));
+    /// let client = client.service(service_fn(async |request: Request<String>| {
+    ///     Ok::<_, ()>(request.headers().len())
+    /// }));
     /// # let sent = tokio_test::block_on(tower::ServiceExt::oneshot(client, Request::new(String::new())));
     /// # assert_eq!(sent, Ok(0)); // no context is current
     /// ```

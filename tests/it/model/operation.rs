@@ -61,9 +61,8 @@ impl Operation {
             (_, _, Some(Phase::Ended)) => {
                 (!mem::replace(&mut self.has_entered_for_end, true)).then_some(Panics::Caught)
             }
-            (_, 0, _) => Some(Panics::Propagate),
-            // For the `on_response` callbacks.
-            (OperationKind::Poll, 1, Some(Phase::ResponseReady)) => Some(Panics::Propagate),
+            // The second entry of a poll is for the `on_response` callbacks.
+            (_, 0, _) | (OperationKind::Poll, 1, Some(Phase::ResponseReady)) => Some(Panics::Propagate),
             // The response, or the closure, is dropped in its context if the entry before panicked.
             (OperationKind::Poll, 2, Some(Phase::ResponseReady)) | (OperationKind::CallBound, 1, _) => {
                 Some(Panics::Caught)

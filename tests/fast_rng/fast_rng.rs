@@ -1,0 +1,27 @@
+//! New ids whose random bits come from a generator in the process.
+
+use std::{collections::HashSet, thread};
+
+use tower_request_context::RequestId;
+
+const THREADS: usize = 4;
+const IDS: usize = 10_000;
+
+/// Each thread has a generator of its own.
+#[test]
+fn ids_of_several_threads_are_distinct() {
+    for create in [RequestId::new_v4, RequestId::new_v7] {
+        let threads: Vec<_> = (0..THREADS).map(|_| thread::spawn(move || [(); IDS].map(|()| create()))).collect();
+        let ids: HashSet<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(ids.len(), THREADS * IDS);
+    }
+}
+
+#[test]
+fn ids_have_the_version_and_variant_of_their_kind() {
+    for (id, version) in [(RequestId::new_v4(), b'4'), (RequestId::new_v7(), b'7')] {
+        let bytes = id.as_str().as_bytes();
+        assert_eq!((bytes.len(), bytes[14]), (36, version), "{id}");
+        assert!(b"89ab".contains(&bytes[19]), "{id}");
+    }
+}
