@@ -22,7 +22,8 @@ use self::config::PropagatorConfig;
 ///
 /// let propagator = HeaderPropagator::trace_context().header("x-tenant");
 ///
-/// let request = http::Request::builder().header("x-tenant", "cats & co").header("cookie", "private");
+/// let request = http::Request::builder();
+/// let request = request.header("x-tenant", "cats & co").header("cookie", "private");
 /// let (request, ()) = request.body(()).unwrap().into_parts();
 /// let mut store = Store::new();
 /// propagator.extract(&mut store, &request);

@@ -173,7 +173,8 @@ impl RequestContext {
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, RequestId, Store};
-    /// let job = Store::new().with_value(RequestId::try_from("job-7")?).run(async { RequestContext::id() });
+    /// let store = Store::new().with_value(RequestId::try_from("job-7")?);
+    /// let job = store.run(async { RequestContext::id() });
     /// # tokio_test::block_on(async {
     /// assert_eq!(job.await.unwrap().as_str(), "job-7");
     /// # });

@@ -1,6 +1,6 @@
 //! New ids whose random bits come from a generator in the process.
 
-use std::{collections::HashSet, thread};
+use std::{collections::HashSet, iter, thread};
 
 use tower_request_context::RequestId;
 
@@ -11,7 +11,8 @@ const IDS: usize = 10_000;
 #[test]
 fn ids_of_several_threads_are_distinct() {
     for create in [RequestId::new_v4, RequestId::new_v7] {
-        let threads: Vec<_> = (0..THREADS).map(|_| thread::spawn(move || [(); IDS].map(|()| create()))).collect();
+        let create_ids = move || iter::repeat_with(create).take(IDS).collect::<Vec<_>>();
+        let threads: Vec<_> = iter::repeat_with(|| thread::spawn(create_ids)).take(THREADS).collect();
         let ids: HashSet<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         assert_eq!(ids.len(), THREADS * IDS);
     }

@@ -60,7 +60,9 @@ fn context(propagator: &HeaderPropagator) -> RequestContext {
     RequestContext::new(store)
 }
 
-/// Which headers a host received.
+/// A host, and which headers it received.
+type Received = (&'static str, Headers);
+
 #[derive(Debug, PartialEq)]
 struct Headers {
     tenant: bool,
@@ -68,10 +70,8 @@ struct Headers {
 }
 
 /// Returns a client, and the hosts that it sent requests to. The first host redirects to the second.
-fn hosts() -> (
-    impl Service<Request<String>, Response = Response<String>, Error = Infallible> + Clone,
-    Receiver<(&'static str, Headers)>,
-) {
+fn hosts()
+-> (impl Service<Request<String>, Response = Response<String>, Error = Infallible> + Clone, Receiver<Received>) {
     let (sender, received) = channel();
     let client = service_fn(move |request: Request<String>| {
         let response = respond(&request, &sender);
@@ -80,7 +80,7 @@ fn hosts() -> (
     (client, received)
 }
 
-fn respond(request: &Request<String>, received: &Sender<(&'static str, Headers)>) -> Response<String> {
+fn respond(request: &Request<String>, received: &Sender<Received>) -> Response<String> {
     let headers = Headers {
         tenant: request.headers().contains_key("x-tenant"),
         authorization: request.headers().contains_key(header::AUTHORIZATION),
