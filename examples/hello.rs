@@ -30,7 +30,7 @@ async fn hello() -> String {
 }
 
 fn greeting() -> String {
-    match RequestContext::get() {
+    match RequestContext::get::<UserId>() {
         Some(UserId(id)) => format!("hello, user {id}\n"), // no extractor, no argument
         None => String::from("hello, stranger\n"),
     }

@@ -54,7 +54,7 @@ pub(crate) fn user_of(request: &mut Parts) -> Result<Option<UserId>, StatusCode>
 }
 
 async fn hello() -> String {
-    match RequestContext::get() {
+    match RequestContext::get::<UserId>() {
         Some(UserId(id)) => format!("hello, user {id}"),
         None => String::from("hello, stranger"),
     }

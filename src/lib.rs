@@ -37,7 +37,7 @@
 //! }
 //!
 //! fn greeting() -> String {
-//!     match RequestContext::get() {
+//!     match RequestContext::get::<UserId>() {
 //!         Some(UserId(id)) => format!("hello, user {id}\n"), // no extractor, no argument
 //!         None => String::from("hello, stranger\n"),
 //!     }
@@ -97,7 +97,8 @@
 //!
 //! # Spawned tasks
 //!
-//! `tokio::spawn` does not propagate the context. These do:
+//! `tokio::spawn` does not propagate the context. [`RequestContext::current`] returns a handle to it. Choose the context
+//! of other work by how you start it:
 //!
 //! | For                                                      | In the current context | In a context that you hold | In no context |
 //! |----------------------------------------------------------|------------------------|----------------------------|---------------|
@@ -123,7 +124,7 @@
 //! [`on_response`](RequestContext::on_response) may change the status and headers of the response before they are sent.
 //! See [`recipes::lifecycle`].
 //!
-//! [`Store::run`] gives background jobs the same lifecycle. A job that is awaited inside a request inherits from that
+//! [`Store::run`] gives background jobs a completion too, without a response. A job that is awaited inside a request inherits from that
 //! request. A job that is passed to `tokio::spawn` has no parent.
 //!
 //! # Logging and other ambient contexts
@@ -163,8 +164,8 @@
 //!   transaction.
 //! * **[`http::Extensions`]** stop at the first function that does not receive the request.
 //! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed.
-//! * **Spans** of `tracing` are written, not read. Make one current with [`Store::on_enter`], and store it to record on
-//!   it later.
+//! * **Spans** of `tracing` are written, not read. Make one current with [`Store::on_enter`]. Insert
+//!   it into the store to record fields on it later.
 //!
 //! # Feature flags
 //!

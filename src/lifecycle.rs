@@ -5,8 +5,8 @@
 //! callback, unless the state says that it is too late.
 //!
 //! When the request ends, `RequestContext::end` calls `set_ended`, after which further registrations are rejected. Then
-//! it calls `run_end_callbacks` in the context. Both have the same names in `Store` and in this module. The functions
-//! for `on_response` are named in the same way, but its callbacks are taken out of the store before they run.
+//! it calls `run_end_callbacks` in the context. Both have the same names in `Store` and in this module. For
+//! `on_response`, these steps are `close_response_callbacks`, `take_response_callbacks` and `ResponseCallbacks::run`.
 
 mod callback_list;
 mod context_kind;

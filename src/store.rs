@@ -104,7 +104,7 @@ pub struct Store {
     /// Which header carries the id on outgoing requests.
     pub(crate) id_header: IdHeader,
     // The drop of the store empties these fields in an order of its own. `ManuallyDrop` keeps the compiler from
-    // checking them once more, here as in `InitialValues`, `LazyBox` and `Callbacks`.
+    // adding drop code that would find them empty, here as in `InitialValues`, `LazyBox` and `Callbacks`.
     parent: ManuallyDrop<Option<RequestContext>>,
     on_enter: ManuallyDrop<HookList>,
 }

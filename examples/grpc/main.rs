@@ -1,8 +1,8 @@
 //! Run with `cargo run --example grpc`.
 //!
 //! tonic with the layer, an interceptor and a service. The interceptor authenticates the request and sets the user. The
-//! methods read it, and so does each message of a response stream, after the method has returned. Without the context,
-//! the interceptor inserts an extension, and each method passes it on from its request.
+//! methods read it, and so does each message of a response stream, after the method has returned. Without this
+//! crate, the interceptor would have to insert an extension, and each method would have to pass it on.
 //!
 //! `cats.rs` is written by hand. It stands for the code that tonic-build generates from a `.proto` file.
 

@@ -4,7 +4,7 @@
 //! request that queued them. Scheduled jobs (`cron.rs`) get an id of their own. `perform` and the code below it read the
 //! context in the same way as a handler. `reports.rs` keeps how the latest jobs ended.
 //!
-//! Without a context, jobs need a made-up request, or arguments that pass through all of these functions.
+//! Without this crate, jobs would need a made-up request, or arguments that pass through all of these functions.
 
 mod cron;
 mod queue;

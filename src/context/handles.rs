@@ -87,10 +87,13 @@ impl RequestContext {
     ///
     /// Below a `tower::buffer`, no context is current in `Service::call`, since the buffer's worker makes that call on
     /// its own task. A context that is created there has no parent. It hides the request's context wherever it is
-    /// entered, also in the future and in the body. The buffer's caller polls the future in the request's context: call
-    /// `inherit` there. In `call`, create a [`child`](Self::child) of the context in the request's extensions (see the
-    /// [recipe](crate::recipes::libraries#a-context-without-a-layer)). A layer with
-    /// [`Nesting::Inherit`](crate::Nesting::Inherit) looks at the extensions itself.
+    /// entered, also in the future and in the body. Do one of these instead:
+    ///
+    /// * Call `inherit` in the future, which the buffer's caller polls in the request's context.
+    /// * In `Service::call`, create a [`child`](Self::child) of the context in the request's extensions. See the
+    ///   [recipe](crate::recipes::libraries#a-context-without-a-layer).
+    ///
+    /// A layer with [`Nesting::Inherit`](crate::Nesting::Inherit) looks at the extensions itself.
     #[must_use]
     pub fn inherit(store: Store) -> Self {
         store.into_context(ContextKind::Plain, Self::current())

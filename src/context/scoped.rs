@@ -111,7 +111,7 @@ impl<T> Scoped<T> {
 }
 
 impl<T: FnOnce() -> R, R> Scoped<T> {
-    /// Calls the inner closure in its context, for [`RequestContext::bind`].
+    /// Calls the inner closure in its context.
     pub(crate) fn call(mut self) -> R {
         let this = &mut self;
         // Enters before it takes the closure: if a hook panics, the closure is dropped in its context.

@@ -56,7 +56,7 @@ pub(super) fn ids_by_header<'a>(
     names: &'a [HeaderName],
 ) -> Vec<(&'a HeaderName, Option<HeaderValue>)> {
     let mut ids: Vec<(&HeaderName, Option<HeaderValue>)> = Vec::new();
-    // Taken by the nearest store with a record.
+    // The nearest record carries the id of `context`, and each further one that of its own store.
     let mut own_id_of = Some(context);
     for store in context.ancestors() {
         let Some((last, earlier)) = recorded_headers(store) else { continue };

@@ -33,6 +33,7 @@ pub enum End {
     /// The setup closure, the inner service's `call` or future, the response body, the future of a run, an
     /// `on_response` callback or a closure of `on_enter` panicked.
     ///
-    /// This includes panics in their `Drop`, and in the body's `is_end_stream` and `size_hint`.
+    /// This includes panics in the `Drop` of the future and of the body, and in the body's `is_end_stream` and
+    /// `size_hint`.
     Panicked,
 }

@@ -29,7 +29,8 @@ pin_project! {
     ///
     /// Frames, trailers, `size_hint` and `is_end_stream` pass unchanged. So do errors of the inner service's body. An
     /// error of a rejection's body is converted. After an error the body is complete and returns `None`. `size_hint`
-    /// and `is_end_stream` are called outside the context, also when the response body is dropped.
+    /// and `is_end_stream` are called outside the context. This crate itself calls `size_hint` once, when the body is
+    /// wrapped, and `is_end_stream` when it is dropped early.
     ///
     /// It is `Send`, `Sync` and `Unpin` if both wrapped bodies are, and `Default` if the inner service's body is. A
     /// default body has no context.

@@ -56,7 +56,8 @@
 //! # A context without a layer
 //!
 //! [`inherit`] uses the current context only. That is enough in an `async` block, for example in axum's `from_fn`: the
-//! future is polled in the application's context, also below a buffer. It is not enough in `Service::call`. If your
+//! future is polled in the application's context. This also holds below a buffer: its worker calls the service, and its
+//! caller polls the future. It is not enough in `Service::call`. If your
 //! middleware makes a context there, and none is current, look in the request's extensions. Then replace the handle in
 //! the extensions for the layers below:
 //!

@@ -34,16 +34,16 @@
 //!   if the body's `is_end_stream` is true, and else `Cancelled`. Clients get an error from hyper, except over HTTP/1.1
 //!   when `is_end_stream` is true from the start: hyper then announces 0 bytes.
 //! * **A body that is longer** is `Failed`, if the frame with the excess is polled. Over HTTP/1.1, hyper cuts that
-//!   frame. A later frame is never polled, and the request is `Completed`. Over HTTP/2, hyper sends the excess, and
-//!   clients reject the response.
+//!   frame. If the excess is a frame of its own, hyper never polls it, and the request is `Completed`. Over HTTP/2, hyper
+//!   sends the excess, and clients reject the response.
 //! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged and
 //!   clients check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as
 //!   `size_hint` says, and panics in debug builds.
 //! * **Trailers** do not count. A body that is dropped after its last byte is `Completed`, even if its trailers were
 //!   not polled. Over HTTP/2 this includes a client that disconnects between the last byte and the trailers, if the
 //!   body has an exact size.
-//! * **An invalid `Content-Length`** is `Failed`: anything but one number in digits (`+5`, `5, 5`), or several lines
-//!   that differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject such a
+//! * **An invalid `Content-Length`** is `Failed`: a value that is not one number in digits, such as `+5` or `5, 5`, or
+//!   several lines that differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject such a
 //!   response. Several lines with the same number count as one.
 //!
 //! Responses without content have no length, whatever their headers say: those to `HEAD`, 101, 204, 304 and a
@@ -65,8 +65,8 @@
 //! request has ended. `on_end` also works from the body and from [spawned tasks](super::tasks#spawned-tasks).
 //! Registering too late returns a [`CallbackError`], and the closure is dropped without being called.
 //!
-//! The layer that created the context runs the callbacks. A layer with [`Nesting::Reuse`] runs none, since the context
-//! is not its own. A callback that is registered in a [child](crate::RequestContext::child) goes to the nearest
+//! The layer that created the context runs the callbacks. A layer that reuses an outer context runs none, since the
+//! context is not its own. A callback that is registered in a [child](crate::RequestContext::child) goes to the nearest
 //! ancestor that a layer created. For `on_end`, this may also be an ancestor that [`Store::run`] created.
 //!
 //! `Store::run` gives work without HTTP a completion, but no response. A context that is only

@@ -8,8 +8,9 @@
 //! * **Timeout, catch-panic.** If such a layer is only outside, its response (such as 504 or 500) has no request id,
 //!   and its panic handler cannot read one. Put one inside as well. Keep the outer catch-panic layer for panics in the
 //!   setup closure.
-//! * **Routes that are added later.** In axum, `Router::layer` covers the routes that exist when it is called. A route
-//!   that is added after `.layer` has no context. Add the layer after all routes.
+//!
+//! In axum, `Router::layer` covers the routes that exist when it is called. A route that is added after `.layer` has no
+//! context. Add the layer after all routes.
 //!
 //! # Authentication (JWT, session, 401)
 //!

@@ -66,7 +66,7 @@
 //! # let response = tokio_test::block_on(context.scope(async {
 //! let mut headers = HeaderMap::new();
 //! PROPAGATION.inject(&mut headers);
-//! // `headers` replaces headers of the same name that were set before.
+//! // reqwest's `headers` replaces headers of the same name that were set before.
 //! let response = client.get("http://stock.internal/cats").headers(headers).send().await?;
 //! # Ok::<_, std::convert::Infallible>(response)
 //! # })).unwrap();

@@ -37,7 +37,8 @@ impl InitialValues {
     }
 
     /// Does the same as [`get`](Self::get), but gives up at the first node with the key of the type, even if that node
-    /// holds another type. So it does not keep its position in the list, which saves instructions in most reads.
+    /// holds another type. It never continues after such a node, so it need not remember where it was. That saves
+    /// instructions in most reads.
     #[inline]
     pub(super) fn get_fast<T: Send + Sync + 'static>(&self) -> Option<&T> {
         find(self.0.as_deref(), TypeKey::of::<T>())?.value.downcast_ref()

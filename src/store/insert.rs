@@ -19,15 +19,16 @@ impl Store {
         T: Send + Sync + 'static,
     {
         self.needs_drop |= needs_drop::<T>();
-        let inserted = match self.initial.insert(value) {
-            Ok(inserted) => inserted,
+        let replaced = match self.initial.insert(value) {
+            Ok(replaced) => replaced,
             Err(value) => self.lazy.get_mut_or_alloc().overflow.insert(value),
         };
+        // `Store::set` takes `&self`, so it may have set a value before the store is shared.
         if !self.written.has::<T>() {
-            return inserted;
+            return replaced;
         }
         match self.lazy.get_mut().map_or(Lookup::NotFound, |parts| parts.shared.take_entry()) {
-            Lookup::NotFound => inserted,
+            Lookup::NotFound => replaced,
             Lookup::Removed => None,
             // `&mut self` rules out a concurrent read or update, so this is the only handle.
             Lookup::Value(value) => Arc::into_inner(value),

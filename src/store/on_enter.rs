@@ -30,7 +30,7 @@ pub(super) type HookList = Option<Arc<HookNode>>;
 
 pub(crate) struct HookNode {
     earlier: HookList,
-    /// A box, so that a store without hooks holds a pointer of one word.
+    /// Boxed, so that `HookNode` is sized and the `Arc` in each store is one word.
     hook: Box<dyn Hook>,
 }
 

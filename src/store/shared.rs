@@ -15,8 +15,8 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, const_fn};
 /// value.
 ///
 /// Invariant: if a write happens before a read of the same type, the read finds the bit set. The writer sets the bit,
-/// or reads it as set, before it writes, so that access happens before the reader's load. By the coherence of one
-/// atomic, the load then returns the same or a later number, and no later number clears a bit. Coherence holds for
+/// or reads it as set, before it writes. This access therefore happens before the reader's load. By the coherence of
+/// one atomic, the load then returns the same or a later number, and no later number clears a bit. Coherence holds for
 /// every ordering, so `Relaxed` suffices. The value itself is published by the lock.
 ///
 /// A read that is concurrent with the first write may miss the bit. It then returns what was there before the write.

@@ -47,6 +47,8 @@ struct Wait {
 }
 
 /// The right to initialize the value of a type. It is released when this is dropped.
+///
+/// The field is what other callers wait for: the slot, and the number of this permit.
 pub(super) struct Permit(Wait);
 
 impl SingleFlight {

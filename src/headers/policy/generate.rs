@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, request::Parts};
 
 use crate::RequestId;
 
-/// Calls a generator with the parts of a request as a request. Returns a new id if it returns no valid one.
+/// Calls a generator that reads a `Request`, which is made of `parts`. Returns a new id if it returns no valid one.
 pub(super) fn generate_for(
     parts: &mut Parts,
     generator: impl FnOnce(&Request<()>) -> Option<HeaderValue>,

@@ -5,8 +5,9 @@
 //! also waits for something else, such as a timeout in a `select!`, may continue without the value.
 //!
 //! To find this out, an initializer in which a wait is pending is polled with a [`CountedWaker`], whose clones are
-//! counted. If each clone belongs to a wait for a slot, the initializer is *blocked on* those slots. An initializer can
-//! never be woken if all initializers that can be reached through these waits are blocked, and it is one of them.
+//! counted. If each clone belongs to a wait for a slot, the initializer is *blocked on* those slots. An initializer
+//! waits for itself if it can be reached from itself through these waits, and all initializers that can be reached are
+//! blocked. One that only waits for such a cycle continues when the cycle panics.
 //!
 //! A wait that is polled with another waker is not counted. An executor inside the initializer (a `LocalSet`, a
 //! `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other work. So an
@@ -73,7 +74,9 @@ impl Permit {
                  initializer of another type; pass it the values that it needs instead",
                 self.0.slot.type_name,
             );
-            waker.holder.hold(waits, cx); // the counted waker holds a clone of the caller's
+            // The counted waker holds a clone of the caller's waker. If another initializer polls this one, that clone
+            // belongs to these waits too.
+            waker.holder.hold(waits, cx);
         }
         polled
     }
