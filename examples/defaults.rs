@@ -1,8 +1,8 @@
 //! Run with `cargo run --example defaults`.
 //!
 //! Default values that middleware overwrites during the request: the user is `system` until then. Three accessors read
-//! the same store: a global function, a method of the application state, and one of the request. A port of `defaultStoreValues` and the
-//! accessors of @fastify/request-context.
+//! the same store: a global function, a method of the application state, and one of the request. A port of
+//! `defaultStoreValues` and the accessors of @fastify/request-context.
 
 mod shared;
 

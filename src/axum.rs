@@ -42,9 +42,8 @@ use crate::{CallbackError, ContextError, RequestContext, WeakRequestContext};
 ///
 /// The value comes from the current context, as with [`RequestContext::get`]. If no context is current, it comes from
 /// the context in the request's extensions, where [`insert_extension`](crate::RequestContextLayer::insert_extension)
-/// puts it. That context is ignored once its request has ended. If middleware
-/// runs the handler in a task that may outlive the request, it should wrap the future with [`RequestContext::carry`], so
-/// that the context is current.
+/// puts it. That context is ignored once its request has ended. If middleware runs the handler in a task that may
+/// outlive the request, it should wrap the future with [`RequestContext::carry`], so that the context is current.
 ///
 /// If there is no value, the request is rejected with a [`ContextError`]. The client gets status 500 and an empty body,
 /// and with the feature `tracing` the error [is logged](ContextError#as-a-response). To handle a missing value

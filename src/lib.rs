@@ -59,7 +59,7 @@
 //! | [`on_response`](RequestContext::on_response) and [`on_end`](RequestContext::on_end) callbacks | yes |
 //! | tasks, threads and closures that propagate the context: see [Spawned tasks](#spawned-tasks) | yes |
 //! | `tokio::spawn`, `spawn_blocking` and threads otherwise        | no                 |
-//! | services that middleware calls on another task, such as `tower::buffer` | no: see [`insert_extension`](RequestContextLayer::insert_extension) |
+//! | the `call` of services that middleware calls on another task, such as `tower::buffer` | no: see [`insert_extension`](RequestContextLayer::insert_extension) |
 //! | the setup closure                                             | not yet: it uses its `store` argument |
 //! | outer layers, and the error responses that they generate      | no                 |
 //! | `poll_ready`                                                  | no: there is no request yet |
@@ -97,8 +97,8 @@
 //!
 //! # Spawned tasks
 //!
-//! `tokio::spawn` does not propagate the context. [`RequestContext::current`] returns a handle to it. Choose the context
-//! of other work by how you start it:
+//! `tokio::spawn` does not propagate the context. [`RequestContext::current`] returns a handle to it. Choose the
+//! context of other work by how you start it:
 //!
 //! | For                                                      | In the current context | In a context that you hold | In no context |
 //! |----------------------------------------------------------|------------------------|----------------------------|---------------|
@@ -124,8 +124,8 @@
 //! [`on_response`](RequestContext::on_response) may change the status and headers of the response before they are sent.
 //! See [`recipes::lifecycle`].
 //!
-//! [`Store::run`] gives background jobs a completion too, without a response. A job that is awaited inside a request inherits from that
-//! request. A job that is passed to `tokio::spawn` has no parent.
+//! [`Store::run`] gives background jobs a completion too, without a response. A job that is awaited inside a request
+//! inherits from that request. A job that is passed to `tokio::spawn` has no parent.
 //!
 //! # Logging and other ambient contexts
 //!
@@ -141,11 +141,11 @@
 //!
 //! # Nesting
 //!
-//! **Every request starts from its own store.** A request that is made within another one, in the same process or even
-//! on the same task, inherits nothing by default ([`Nesting::Override`]). For a layer inside a layer, [`Nesting`] can
-//! change that. With `Inherit`, reads fall through to the outer context, and writes stay in the inner one. With
-//! `Reuse`, the inner layer keeps the outer context. [`RequestContext::child`] and [`RequestContext::inherit`] create a
-//! context that inherits, for a part of the work.
+//! **Every request starts from its own store.** Unlike a job, a request that is made within another one, in the same
+//! process or even on the same task, inherits nothing by default ([`Nesting::Override`]). For a layer inside a layer,
+//! [`Nesting`] can change that. With `Inherit`, reads fall through to the outer context, and writes stay in the inner
+//! one. With `Reuse`, the inner layer keeps the outer context. [`RequestContext::child`] and
+//! [`RequestContext::inherit`] create a context that inherits, for a part of the work.
 //!
 //! # Security
 //!
@@ -160,7 +160,7 @@
 //! # Compared with
 //!
 //! * **Arguments, `State` and extractors** are clearer where they are practical, since a signature says what a function
-//!   needs. The context is for values that pass through every layer and are read in few: identity, tenant, ids, a
+//!   needs. The context is for values that many functions would pass on and few read: identity, tenant, ids, a
 //!   transaction.
 //! * **[`http::Extensions`]** stop at the first function that does not receive the request.
 //! * **`tokio::task_local!`** covers a future only. The response body is polled after the future completed.
@@ -175,7 +175,7 @@
 //! | `fast-rng`      | no      | new ids without a system call for each: see [`RequestId`](RequestId#random-bits); implies `request-id` |
 //! | `request-id`    | yes     | [`RequestIdPolicy`] and new [`RequestId`]s, made with the crate `uuid`            |
 //! | `rt`            | yes     | [`RequestContext::spawn`] and [`spawn_blocking`](RequestContext::spawn_blocking), on tokio's runtime |
-//! | `stream`        | no      | [`Scoped`] streams                                                                |
+//! | `stream`        | no      | [`Scoped<S>`](Scoped) is a `Stream` if `S` is one                                 |
 //! | `tower-http-06` | no      | the id as the `RequestId` of tower-http 0.6, and ids from its `MakeRequestId`; implies `request-id` |
 //! | `tower-http-07` | no      | the same for tower-http 0.7                                                       |
 //! | `tracing`       | no      | logs context errors that become responses: see [`ContextError`](ContextError#as-a-response) |

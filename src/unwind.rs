@@ -21,7 +21,7 @@ pub(crate) fn catch_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
 /// string, nothing is leaked.
 ///
 /// This never aborts the process, even if it is called while another panic unwinds: only a panic that leaves a
-/// destructor aborts, and each panic is caught here.
+/// destructor during unwinding aborts, and each panic is caught here.
 pub(crate) fn drop_payload(mut payload: Box<dyn Any + Send>) {
     for _ in 0..MAX_PANICKING_DROPS {
         match catch_unwind(AssertUnwindSafe(|| drop(payload))) {

@@ -89,8 +89,8 @@ fn internal(error: &ContextError) -> Status {
     Status::internal("internal error")
 }
 
-/// Serves until `stop` completes, and then until all connections are closed. tonic sets no time limit for that, even for
-/// a client that has not sent a byte. [`shared`] sets one.
+/// Serves until `stop` completes, and then until all connections are closed. tonic sets no time limit for that, even
+/// for a client that has not sent a byte. [`shared`] sets one.
 pub(crate) async fn serve(listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), BoxError> {
     let server = Server::builder()
         .layer(RequestContextLayer::default()) // the first layer is outermost

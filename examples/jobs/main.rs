@@ -1,8 +1,8 @@
 //! Run with `cargo run --example jobs`.
 //!
-//! Background jobs with a context of their own. Jobs from a queue (`queue.rs`) keep the id, the trace and the user of the
-//! request that queued them. Scheduled jobs (`cron.rs`) get an id of their own. `perform` and the code below it read the
-//! context in the same way as a handler. `reports.rs` keeps how the latest jobs ended.
+//! Background jobs with a context of their own. Jobs from a queue (`queue.rs`) keep the id, the trace and the user of
+//! the request that queued them. Scheduled jobs (`cron.rs`) get an id of their own. `perform` and the code below it
+//! read the context in the same way as a handler. `reports.rs` keeps how the latest jobs ended.
 //!
 //! Without this crate, jobs would need a made-up request, or arguments that pass through all of these functions.
 

@@ -26,8 +26,8 @@ fn fields() -> Option<[(&'static str, String); 3]> {
     ])
 }
 
-/// Adds dynamic fields to the formatter of `json-subscriber`. Events should have no fields of the same names, which would
-/// appear twice on the line.
+/// Adds dynamic fields to the formatter of `json-subscriber`. Events should have no fields of the same names, which
+/// would appear twice on the line.
 pub(crate) fn json_subscriber<W>(writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

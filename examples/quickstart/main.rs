@@ -1,8 +1,8 @@
 //! Run with `cargo run --example quickstart`.
 //!
 //! A request context that handler, service, spawned task and streamed body all read, with 1,000 overlapping requests
-//! that test it. The application is in `app.rs`, and the same with `tokio::task_local!` in `task_local.rs`. `self_test.rs`
-//! sends the requests and compares what each reader saw.
+//! that test it. The application is in `app.rs`, and the same with `tokio::task_local!` in `task_local.rs`.
+//! `self_test.rs` sends the requests and compares what each reader saw.
 //!
 //! The example then serves until Ctrl-C. `-- --once` stops it after the self-test. `PORT` chooses the port.
 

@@ -3,9 +3,9 @@
 //! A chat room that clients read by server-sent events and write to by WebSocket.
 //!
 //! Each event is created in the context of the request that receives it. A WebSocket outlives its request, which
-//! completes with the response 101, and axum runs its callback in another task. The handler therefore passes its context
-//! to the callback, where the values can still be read. `Store::run` inside that context gives the session a completion
-//! of its own. Without this crate, each stream and each socket would need its own clone of these values.
+//! completes with the response 101, and axum runs its callback in another task. The handler therefore passes its
+//! context to the callback, where the values can still be read. `Store::run` inside that context gives the session a
+//! completion of its own. Without this crate, each stream and each socket would need its own clone of these values.
 
 #[path = "../shared/mod.rs"]
 mod shared;

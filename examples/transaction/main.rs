@@ -1,11 +1,12 @@
 //! Run with `cargo run --example transaction`.
 //!
 //! Repositories that use the current transaction without receiving it as an argument. The service decides where the
-//! transaction begins and ends, and the repositories run their statements in it. Errors, panics and disconnected clients
-//! roll it back. A port of the transactional plugin of nestjs-cls, and of Spring's `@Transactional`.
+//! transaction begins and ends, and the repositories run their statements in it. Errors, panics and disconnected
+//! clients roll it back. A port of the transactional plugin of nestjs-cls, and of Spring's `@Transactional`.
 //!
-//! `transactional.rs` and the folder `transactional` can be copied into a project. The documentation of that module lists
-//! what they need, and what each of the seven propagation modes does. The other files are an application that uses them.
+//! `transactional.rs` and the folder `transactional` can be copied into a project. The documentation of that module
+//! lists what they need, and what each of the seven propagation modes does. The other files are an application that
+//! uses them.
 
 #[path = "../shared/mod.rs"]
 mod shared;

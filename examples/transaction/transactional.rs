@@ -2,24 +2,25 @@
 //!
 //! # What to copy
 //!
-//! This file and the folder `transactional/`. They need sqlx, tokio's `sync` and `time`, and this crate. They are written
-//! for `SQLite`; for another database, replace the types `Sqlite…` and check the syntax of savepoints.
+//! This file and the folder `transactional/`. They need sqlx, tokio's `sync` and `time`, and this crate. They are
+//! written for `SQLite`; for another database, replace the types `Sqlite…` and check the syntax of savepoints.
 //!
 //! # How to use it
 //!
 //! The layer inserts a [`Database`]. [`transactional`] runs work in a child context with a transaction. [`connection`]
 //! returns the connection of that transaction, or without one a connection of the pool.
 //!
-//! * The transaction is committed when the work returns `Ok`, and `transactional` waits for the commit. It is rolled back
-//!   when the work returns `Err`, panics or is dropped, for example because the client disconnects. A commit that is
-//!   dropped before it completes may end either way.
+//! * The transaction is committed when the work returns `Ok`, and `transactional` waits for the commit. It is rolled
+//!   back when the work returns `Err`, panics or is dropped, for example because the client disconnects. A commit that
+//!   is dropped before it completes may end either way.
 //! * Statements of one transaction run one by one. A [`Connection`] makes all others wait, and also the commit, so drop
 //!   it after each statement. Code that holds one and requests a second one waits forever.
-//! * A task that outlives the transaction in which it was spawned gets [`TransactionError::Finished`], never a connection
-//!   of the pool. To continue without the transaction, it uses `RequiresNew` or `NotSupported`.
+//! * A task that outlives the transaction in which it was spawned gets [`TransactionError::Finished`], never a
+//!   connection of the pool. To continue without the transaction, it uses `RequiresNew` or `NotSupported`.
 //! * `SQLite` has one writer at a time. Other writers wait for the busy timeout. A transaction that has read before it
-//!   writes fails immediately if another one has written since, so let a transaction write first. Below a transaction that has written, do not write with
-//!   a second connection: it waits for the first one until the busy timeout makes that an error.
+//!   writes fails immediately if another one has written since, so let a transaction write first. While a
+//!   transaction that has written is open, do not write with a second connection from the code inside it: it waits for
+//!   the first one until the busy timeout makes that an error.
 //!
 //! # Modes
 //!
@@ -60,7 +61,8 @@ use self::{begin::OpenTransaction, transaction::Transaction};
 pub(crate) struct Database {
     pool: SqlitePool,
     transaction: Option<Arc<Transaction>>,
-    /// Permits for outer transactions, which have none around them: one less than the pool has connections, but at least one.
+    /// Permits for outer transactions, which have none around them: one less than the pool has connections, but at
+    /// least one.
     permits: Arc<Semaphore>,
     /// The permit of the outermost transaction. It is returned when that transaction and all in it have ended.
     permit: Weak<OwnedSemaphorePermit>,

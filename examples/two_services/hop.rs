@@ -1,5 +1,5 @@
-//! Shared by both services: the propagated headers, the layers for incoming and outgoing requests, and the line that each
-//! hop prints.
+//! Shared by both services: the propagated headers, the layers for incoming and outgoing requests, and the line that
+//! each hop prints.
 
 use std::sync::LazyLock;
 
@@ -14,11 +14,12 @@ const NAMES: [&str; 4] = ["x-request-id", "x-tenant", "tracestate", "traceparent
 static PROPAGATOR: LazyLock<HeaderPropagator> =
     LazyLock::new(|| HeaderPropagator::new(NAMES.map(HeaderName::from_static)));
 
-/// Returns the layer for incoming requests. The id is propagated too, in whichever order the two methods are called.
+/// Returns the layer for incoming requests. The id is propagated too, in whichever order `apply` and `extract` are
+/// called.
 pub(crate) fn context(ids: RequestIdPolicy) -> RequestContextLayer<impl Fn(&mut Store, &mut Parts) + Clone> {
     RequestContextLayer::new(move |store, request| {
         ids.apply(store, request);
-        // Trusts the tenant header only because this is a demo: see `recipes::trust` in the crate's docs.
+        // Trusts the tenant header only because this is a demo: see `recipes::security` in the crate's docs.
         PROPAGATOR.extract(store, request);
     })
 }

@@ -122,7 +122,7 @@ impl<T> EndReporter<T> {
         EndReporter { scoped: Scoped::new(this.scoped.take_context(), next), must_report, panicked, at_drop }
     }
 
-    /// Calls a method of the inner `T` outside its context, unless `T` was dropped. Records a panic, which continues.
+    /// Calls a method of the inner `T` outside its context, unless `T` was dropped. Records a panic, which propagates.
     #[inline]
     pub(crate) fn call<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let panic_guard = PanicGuard::recording(&self.panicked);

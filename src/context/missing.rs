@@ -34,8 +34,8 @@ fn hint(requested: &str, name: &str) -> String {
     if name == requested {
         // The same type in two versions of a crate has the same name.
         format!(
-            "a type called `{name}` is there: perhaps from a second version of its crate (see `cargo tree -d`), or set \
-             meanwhile; "
+            "a type called `{name}` is there: perhaps from a second version of its crate (see `cargo tree -d`), or its \
+             value was set just after this read; "
         )
     } else {
         format!("`{name}` is there: read that type, or insert `{requested}`; ")

@@ -30,7 +30,7 @@ pub(super) fn forwardable_header<N>(name: N) -> HeaderName
 where
     N: TryInto<HeaderName, Error: Debug> + Debug,
 {
-    let given = format!("{name:?}");
+    let given = format!("{name:?}"); // `try_into` consumes the name
     let name = match name.try_into() {
         Ok(name) => name,
         Err(error) => panic!(

@@ -49,18 +49,19 @@ pub(super) fn is_policy_header(store: &Store, header: &HeaderName) -> bool {
 
 /// Returns those of `names` that carry an id in a context, each with its id, or `None` if the id was removed.
 ///
-/// The context's own id is written under the last header of the nearest store with a record, even if a store that is
-/// nearer holds the id. Without any record it is written under `x-request-id`.
+/// The nearest store with a record decides the header of the context's own id: that of the policy that was applied last
+/// there. A child without a record may hold the id. Without any record, the header is `x-request-id`.
 pub(super) fn ids_by_header<'a>(
     context: &'a Store,
     names: &'a [HeaderName],
 ) -> Vec<(&'a HeaderName, Option<HeaderValue>)> {
     let mut ids: Vec<(&HeaderName, Option<HeaderValue>)> = Vec::new();
-    // The nearest record carries the id of `context`, and each further one that of its own store.
-    let mut own_id_of = Some(context);
+    // The last header of the nearest record gets the id of `context`. The last header of each further record gets the
+    // id of the store that it is in.
+    let mut not_yet_written = Some(context);
     for store in context.ancestors() {
         let Some((last, earlier)) = recorded_headers(store) else { continue };
-        let last = (last, own_id_of.take().unwrap_or(store).id());
+        let last = (last, not_yet_written.take().unwrap_or(store).id());
         let earlier = earlier.iter().map(|assigned| (&assigned.header, assigned.id.clone()));
         for (header, id) in iter::once(last).chain(earlier) {
             if names.contains(header) && ids.iter().all(|(known, _)| *known != header) {
@@ -68,7 +69,7 @@ pub(super) fn ids_by_header<'a>(
             }
         }
     }
-    if own_id_of.is_some() && names.contains(&REQUEST_ID) {
+    if not_yet_written.is_some() && names.contains(&REQUEST_ID) {
         ids.extend(context.id().map(|id| (&REQUEST_ID, Some(id.into()))));
     }
     ids

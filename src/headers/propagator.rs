@@ -1,6 +1,6 @@
 //! The propagator, which copies headers of a request to its outgoing requests.
 
-// rustdoc lists methods in the order of these modules.
+// The blank lines keep rustfmt from sorting these modules: rustdoc lists methods in their order.
 mod builder;
 
 mod transfer;
@@ -67,8 +67,8 @@ use self::config::PropagatorConfig;
 /// * `baggage` is also left out above the limits of its specification, 8192 bytes and 64 members.
 ///
 /// No header is truncated. The limits are checked before anything is copied, at each `extract` and again at each
-/// `inject`. A request id counts like any other header at `inject`. If `extract` runs before `apply`, the value that
-/// the client sent under the header of the id counts there.
+/// `inject`. At `inject`, a request id counts like any other header. At an `extract` that runs before `apply`, the
+/// value that the client sent under the header of the id counts.
 ///
 /// A [`HeaderMap`](http::HeaderMap) is full at about 24,000 names. A header is injected with all its values or not at
 /// all, and `inject` stops at the first header that does not fit.
@@ -88,7 +88,8 @@ use self::config::PropagatorConfig;
 /// the request id.
 ///
 /// Injected values are marked [sensitive](http::HeaderValue::set_sensitive), which keeps them out of `Debug` output and
-/// of HTTP/2's compression tables. The exceptions are `traceparent`, `tracestate`, `x-request-id` and the request id.
+/// of HTTP/2's compression tables. The exceptions are `traceparent`, `tracestate`, `x-request-id` and the request id,
+/// which keep the mark that they have.
 ///
 /// `Debug` of a propagator shows the names of the headers.
 ///

@@ -53,9 +53,14 @@ use crate::Store;
 ///
 /// # Response types in axum and tower
 ///
-/// The service responds with a [`ResponseBody`](crate::ResponseBody). `Router::layer` accepts it. `axum::serve` with
-/// `layer.layer(router)` needs axum's own `Response`, `tower::util::option_layer` the response of the inner service, and a
-/// `BoxCloneSyncService` the response that its type names. These fail to compile: "type mismatch resolving `<RequestContextService<…> as Service<Request<Body>>>::Response ==
+/// The service responds with a [`ResponseBody`](crate::ResponseBody), which `Router::layer` accepts. These need another
+/// response type, and fail to compile:
+///
+/// * `axum::serve` with `layer.layer(router)` needs axum's own `Response`.
+/// * `tower::util::option_layer` needs the response of the inner service.
+/// * `BoxCloneSyncService` needs the response that its type names.
+///
+/// The error is "type mismatch resolving `<RequestContextService<…> as Service<Request<Body>>>::Response ==
 /// Response<Body>`". Convert the response in a layer outside this one. The conversion boxes the body, which is one
 /// allocation per request.
 ///

@@ -118,7 +118,8 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        // Before the setup may change the method: by the original one, the server decides whether a response has content.
+        // Read before the setup, which may change the method. The server uses the original one when it decides whether
+        // a response has content.
         let method = MethodInfo::from_method(&parts.method);
         let Prepared { context, is_new, rejection } = self.config.prepare(&mut parts);
         if let Some(rejection) = rejection {

@@ -33,7 +33,7 @@ impl<B> TrackedBody<B> {
         self.project().body
     }
 
-    /// Counts down from an exact size hint. Another hint leaves the length unknown.
+    /// Counts down from an exact size hint. A hint that is not exact leaves the length unknown.
     #[inline]
     pub(super) fn set_size(&mut self, size: &SizeHint) {
         self.remaining = RemainingBytes::from_size_hint(size);

@@ -35,8 +35,8 @@
 //! ```
 //!
 //! For a single value, such as the account of a session, no map is needed:
-//! [`get_or_init`](crate::RequestContext::get_or_init) does the same for a type. Without a current context nothing is
-//! cached, and each call loads.
+//! [`get_or_init`](crate::RequestContext::get_or_init) does the same for one value. Without a current context nothing
+//! is cached, and each call loads.
 //!
 //! # Data loaders
 //!

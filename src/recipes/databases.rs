@@ -27,20 +27,20 @@
 //! #     fn into_response(self) -> Response { StatusCode::INTERNAL_SERVER_ERROR.into_response() }
 //! # }
 //! #[derive(Clone, Default)]
-//! struct Current(Arc<Mutex<Option<Transaction<'static, Sqlite>>>>);
+//! struct CurrentTransaction(Arc<Mutex<Option<Transaction<'static, Sqlite>>>>);
 //!
 //! async fn transaction(
 //!     State(pool): State<SqlitePool>,
 //!     request: Request,
 //!     next: Next,
 //! ) -> Result<Response, AppError> {
-//!     let Current(current) = Current::default();
-//!     let open = Arc::clone(&current);
+//!     let CurrentTransaction(current) = CurrentTransaction::default();
+//!     let for_rollback = Arc::clone(&current);
 //!     RequestContext::on_end(move |_| {
 //!         // A task may hold the lock during a query, so the callback cannot wait for it.
-//!         RequestContext::spawn(async move { drop(open.lock().await.take()) });
+//!         RequestContext::spawn(async move { drop(for_rollback.lock().await.take()) });
 //!     })?;
-//!     RequestContext::set(Current(Arc::clone(&current)))?;
+//!     RequestContext::set(CurrentTransaction(Arc::clone(&current)))?;
 //!     *current.lock().await = Some(pool.begin().await?);
 //!
 //!     let response = next.run(request).await;
@@ -53,7 +53,7 @@
 //!
 //! async fn add_cat(name: &str) -> Result<(), AppError> {
 //!     // Not the pool, which is outside the transaction.
-//!     let Current(current) = RequestContext::try_get()?;
+//!     let CurrentTransaction(current) = RequestContext::try_get()?;
 //!     let mut current = current.lock().await;
 //!     // Fails after the commit or rollback.
 //!     let transaction = current.as_mut().ok_or(AppError)?;

@@ -50,16 +50,16 @@
 //!
 //! The worker of a buffer calls the inner service on its own task, where no context is current. There, an inheriting
 //! layer finds the application's context only if the application's layer has [`insert_extension`]. Say so in your
-//! documentation. Without that option your context has no parent, and hides the application's context in the handler's
-//! future and in the body.
+//! documentation. Without that option your context has no parent. The caller still polls the handler's future and the
+//! body in the application's context, and your context then hides it there.
 //!
 //! # A context without a layer
 //!
 //! [`inherit`] uses the current context only. That is enough in an `async` block, for example in axum's `from_fn`: the
-//! future is polled in the application's context. This also holds below a buffer: its worker calls the service, and its
-//! caller polls the future. It is not enough in `Service::call`. If your
-//! middleware makes a context there, and none is current, look in the request's extensions. Then replace the handle in
-//! the extensions for the layers below:
+//! future is polled in the application's context. This also holds below a buffer: the worker only calls the
+//! service, and the caller polls the future. In `Service::call`, `inherit` is not enough. If your middleware makes a
+//! context there, and none is current, look in the request's extensions. Then replace the handle in the extensions for
+//! the layers below:
 //!
 //! ```
 //! # use {http::Response, std::task::{Context, Poll}};

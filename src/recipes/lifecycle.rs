@@ -34,7 +34,7 @@
 //!   if the body's `is_end_stream` is true, and else `Cancelled`. Clients get an error from hyper, except over HTTP/1.1
 //!   when `is_end_stream` is true from the start: hyper then announces 0 bytes.
 //! * **A body that is longer** is `Failed`, if the frame with the excess is polled. Over HTTP/1.1, hyper cuts that
-//!   frame. If the excess is a frame of its own, hyper never polls it, and the request is `Completed`. Over HTTP/2, hyper
+//!   frame, and never polls an excess that is a frame of its own: the request is then `Completed`. Over HTTP/2, hyper
 //!   sends the excess, and clients reject the response.
 //! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged and
 //!   clients check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as
@@ -43,8 +43,8 @@
 //!   not polled. Over HTTP/2 this includes a client that disconnects between the last byte and the trailers, if the
 //!   body has an exact size.
 //! * **An invalid `Content-Length`** is `Failed`: a value that is not one number in digits, such as `+5` or `5, 5`, or
-//!   several lines that differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject such a
-//!   response. Several lines with the same number count as one.
+//!   several lines that differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject
+//!   such a response. Several lines with the same number count as one.
 //!
 //! Responses without content have no length, whatever their headers say: those to `HEAD`, 101, 204, 304 and a
 //! successful `CONNECT`.
@@ -152,7 +152,6 @@
 //! [`CallbackError`]: crate::CallbackError
 //! [`CallbackError::NoLifecycle`]: crate::CallbackError::NoLifecycle
 //! [`End`]: crate::End
-//! [`Nesting::Reuse`]: crate::Nesting::Reuse
 //! [`RequestContext::on_end`]: crate::RequestContext::on_end
 //! [`RequestContext::on_response`]: crate::RequestContext::on_response
 //! [`Store::run`]: crate::Store::run

@@ -3,11 +3,9 @@
 //! # Where in the stack
 //!
 //! A layer outside the context's layer runs in no context. Its own responses do not pass through the context's layer.
-//! This matters for layers that respond in place of the handler:
-//!
-//! * **Timeout, catch-panic.** If such a layer is only outside, its response (such as 504 or 500) has no request id,
-//!   and its panic handler cannot read one. Put one inside as well. Keep the outer catch-panic layer for panics in the
-//!   setup closure.
+//! This matters for timeout and catch-panic layers. If such a layer is only outside, its response (such as 504 or 500)
+//! has no request id, and its panic handler cannot read one. Put one inside as well. Keep the outer catch-panic layer
+//! for panics in the setup closure.
 //!
 //! In axum, `Router::layer` covers the routes that exist when it is called. A route that is added after `.layer` has no
 //! context. Add the layer after all routes.
@@ -227,4 +225,4 @@
 //! # });
 //! ```
 //!
-//! Then the retry, and `on_end` of the outer context, do not see the values that an attempt sets.
+//! With such a layer, neither the retry nor the outer context's `on_end` sees the values that an attempt sets.

@@ -2,9 +2,9 @@
 //!
 //! # Set a response header from deep code
 //!
-//! Code deep below the handler registers [`on_response`] and changes the headers of the response. It
-//! returns an error if there is no response, as in a background job, or if the headers were already sent. Here the error
-//! can be ignored.
+//! Code deep below the handler registers [`on_response`] and changes the headers of the response. `on_response` returns
+//! an error if there is no response, as in a background job, or if the headers were already sent. Here the error can be
+//! ignored.
 //!
 //! ```
 //! # use axum::{Router, body::Body, routing::get};

@@ -20,8 +20,8 @@
 //!   a predicate that looks at the peer.
 //! * An id that breaks the rules of [`RequestId`], or that comes twice, is replaced like a missing one.
 //! * The response has the id too, so that clients can quote it. With nested layers, it has the id of the outermost.
-//! * If the handler forwards the response of another server, this id replaces the one on that response. A proxy that
-//!   should keep that one uses [`echo_if_absent`].
+//! * If the handler forwards the response of another server, this id replaces that server's. To keep that server's id,
+//!   use [`echo_if_absent`].
 //!
 //! ```
 //! # use http::{Request, header::HeaderValue};
@@ -90,7 +90,7 @@
 //!   such as a tenant id.
 //!
 //! The request id is not taken from the request: [`inject`] writes the id that [`RequestContext::id`] returns. So at an
-//! edge, one list propagates the id for all clients, and the trace for known peers only:
+//! edge, one list propagates the id of requests from any sender, and the trace only of requests from known peers:
 //!
 //! ```
 //! # use http::{HeaderMap, Request};

@@ -48,7 +48,7 @@
 //!
 //! **Use a global default subscriber** (`tracing_subscriber::fmt().init()`, `set_global_default`). The `Registry` of
 //! `tracing-subscriber` holds references to open spans, and releases them through the default subscriber of the current
-//! thread. It does so in all versions when a child span is closed, and before 0.3.22 also each time a span is exited. A
+//! thread. This release happens when a child span is closed and, before 0.3.22, also at each exit of a span. A
 //! request is polled and dropped on many threads. On a thread with another default, or with none, the reference is not
 //! released, and the span is never closed.
 //!

@@ -94,8 +94,8 @@
 //! ```
 //!
 //! The hook is an unstable API of tokio: compile with `RUSTFLAGS="--cfg tokio_unstable"`, for example in a test job. It
-//! also reports the tasks of connections that a client opens. It does not report threads, `spawn_blocking`, and the
-//! tasks of a `LocalSet`.
+//! also reports the connection tasks of an HTTP client that the request uses. It does not report threads,
+//! `spawn_blocking`, and the tasks of a `LocalSet`.
 //!
 //! [`RequestContext::spawn`]: crate::RequestContext::spawn
 //! [`disallowed_methods`]: https://rust-lang.github.io/rust-clippy/stable/index.html#disallowed_methods

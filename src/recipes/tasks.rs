@@ -56,14 +56,15 @@
 //! ```
 //!
 //! A rayon thread that waits in `join` runs other jobs meanwhile, perhaps of another request. If it waits inside a
-//! `sync_scope`, those jobs run in that context. Two rules prevent that:
+//! `sync_scope`, those jobs run in that context. Follow both of these rules:
 //!
 //! * Code of a job that reads the context runs in a [`sync_scope`](crate::RequestContext::sync_scope) of its own, or in
-//!   [`sync_exit`](crate::RequestContext::sync_exit) if it belongs to no request. So the context of the thread
-//!   does not matter.
+//!   [`sync_exit`](crate::RequestContext::sync_exit) if it belongs to no request. Then the context of the thread
+//!   does not matter to it.
 //! * A job does not wait for the pool inside a `sync_scope`: no `rayon::join`, `rayon::scope`, `install`, `yield_now`
-//!   or parallel iterator. It leaves the scope before it waits. Code outside the pool, such as a handler, may wait in a
-//!   scope. Its thread blocks, and runs no other job.
+//!   or parallel iterator. It leaves the scope before it waits. So code that does not follow the first rule runs in no
+//!   context rather than in a wrong one. Code outside the pool, such as a handler, may wait in a scope. Its thread
+//!   blocks, and runs no other job.
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};
@@ -76,7 +77,7 @@
 //!         [cat] => context.sync_scope(|| price(*cat)),
 //!         _ => {
 //!             let (left, right) = cats.split_at(cats.len() / 2);
-//!             // In no scope.
+//!             // No `sync_scope` here, because `join` waits.
 //!             let (left, right) = rayon::join(|| sum(context, left), || sum(context, right));
 //!             left + right
 //!         }

@@ -28,8 +28,8 @@ impl Store {
     /// ready. A timeout around `get_or_init` does not prevent the panic: put it around the wait inside `f`.
     ///
     /// A cycle through a spawned task, or through an executor that `f` polls (`FuturesUnordered`, `LocalSet`,
-    /// `block_on`), is not detected and never completes. To detect a cycle that panics, an `f` that is pending
-    /// while it waits for an initializer may be polled again immediately.
+    /// `block_on`), is not detected and never completes. As a side effect of the detection, an `f` that waits for
+    /// another initializer may be polled twice in a row.
     pub async fn get_or_init<T>(&self, f: impl AsyncFnOnce() -> T) -> T
     where
         T: Clone + Send + Sync + 'static,

@@ -2,8 +2,8 @@
 
 /// Which header carries the request id of a store on outgoing requests.
 ///
-/// The id itself is not stored here. It is the store's [`RequestId`](crate::RequestId), read when it is needed, so outgoing
-/// requests carry what [`Store::id`](crate::Store::id) returns.
+/// The id itself is not stored here. It is the store's [`RequestId`](crate::RequestId), read when it is needed, so
+/// outgoing requests carry what [`Store::id`](crate::Store::id) returns.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "request-id"), expect(dead_code, reason = "only `RequestIdPolicy` records a header"))]
 pub(crate) enum IdHeader {

@@ -25,7 +25,8 @@ pub(crate) fn has_hooks() -> bool {
     HAS_HOOKS.load(Ordering::Relaxed)
 }
 
-/// A linked list of hooks, latest first. The hooks of a store are followed by those of its parent, which both share.
+/// A linked list of hooks, latest first. The hooks of a store come first, then those of its parent. Both stores
+/// share the nodes of the parent's hooks.
 pub(super) type HookList = Option<Arc<HookNode>>;
 
 pub(crate) struct HookNode {
@@ -84,7 +85,7 @@ impl<G> Guard for GuardNode<G> {
 impl HookNode {
     /// Runs the hooks in the order of their registration, those of parents first, and passes each guard to `add_guard`.
     ///
-    /// A panic in a hook continues. With `catch_panics` it does not, and the hooks after it run too.
+    /// A panic in a hook propagates. With `catch_panics` it is caught, and the later hooks run too.
     pub(crate) fn run_all(&self, catch_panics: bool, add_guard: impl Fn(Box<dyn Guard>)) {
         let latest_first: Vec<_> = iter::successors(Some(self), |node| node.earlier.as_deref()).collect();
         for node in latest_first.into_iter().rev() {
@@ -136,7 +137,8 @@ impl Store {
     /// The closures run in the order of their registration, after the context has become current. Their guards are
     /// dropped in reverse order, before the context is left. A [child](crate::RequestContext::child), or a layer that
     /// inherits, runs the closures of its parents first. Entering a context that is already current runs no closures. A
-    /// closure, and the drop of a guard, may read the context and enter others, which then run no closures.
+    /// closure, and the drop of a guard, may read the context and enter others. To prevent endless recursion, those
+    /// entries run no closures.
     ///
     /// All closures run at each entry, so keep them fast. An entry allocates once per guard, and for the list of
     /// closures.

@@ -16,7 +16,7 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, const_fn};
 ///
 /// Invariant: if a write happens before a read of the same type, the read finds the bit set. The writer sets the bit,
 /// or reads it as set, before it writes. This access therefore happens before the reader's load. By the coherence of
-/// one atomic, the load then returns the same or a later number, and no later number clears a bit. Coherence holds for
+/// one atomic, the load then returns the same or a later set of bits, and no later set lacks one. Coherence holds for
 /// every ordering, so `Relaxed` suffices. The value itself is published by the lock.
 ///
 /// A read that is concurrent with the first write may miss the bit. It then returns what was there before the write.
@@ -175,7 +175,7 @@ impl SharedValues {
 
     /// Calls `f` under the lock with the slot of a type's value, and with whether the type was never written before.
     ///
-    /// `f` must not drop a value. It moves values into what it returns or leaves them with its caller.
+    /// `f` must not drop a value. It returns the value, or leaves it in a captured variable that outlives the lock.
     fn with_slot<T: 'static, R>(&self, f: impl FnOnce(&mut Option<SharedValue>, bool) -> R) -> R {
         let mut spare = Vec::new(); // declared before the guard, so it is freed after the lock was released
         loop {

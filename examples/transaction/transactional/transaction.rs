@@ -16,10 +16,11 @@ use super::{TransactionError, begin::OpenTransaction};
 
 /// A shared transaction or savepoint.
 pub(super) struct Transaction {
-    /// One permit, for the use of the connection. It is closed when the transaction ends. Then waiting and later callers
-    /// get an error.
+    /// One permit, for the use of the connection. It is closed when the transaction ends. Then waiting and later
+    /// callers get an error.
     permit: Semaphore,
-    /// `None` while a guard holds it, and after the end. The lock is only held to move the value, never across an await.
+    /// `None` while a guard holds it, and after the end. The lock is only held to move the value, never across an
+    /// await.
     open: Mutex<Option<Box<OpenTransaction>>>,
     is_rollback_only: AtomicBool,
 }

@@ -19,13 +19,13 @@ impl Echo {
     pub(super) fn write(self, headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
         match headers.try_entry(name) {
             Ok(Entry::Vacant(entry)) => drop(entry.try_insert(value)),
-            Ok(Entry::Occupied(entry)) => self.write_again(entry, value),
+            Ok(Entry::Occupied(entry)) => self.write_to_existing(entry, value),
             Err(_) => self.write_to_full(headers, name, value),
         }
     }
 
-    /// Writes to a header that the response has.
-    fn write_again(self, mut entry: OccupiedEntry<'_, HeaderValue>, value: HeaderValue) {
+    /// Writes to a header that the response already has, or keeps it.
+    fn write_to_existing(self, mut entry: OccupiedEntry<'_, HeaderValue>, value: HeaderValue) {
         match self {
             Self::Replace => drop(entry.insert(value)),
             Self::IfAbsent => {}

@@ -160,7 +160,7 @@ struct InitializerPoll {
     waker: Option<*const ()>,
     /// Whether any wait inside is pending.
     has_waits: bool,
-    /// Each entry holds one clone of that waker: its address, and what it waits for.
+    /// One entry for each holder of a clone of that waker: the address of its [`WakerHolder`], and what it waits for.
     holders: Vec<(usize, Vec<Wait>)>,
 }
 

@@ -9,7 +9,7 @@ use super::values::{EXTENSIONS, context, extensions};
 use crate::{Group, Row};
 
 pub(crate) const GROUPS: &[Group] = &[Group {
-    name: "a closure, bound to what is current and called",
+    name: "bind a closure to the current context, and call it",
     baseline: true,
     rows: &[
         Row::new("the bare closure", |n| repeat(n, |work| work)),
