@@ -154,7 +154,10 @@ impl ResponseCallbacks {
 
 impl Drop for ResponseCallbacks {
     fn drop(&mut self) {
-        drop_each(in_order(self.0.take()));
+        // After `run` there is nothing to drop.
+        if self.0.is_some() {
+            drop_each(in_order(self.0.take()));
+        }
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) const GROUPS: &[Group] = &[
             }),
         ],
         targets: &[
-            Target::times(OURS, 1.05, MAP_REQUEST),
+            Target::times(OURS, 1.2, MAP_REQUEST),
             Target::times(OURS, 1.0, FROM_FN),
             Target::times(OURS, 1.0, LOCKED_MAP),
             Target::times(OURS, 1.0, METAINFO_MAP),

@@ -15,7 +15,7 @@ const TOWER_HTTP: &str = "SetRequestIdLayer + PropagateRequestIdLayer";
 const OURS: &str = "RequestContextLayer, RequestIdPolicy";
 const EMPTY: &str = "RequestContextLayer, empty";
 const WITHOUT_ECHO: &str = "RequestContextLayer, RequestIdPolicy without an echo";
-const HALF: &[Target] = &[Target::times(OURS, 0.5, TOWER_HTTP)];
+const TARGETS: &[Target] = &[Target::times(OURS, 0.65, TOWER_HTTP)];
 
 pub(crate) const GROUPS: &[Group] = &[
     Group {
@@ -27,7 +27,7 @@ pub(crate) const GROUPS: &[Group] = &[
             Row::new(EMPTY, |n| drive(empty(), n)),
             Row::new(OURS, |n| drive(with_policy(RequestIdPolicy::new()), n)),
         ],
-        targets: HALF,
+        targets: TARGETS,
     },
     Group {
         name: "a constant request id, applied and echoed",
@@ -38,7 +38,7 @@ pub(crate) const GROUPS: &[Group] = &[
             Row::new(EMPTY, |n| drive(empty(), n)),
             Row::new(OURS, |n| drive(with_policy(RequestIdPolicy::new().generate(|_| constant_id())), n)),
         ],
-        targets: HALF,
+        targets: TARGETS,
     },
     Group {
         name: "a request id, over an empty layer",

@@ -46,7 +46,7 @@ pub(crate) const GROUPS: &[Group] = &[
                 drive::<_, (), _>(RequestContextLayer::new(three).layer(service_fn(read_context)), n);
             }),
         ],
-        targets: &[Target::times(OURS, 0.95, MAP_REQUEST), Target::allocations(OURS, 4.0)],
+        targets: &[Target::times(OURS, 1.0, MAP_REQUEST), Target::allocations(OURS, 4.0)],
     },
 ];
 
