@@ -1,17 +1,9 @@
 //! The crate without its default features, as a library may depend on it. Cargo checks that library in a build of its
 //! own, because in the build of these tests nearly all features are enabled.
 
-use std::process::Command;
+use crate::support::cargo;
 
 const FEATURELESS: &str = "tower-request-context-featureless";
-
-/// Runs cargo, and returns what it printed.
-fn cargo(arguments: &[&str]) -> String {
-    let mut cargo = Command::new(env!("CARGO"));
-    let output = cargo.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[test]
 fn library_without_features_reads_the_id() {

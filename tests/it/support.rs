@@ -8,6 +8,7 @@ use std::{
     iter,
     net::{self, Shutdown, SocketAddr},
     panic::{self, UnwindSafe, catch_unwind},
+    process::Command,
     str::FromStr,
     sync::Once,
     time::Duration,
@@ -175,6 +176,15 @@ pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
 /// Reads an environment variable that makes a test run longer than it does by default.
 pub(crate) fn from_env<T: FromStr<Err: Debug>>(name: &str) -> Option<T> {
     env::var(name).ok().map(|value| value.parse().expect(name))
+}
+
+/// Runs cargo in the workspace, and returns what it printed. Panics with all its output if it fails.
+pub(crate) fn cargo(arguments: &[&str]) -> String {
+    let mut cargo = Command::new(env!("CARGO"));
+    let output = cargo.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    printed
 }
 
 /// Returns a header map with capacity for `room` more names before it is full.

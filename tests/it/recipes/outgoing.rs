@@ -1,6 +1,6 @@
 //! `recipes::propagation`: the body, the context and the redirects of outgoing requests.
 
-use std::{convert::Infallible, process::Command};
+use std::convert::Infallible;
 
 use axum::{
     Router,
@@ -13,7 +13,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tower::{Layer, ServiceExt};
 use tower_request_context::{Nesting, RequestContext, RequestContextLayer, Store};
 
-use crate::support::{User, VERSIONS, client, in_time, request, serve, text};
+use crate::support::{User, VERSIONS, cargo, client, in_time, request, serve, text};
 
 #[tokio::test]
 async fn a_carried_body_reads_the_context_of_its_caller() {
@@ -55,13 +55,10 @@ async fn an_outgoing_request_is_cancelled_if_its_body_is_not_read() {
     }
 }
 
-/// Cargo builds these tests in a separate run. Built together with these, the first run of an example would build the
-/// dependencies of tower-http's `follow-redirect` too.
+/// Cargo builds these tests in a separate run. As default members of the workspace, they would add the dependencies of
+/// tower-http's `follow-redirect` to the first run of an example.
 #[test]
 fn an_allow_list_below_redirects_keeps_headers_from_other_hosts() {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["test", "--quiet", "--package", "tower-request-context-redirects"]);
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("2 passed"));
+    let output = cargo(&["test", "--quiet", "--package", "tower-request-context-redirects"]);
+    assert!(output.contains("2 passed"), "{output}");
 }

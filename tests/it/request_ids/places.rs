@@ -222,7 +222,7 @@ fn clone_of_a_policy_is_configured_on_its_own() {
 }
 
 #[test]
-fn full_header_map_keeps_its_id_if_the_echo_is_only_for_absent_ones() {
+fn full_response_headers_keep_their_id_with_echo_if_absent() {
     let full = service_fn(async |_: Request<()>| {
         let mut response = Response::new(String::new());
         *response.headers_mut() = map_with_room_for(1);

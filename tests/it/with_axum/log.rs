@@ -1,6 +1,6 @@
 //! Logging: each error that becomes a response is logged, and no other.
 
-use std::{any::type_name, process::Command};
+use std::any::type_name;
 
 use axum::{
     Router,
@@ -19,7 +19,7 @@ use tracing::Level;
 use super::Site;
 use crate::{
     capture::{Line, Log},
-    support::{User, VERSIONS, in_time, layer, text},
+    support::{User, VERSIONS, cargo, in_time, layer, text},
 };
 
 /// A type of which no setup inserts a value.
@@ -111,10 +111,7 @@ fn conversion_into_a_status_logs_every_error() {
 /// Cargo builds that program in a separate run. Together with these tests, the library would have all of its features.
 #[test]
 fn without_the_feature_nothing_is_logged() {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--package", "tower-request-context-untraced"]);
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    cargo(&["run", "--quiet", "--package", "tower-request-context-untraced"]);
 }
 
 const CONTEXT_ERRORS: [&str; 5] =
