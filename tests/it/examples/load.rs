@@ -116,7 +116,7 @@ impl Load {
         let number = number / self.requests.len();
         let version = request.versions[number % request.versions.len()];
         let response = match number / request.versions.len() % 12 {
-            10.. if !request.is_endless() => Some(self.complete(request, version).await?),
+            10.. if !request.is_endless => Some(self.complete(request, version).await?),
             polls => {
                 let polled = poll_at_most(polls + 1, send(self.address, request, version));
                 let response = timeout(CANCEL_AFTER, polled).await.unwrap_or_default().transpose();
@@ -131,7 +131,7 @@ impl Load {
     }
 
     async fn assert_all_complete(&self) {
-        for request in self.requests.iter().filter(|request| !request.is_endless()) {
+        for request in self.requests.iter().filter(|request| !request.is_endless) {
             for &version in request.versions {
                 let status = self.complete(request, version).await;
                 status
