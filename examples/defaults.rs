@@ -1,7 +1,7 @@
 //! Run with `cargo run --example defaults`.
 //!
 //! Default values that middleware overwrites during the request: the user is `system` until then. Three accessors read
-//! the same store: a global function, a method of the application state, and one of the request. A port of
+//! the same store: a global function, a function in the application state, and an extractor. A port of
 //! `defaultStoreValues` and the accessors of @fastify/request-context.
 
 mod shared;

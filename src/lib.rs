@@ -3,8 +3,8 @@
 //! A [`RequestContextLayer`] runs a setup closure on each [`http::Request`]. The closure inserts values into a typed
 //! [`Store`]: a user id, a tenant, a request id. The store becomes the context of the request. A context is *current*
 //! on a thread while code of its request runs there. The layer keeps it current while the inner service is called, its
-//! future is polled, its response body is streamed, and all of it is dropped. Code at any depth reads a value with
-//! [`RequestContext::get`], without an argument.
+//! future is polled, its response body is streamed, and that future and body are dropped. Code at any depth reads a
+//! value with [`RequestContext::get`], without an argument.
 //!
 //! # Example
 //!
@@ -104,7 +104,7 @@
 //! |----------------------------------------------------------|------------------------|----------------------------|---------------|
 //! | a new task                                               | [`spawn`](RequestContext::spawn) | `tokio::spawn(context.scope(…))` | `tokio::spawn` |
 //! | blocking work                                            | [`spawn_blocking`](RequestContext::spawn_blocking) | | `tokio::task::spawn_blocking` |
-//! | a future, body or stream (`JoinSet`, `TaskTracker`)      | [`carry`](RequestContext::carry) | [`scope`](RequestContext::scope) | [`exit`](RequestContext::exit) |
+//! | a future (such as one for a `JoinSet`), body or stream   | [`carry`](RequestContext::carry) | [`scope`](RequestContext::scope) | [`exit`](RequestContext::exit) |
 //! | a closure for a thread or a thread pool                  | [`bind`](RequestContext::bind) | | |
 //! | a closure that is called here                            | | [`sync_scope`](RequestContext::sync_scope) | [`sync_exit`](RequestContext::sync_exit) |
 //!
@@ -119,7 +119,7 @@
 //! # Completion
 //!
 //! A request ends when its response body completes, fails or is dropped. Without a response, it ends when the service
-//! fails or panics, or when its future is dropped. The callbacks of [`on_end`](RequestContext::on_end) then run exactly
+//! returns an error, when its `call` panics, or when its future is dropped, also after a panic. The callbacks of [`on_end`](RequestContext::on_end) then run exactly
 //! once, in the context, with an [`End`] that says how it ended. The callbacks of
 //! [`on_response`](RequestContext::on_response) may change the status and headers of the response before they are sent.
 //! See [`recipes::lifecycle`].

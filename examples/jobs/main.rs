@@ -106,7 +106,8 @@ async fn perform(task: String) {
 #[tokio::main]
 async fn main() -> Result<(), shared::Error> {
     let (listener, demo) = Demo::listen().await?;
-    panic::set_hook(Box::new(|panic| drop(print(panic)))); // among the other lines
+    // Prints panics where the other lines are: on standard output.
+    panic::set_hook(Box::new(|panic| drop(print(panic))));
     let (queue, messages) = channel(64);
     let reports = Reports::default();
     let mut hours = interval(Duration::from_secs(3600));

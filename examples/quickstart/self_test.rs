@@ -29,7 +29,7 @@ use tokio::{sync::Barrier, time::timeout};
 use crate::{app, task_local};
 
 const USERS: u32 = 1000;
-const TABLE_USERS: [u32; 5] = [1, 2, 42, 500, 999];
+const PRINTED_USERS: [u32; 5] = [1, 2, 42, 500, 999];
 
 /// Over one HTTP/2 connection, a server accepts some 100 requests at the same time. A connection for each user would
 /// need more open files than many systems allow.
@@ -58,7 +58,7 @@ impl SelfTest {
         let responses = responses.map_err(|_| "the self-test did not complete within 60 seconds")??;
         self.is_complete.store(true, Ordering::Release);
         let client = client();
-        let task_local = TABLE_USERS.map(|user| send(&client, address, "/task-local", user));
+        let task_local = PRINTED_USERS.map(|user| send(&client, address, "/task-local", user));
         Ok(Report { responses, task_local: try_join_all(task_local).await? })
     }
 }

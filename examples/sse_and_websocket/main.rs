@@ -72,7 +72,7 @@ async fn talk(State(room): State<Room>, context: RequestContext, upgrade: WebSoc
     let _ = RequestContext::on_end(send_end(&room, "request")); // cannot fail: the request has not ended yet
     upgrade.on_upgrade(move |socket| {
         // axum calls this in a task without a context, and the request has ended. Its context still has the values, but
-        // accepts no more callbacks. A run inside it has both.
+        // accepts no more callbacks. `Store::run` inside it reads the same values, and accepts callbacks.
         let mut session = Store::new();
         session.on_end(send_end(&room, "session"));
         context.scope(session.run(receive(socket, room)))

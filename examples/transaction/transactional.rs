@@ -61,8 +61,7 @@ use self::{begin::OpenTransaction, transaction::Transaction};
 pub(crate) struct Database {
     pool: SqlitePool,
     transaction: Option<Arc<Transaction>>,
-    /// Permits for outer transactions, which have none around them: one less than the pool has connections, but at
-    /// least one.
+    /// Permits for transactions that are in no other: one less than the pool has connections, but at least one.
     permits: Arc<Semaphore>,
     /// The permit of the outermost transaction. It is returned when that transaction and all in it have ended.
     permit: Weak<OwnedSemaphorePermit>,

@@ -70,7 +70,7 @@ impl Cats {
         Ok(Response::new(format!("{} is asleep\n", request.into_inner())))
     }
 
-    /// Sends a request without arguments about the current one. The client adds the headers.
+    /// Reports the current request to the gateway. This function receives no headers: the client adds them.
     async fn report(self) -> Result<(), Status> {
         let unavailable = |error: &dyn ToString| Status::unavailable(error.to_string());
         let request = http::Request::post(format!("http://{}/audit", self.gateway)).body(Body::empty());

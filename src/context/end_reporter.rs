@@ -94,6 +94,7 @@ impl<T> EndReporter<T> {
     #[inline]
     pub(crate) fn run_response_callbacks<B, E>(self: Pin<&mut Self>, polled: &mut Poll<Result<Response<B>, E>>) {
         let has_response = matches!(polled, Poll::Ready(Ok(_)));
+        // `close_response_callbacks` returns `true` if a callback may have been registered.
         if has_response
             && self.must_report
             && self.scoped.context().is_some_and(|context| context.close_response_callbacks())
@@ -151,6 +152,8 @@ impl<T> EndReporter<T> {
             // Before the context is entered: `at_drop` may call the body's `is_end_stream`, which servers call outside
             // it.
             Some(inner) => catch_panic(|| (this.at_drop)(inner)).unwrap_or(End::Panicked),
+            // Not reached: code that drops the inner `T` before also reports the end, transfers the context or records
+            // a panic.
             None => End::Cancelled,
         };
         let (mut inner, _entered) = this.scoped.enter_in_drop();
@@ -173,7 +176,7 @@ impl<'a> PanicGuard<'a> {
     }
 
     /// From now on, a panic also reports the end immediately: the inner `T` is complete, and only its drop can panic.
-    /// Call this in the context.
+    /// The guard reports the end to the current context, so drop it before the `EnterGuard`.
     ///
     /// Bodies and runs need this, because code that catches such a panic may keep them. A response future does not: its
     /// response is lost with the panic, so callers drop it. Its drop then reports the end.

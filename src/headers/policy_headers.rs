@@ -28,7 +28,7 @@ struct AssignedId {
 pub(super) fn insert_id(store: &mut Store, header: &HeaderName, id: RequestId) {
     let previous_id = store.insert(id);
     if *header == REQUEST_ID && store.id_header != IdHeader::Recorded {
-        // The usual case needs no record, and so no allocation.
+        // The usual case needs no `PolicyHeaders`, and so no allocation.
         store.id_header = IdHeader::RequestId;
         return;
     }
@@ -49,19 +49,20 @@ pub(super) fn is_policy_header(store: &Store, header: &HeaderName) -> bool {
 
 /// Returns those of `names` that carry an id in a context, each with its id, or `None` if the id was removed.
 ///
-/// The nearest store with a record decides the header of the context's own id: that of the policy that was applied last
-/// there. A child without a record may hold the id. Without any record, the header is `x-request-id`.
+/// The nearest store to which a policy was applied decides the header of the context's own id: that of the last policy
+/// there. A child of that store may hold the id. If no policy was applied to any of the stores, the header is
+/// `x-request-id`.
 pub(super) fn ids_by_header<'a>(
     context: &'a Store,
     names: &'a [HeaderName],
 ) -> Vec<(&'a HeaderName, Option<HeaderValue>)> {
     let mut ids: Vec<(&HeaderName, Option<HeaderValue>)> = Vec::new();
-    // The last header of the nearest record gets the id of `context`. The last header of each further record gets the
-    // id of the store that it is in.
-    let mut not_yet_written = Some(context);
+    // The last header of the nearest store with a policy gets the id of `context`. The last header of each further
+    // store with a policy gets the id of that store.
+    let mut without_header = Some(context); // `None` once the id of `context` has a header
     for store in context.ancestors() {
         let Some((last, earlier)) = recorded_headers(store) else { continue };
-        let last = (last, not_yet_written.take().unwrap_or(store).id());
+        let last = (last, without_header.take().unwrap_or(store).id());
         let earlier = earlier.iter().map(|assigned| (&assigned.header, assigned.id.clone()));
         for (header, id) in iter::once(last).chain(earlier) {
             if names.contains(header) && ids.iter().all(|(known, _)| *known != header) {
@@ -69,7 +70,7 @@ pub(super) fn ids_by_header<'a>(
             }
         }
     }
-    if not_yet_written.is_some() && names.contains(&REQUEST_ID) {
+    if without_header.is_some() && names.contains(&REQUEST_ID) {
         ids.extend(context.id().map(|id| (&REQUEST_ID, Some(id.into()))));
     }
     ids

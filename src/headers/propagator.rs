@@ -52,7 +52,8 @@ use self::config::PropagatorConfig;
 ///
 /// * An id that is set later, or in a child, is written under the same header.
 /// * If several policies were applied, each of their headers carries the id that its own policy assigned. An id that is
-///   set later is written under the header of the policy that was applied last, or of the inner layer's policy.
+///   set later is written under the header of the policy that was applied last. If several layers applied one, that is
+///   the last policy of the innermost of these layers.
 /// * An id that no policy assigned, such as the id of a job, is written under `x-request-id`.
 /// * If no policy was applied for `x-request-id` and no id is written under it, `extract` and `inject` treat that
 ///   header like any other.

@@ -23,7 +23,7 @@ pin_project! {
     /// Response future for [`RequestContextService`](crate::RequestContextService).
     ///
     /// Wraps the inner service's future, which is polled and dropped in the request's context. If the setup rejected
-    /// the request, it returns that response instead.
+    /// the request, this future returns the response of the rejection.
     ///
     /// ```
     /// # use {http::{Request, Response}, std::convert::Infallible, tower::{Layer, Service, service_fn}};

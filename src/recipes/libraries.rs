@@ -50,8 +50,9 @@
 //!
 //! The worker of a buffer calls the inner service on its own task, where no context is current. There, an inheriting
 //! layer finds the application's context only if the application's layer has [`insert_extension`]. Say so in your
-//! documentation. Without that option your context has no parent. The caller still polls the handler's future and the
-//! body in the application's context, and your context then hides it there.
+//! documentation. Without that option your context has no parent, and code below your layer does not find the
+//! application's values. This includes the future and the body: the caller polls them in the application's context, but
+//! your layer then enters its own.
 //!
 //! # A context without a layer
 //!

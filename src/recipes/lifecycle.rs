@@ -18,7 +18,7 @@
 //! | The body ended before its [length](#body-length) or exceeded it, or that length is invalid.      | `Failed`    |
 //! | The client disconnected before the headers or during the body: connection closed, stream reset, gRPC call cancelled. | `Cancelled` |
 //! | A timeout layer *outside* expired, or an outer layer replaced the body.                          | `Cancelled` |
-//! | The setup closure, an `on_enter` closure or an `on_response` callback panicked.                  | `Panicked`  |
+//! | The setup closure or an `on_response` callback panicked, or an `on_enter` closure, unless the context was entered for a drop or for `on_end` callbacks. | `Panicked` |
 //! | The inner service panicked: its `call`, or its future when it was polled or dropped.             | `Panicked`  |
 //! | The body panicked: in a frame, `is_end_stream`, `size_hint` or its drop.                         | `Panicked`  |
 //!
@@ -33,9 +33,9 @@
 //! * **A body that is shorter** is `Failed` if it returns `None` or sends trailers too early. An early drop is `Failed`
 //!   if the body's `is_end_stream` is true, and else `Cancelled`. Clients get an error from hyper, except over HTTP/1.1
 //!   when `is_end_stream` is true from the start: hyper then announces 0 bytes.
-//! * **A body that is longer** is `Failed`, if the frame with the excess is polled. Over HTTP/1.1, hyper cuts that
-//!   frame, and never polls an excess that is a frame of its own: the request is then `Completed`. Over HTTP/2, hyper
-//!   sends the excess, and clients reject the response.
+//! * **A body that is longer** is `Failed` if a frame with excess bytes is polled. Over HTTP/1.1, hyper truncates the
+//!   frame that exceeds the length. If a frame ends exactly at the length, hyper polls no further frame, and the request
+//!   is `Completed`. Over HTTP/2, hyper sends the excess, and clients reject the response.
 //! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged and
 //!   clients check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as
 //!   `size_hint` says, and panics in debug builds.

@@ -56,7 +56,7 @@
 //! * The proxy removes headers of that name, *and* of its aliases, that the client sent.
 //! * No client can bypass the proxy.
 //!
-//! Each of these has failed somewhere:
+//! Systems have failed in these ways:
 //!
 //! * **Aliases.** CGI-style servers treat `X_User_Id`, and some `X.User.Id`, as `X-User-Id`. A proxy that strips one of
 //!   them passes the others ([CVE-2026-54763], [CVE-2026-88011]). Reject a request that has an alias.
@@ -90,7 +90,8 @@
 //!   such as a tenant id.
 //!
 //! The request id is not taken from the request: [`inject`] writes the id that [`RequestContext::id`] returns. So at an
-//! edge, one list propagates the id of requests from any sender, and the trace only of requests from known peers:
+//! edge, one propagator suffices. For each request it propagates the id that this service assigned, and for requests from
+//! known peers also the trace:
 //!
 //! ```
 //! # use http::{HeaderMap, Request};

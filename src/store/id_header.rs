@@ -12,6 +12,7 @@ pub(crate) enum IdHeader {
     Unset,
     /// `x-request-id`, the default. A variant of its own, because inserting a `PolicyHeaders` takes an allocation.
     RequestId,
-    /// The `last` header of the store's `PolicyHeaders`.
+    /// The header of the policy that was applied last. A `PolicyHeaders` (see `headers/policy_headers.rs`) contains it.
+    /// That is a value of the store.
     Recorded,
 }

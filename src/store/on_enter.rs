@@ -12,7 +12,8 @@ use std::{
 use super::Store;
 use crate::unwind::catch_panic;
 
-/// Whether a hook was ever registered in this process. If not, entering a context costs only this check.
+/// Whether a hook was ever registered in this process. If not, all that hooks cost is this check at
+/// each enter and leave.
 ///
 /// Invariant: a thread that enters a context with a hook reads `true`. The flag is set through `&mut Store`, before the
 /// store is shared, and is never cleared. Passing the context to another thread makes this write happen before the

@@ -65,12 +65,13 @@ impl SingleFlight {
             Ok(permit) => return Some(permit),
             Err(wait) => wait,
         };
+        // Records for `cycles` whether this wait is pending and holds a clone of its initializer's waker.
         let holder = WakerHolder(ptr::from_ref(&*released).addr());
         poll_fn(|cx| {
-            holder.release();
+            holder.remove_record();
             let polled = released.as_mut().poll(cx);
             if polled.is_pending() {
-                holder.hold(vec![wait.clone()], cx);
+                holder.record(vec![wait.clone()], cx);
             }
             polled
         })

@@ -1,4 +1,8 @@
 //! Tests of the crate's promises through its public API, with one module per promise.
+//!
+//! A comment with a letter and a number says where a test comes from. `F` is a kind of fault that other systems had, and
+//! `E` a case in which such a fault appears. The other letters are those of `seeds`. There, and in
+//! `examples/defaults.rs`, `F` is @fastify/request-context instead.
 
 #![cfg(test)] // so that clippy allows `unwrap` in helper functions too
 

@@ -140,7 +140,8 @@ impl Connection {
     }
 }
 
-/// The socket of a connection. hyper moves the stream itself to a task (HTTP/2) or to an upgrade.
+/// A second handle to the socket of a connection, to close it. The stream itself moves to the task of the connection, and
+/// to an upgrade.
 pub(crate) struct Socket(net::TcpStream);
 
 impl Socket {

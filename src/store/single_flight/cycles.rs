@@ -9,11 +9,12 @@
 //! waits for itself if it can be reached from itself through these waits, and all initializers that can be reached are
 //! blocked. One that only waits for such a cycle continues when the cycle panics.
 //!
-//! A wait that is polled with another waker is not counted. An executor inside the initializer (a `LocalSet`, a
-//! `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other work. So an
-//! initializer that could continue never panics, and a cycle through such an executor is not detected. Code outside the
-//! initializer that may drop it, such as a timeout around `get_or_init`, does not count as a way to continue, and
-//! cannot be seen here.
+//! A wait that is polled with another waker holds no clone of the counted one. An executor inside the initializer (a
+//! `LocalSet`, a `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other work.
+//! That executor itself may hold a clone of the counted waker, which belongs to no wait. In both cases the initializer
+//! does not count as blocked. So an initializer that could continue never panics, and a cycle through such an executor
+//! is not detected. Code outside the initializer that may drop it, such as a timeout around `get_or_init`, does not
+//! count as a way to continue, and cannot be seen here.
 
 use std::{
     cell::RefCell,
@@ -59,7 +60,7 @@ impl Permit {
     ) -> Poll<F::Output> {
         let reused = waker.take().filter(|waker| waker.shared.caller.will_wake(cx.waker()));
         let waker = waker.insert(reused.unwrap_or_else(|| CountedWaker::new(cx.waker())));
-        waker.holder.release();
+        waker.holder.remove_record();
         self.set_blocked_on(None); // an initializer that is being polled is not blocked
         // This poll answers the earlier wake-ups, and with `Acquire` sees what happened before them.
         waker.shared.is_woken.swap(false, Ordering::AcqRel);
@@ -76,7 +77,7 @@ impl Permit {
             );
             // The counted waker holds a clone of the caller's waker. If another initializer polls this one, that clone
             // belongs to these waits too.
-            waker.holder.hold(waits, cx);
+            waker.holder.record(waits, cx);
         }
         polled
     }
@@ -160,7 +161,7 @@ struct InitializerPoll {
     waker: Option<*const ()>,
     /// Whether any wait inside is pending.
     has_waits: bool,
-    /// One entry for each holder of a clone of that waker: the address of its [`WakerHolder`], and what it waits for.
+    /// One entry for each holder of a clone of that waker: the address in its [`WakerHolder`], and what it waits for.
     holders: Vec<(usize, Vec<Wait>)>,
 }
 
@@ -202,7 +203,7 @@ pub(super) struct WakerHolder(pub(super) usize);
 impl WakerHolder {
     /// Records in the innermost poll that this waits, and that it holds a clone of the poll's waker, if `cx` has that
     /// waker.
-    pub(super) fn hold(&self, waits: Vec<Wait>, cx: &Context<'_>) {
+    pub(super) fn record(&self, waits: Vec<Wait>, cx: &Context<'_>) {
         let _ = POLLS.try_with(|polls| {
             if let Some(poll) = polls.borrow_mut().last_mut() {
                 poll.has_waits = true;
@@ -213,8 +214,7 @@ impl WakerHolder {
         });
     }
 
-    /// Removes the record from all polls.
-    pub(super) fn release(&self) {
+    pub(super) fn remove_record(&self) {
         let _ = POLLS.try_with(|polls| {
             polls.borrow_mut().iter_mut().for_each(|poll| poll.holders.retain(|(holder, _)| *holder != self.0));
         });
@@ -223,6 +223,6 @@ impl WakerHolder {
 
 impl Drop for WakerHolder {
     fn drop(&mut self) {
-        self.release();
+        self.remove_record();
     }
 }

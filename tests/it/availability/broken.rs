@@ -190,13 +190,13 @@ impl<C: Storage, P: Fn(Moment) -> bool> EnterWhen<C, P> {
     }
 }
 
-/// The future or the body, as `Scoped` is in the crate's layer.
+/// Wraps the future or the body, as `Scoped` does in the crate's layer.
 struct FaultyService<T, C: Storage, P: Fn(Moment) -> bool> {
     inner: Option<Pin<Box<T>>>,
     enters: EnterWhen<C, P>,
     /// The place of the next poll.
     poll: Place,
-    /// The moment of a drop from here on.
+    /// The moment that a drop would have now. Each poll changes it.
     drop: Moment,
 }
 

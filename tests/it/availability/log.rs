@@ -129,8 +129,8 @@ impl Event {
         self.current == user && self.has_matching_guards()
     }
 
-    /// Returns whether the guards of the current context were innermost and in order. Outside of a request there must
-    /// be no others.
+    /// Returns whether the guards of the current context were innermost and in order. After a
+    /// step, and on another thread, there must be no other guards.
     fn has_matching_guards(&self) -> bool {
         let own = self.current.map(entries_of);
         let own = own.as_ref().map_or(&[][..], |own| own);

@@ -39,7 +39,7 @@ pub(crate) const GROUPS: &[Group] = &[
         rows: &[
             BARE,
             Row::new("Scoped, without on_enter", |n| scoped(Store::new(), n)),
-            Row::new("Scoped, without on_enter, which other contexts use", |n| {
+            Row::new("Scoped, without on_enter, while another context has one", |n| {
                 Store::new().on_enter(|| ());
                 scoped(Store::new(), n);
             }),

@@ -36,7 +36,8 @@ macro_rules! breaks {
 breaks! {
     layer_without_a_fault_keeps_each_promise: None => {};
 
-    // The setup and its store. A second setup in the same store drops the values of the first.
+    // The setup and its store. With `RunsSetupTwice`, the store of the first run is dropped. In a store that is shared,
+    // the values of the next setup replace those of the first, which are dropped.
     detects_a_second_setup_run: RunsSetupTwice => { OneSetup: always, ValuesLiveLongEnough: always };
     detects_one_store_for_all_requests: SharesOneStore => {
         OwnStore: is_called, CallbacksInContext: always, ValuesLiveLongEnough: always, NothingLeaked: always
