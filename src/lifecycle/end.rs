@@ -30,8 +30,9 @@ pub enum End {
     /// The future or the body was dropped before it completed. This happens if the client disconnects, and if an outer
     /// layer such as a timeout drops it.
     Cancelled,
-    /// The setup closure, the inner service's `call` or future, the response body, the future of a run, an
-    /// `on_response` callback or a closure of `on_enter` panicked.
+    /// The setup closure, the inner service's `call` or future, the response body, the future of a run or an
+    /// `on_response` callback panicked. Or a closure of [`on_enter`](crate::Store::on_enter) did, when the layer or the
+    /// run entered the context, except for a drop or for `on_end` callbacks.
     ///
     /// This includes panics in the `Drop` of the future and of the body, and in the body's `is_end_stream` and
     /// `size_hint`.

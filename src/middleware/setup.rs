@@ -43,7 +43,8 @@ pub trait SetupOutcome<B>: sealed::Sealed {
     /// The body of a rejection.
     type Body: Body;
 
-    /// The type with which the response future holds a rejection. Not for use outside this crate.
+    /// The type with which the response future holds a rejection.
+    #[doc(hidden)]
     type Rejection: Rejection<Body = Self::Body>;
 
     #[doc(hidden)]

@@ -150,7 +150,8 @@ impl Store {
     /// # Panics
     ///
     /// If `enter` panics, the guards of that entry are dropped, the context is left, and the panic propagates in the
-    /// code that entered the context. A request then ends as [`End::Panicked`](crate::End::Panicked).
+    /// code that entered the context. If that is the layer or a run, the request or run ends as
+    /// [`End::Panicked`](crate::End::Panicked).
     ///
     /// If the context is entered for a drop or for `on_end` callbacks, the panic hook reports the panic and it goes no
     /// further. The same holds for a panic in the drop of a guard.

@@ -210,6 +210,8 @@ fn run(program: &Program) -> (Option<String>, BTreeMap<&'static str, u64>) {
     for (id, weak) in machine(|machine| mem::take(&mut machine.weak)) {
         expect_eq(weak.upgrade().is_some(), false, || format!("whether {id} is still alive"));
     }
-    expect_eq(machine(|machine| machine.alive), 0, || String::from("values, callbacks and work alive"));
+    expect_eq(machine(|machine| machine.alive), 0, || {
+        String::from("what is still alive of values, callbacks, work, closures and guards")
+    });
     reset()
 }

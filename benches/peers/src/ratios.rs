@@ -1,8 +1,8 @@
-//! The median of ratios from many rounds, and its confidence interval.
+//! The median of figures from many rounds, and its confidence interval.
 
 use std::fmt;
 
-/// The median of ratios, with a confidence interval of 95 %. Each ratio compares two measurements that follow one another.
+/// The median of figures, one from each round, with a confidence interval of 95 %.
 ///
 /// The interval is that of the sign test: it goes from one order statistic to another, and assumes no distribution.
 #[derive(Clone, Copy, Debug)]
@@ -15,19 +15,19 @@ pub struct Median {
 impl Median {
     /// # Panics
     ///
-    /// If there are fewer than six ratios, because they have no such interval.
+    /// If there are fewer than six figures, because they have no such interval.
     #[must_use]
-    pub fn of(mut ratios: Vec<f64>) -> Self {
-        ratios.sort_by(f64::total_cmp);
-        let rounds = ratios.len();
+    pub fn of(mut figures: Vec<f64>) -> Self {
+        figures.sort_by(f64::total_cmp);
+        let rounds = figures.len();
         assert!(rounds >= 6, "an interval of 95 % needs at least six rounds, got {rounds}");
         let outside = outside(rounds);
-        let median = f64::midpoint(ratios[(rounds - 1) / 2], ratios[rounds / 2]);
-        Self { median, low: ratios[outside], high: ratios[rounds - 1 - outside] }
+        let median = f64::midpoint(figures[(rounds - 1) / 2], figures[rounds / 2]);
+        Self { median, low: figures[outside], high: figures[rounds - 1 - outside] }
     }
 }
 
-/// Returns how many ratios lie outside the interval on each side: the largest `k` for which a fair coin shows at most `k`
+/// Returns how many figures lie outside the interval on each side: the largest `k` for which a fair coin shows at most `k`
 /// heads in `rounds` throws with a probability of at most 2.5 %.
 fn outside(rounds: usize) -> usize {
     let (mut outside, mut chance, mut sum) = (0, 0.5_f64.powf(count(rounds)), 0.0);

@@ -55,18 +55,18 @@ impl RequestIdPolicy {
             .or_else(|| self.inbound_id(request).ok().flatten());
         if has_header {
             // Removed rather than replaced, because a full map rejects a header even if it replaces another.
-            request.headers.remove(&config.header);
+            request.headers.remove(&*config.header);
         }
         let id = kept.unwrap_or_else(|| (config.generate)(request));
         insert_id(store, &config.header, id.clone());
-        let _ = request.headers.try_insert(&config.header, id.clone().into()); // fails if the map is full
+        let _ = request.headers.try_insert(&*config.header, id.clone().into()); // fails if the map is full
         #[cfg(feature = "tower-http-06")]
         request.extensions.insert(tower_http_06::request_id::RequestId::new(id.clone().into()));
         #[cfg(feature = "tower-http-07")]
         request.extensions.insert(tower_http::request_id::RequestId::new(id.clone().into()));
-        if config.echo.is_some() {
-            let (config, value) = (Arc::clone(&self.config), id.clone().into());
-            store.on_response(move |parts| config.echo_id(&mut parts.headers, value));
+        if let Some(echo) = config.echo {
+            let (header, value) = (Arc::clone(&config.header), id.clone().into());
+            store.on_response(move |parts| echo.write(&mut parts.headers, &header, value));
         }
         id
     }

@@ -37,7 +37,7 @@ impl RequestIdPolicy {
     where
         N: TryInto<HeaderName, Error: Debug> + Debug,
     {
-        self.config_mut().header = forwardable_header(name);
+        self.config_mut().header = Arc::new(forwardable_header(name));
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, request::Parts};
+use http::{HeaderName, request::Parts};
 
 use super::echo::Echo;
 use crate::{
@@ -12,7 +12,9 @@ use crate::{
 
 #[derive(Clone)]
 pub(super) struct PolicyConfig {
-    pub(super) header: HeaderName,
+    /// Shared with the callback that echoes the id. The callback shares nothing else, so that it never drops the
+    /// application's closures.
+    pub(super) header: Arc<HeaderName>,
     pub(super) fallback: Option<HeaderName>,
     pub(super) generate: Arc<dyn Fn(&mut Parts) -> RequestId + Send + Sync>,
     pub(super) trusted: Option<TrustPredicate>,
@@ -22,19 +24,11 @@ pub(super) struct PolicyConfig {
 impl PolicyConfig {
     pub(super) fn new() -> Self {
         Self {
-            header: REQUEST_ID.clone(),
+            header: Arc::new(REQUEST_ID.clone()),
             fallback: None,
             generate: Arc::new(|_| RequestId::new_v4()),
             trusted: None,
             echo: Some(Echo::Replace),
-        }
-    }
-
-    /// Writes the id to the header of a response, unless the echo is off.
-    #[inline]
-    pub(super) fn echo_id(&self, headers: &mut HeaderMap, id: HeaderValue) {
-        if let Some(echo) = self.echo {
-            echo.write(headers, &self.header, id);
         }
     }
 }

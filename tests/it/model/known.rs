@@ -8,7 +8,7 @@ use tower_request_context::Nesting;
 use super::program::{At, Hooks, InitialStore, OnPanic, Op, Part, Plan, Program, WorkKind};
 
 pub(super) fn programs() -> [Program; 3] {
-    [request_in_on_end(), rejected_callback_during_unwinding(), panic_in_the_drop_of_a_replaced_value()]
+    [request_in_on_end(), panic_in_the_drop_of_a_rejected_callback(), panic_in_the_drop_of_a_replaced_value()]
 }
 
 fn request_in_on_end() -> Program {
@@ -17,7 +17,7 @@ fn request_in_on_end() -> Program {
     Arc::from([begin(WorkKind::Request(Nesting::Override, store), part())])
 }
 
-fn rejected_callback_during_unwinding() -> Program {
+fn panic_in_the_drop_of_a_rejected_callback() -> Program {
     let drop = Arc::from([Op::Keep, Op::OnResponse(At::Current, Arc::from([Op::Panic]))]);
     Arc::from([
         begin(WorkKind::Run(store()), Part { polls: vec![nothing()], ..part() }),

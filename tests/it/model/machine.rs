@@ -41,7 +41,7 @@ pub(super) struct Machine {
     pub(super) spawned: Vec<JoinHandle<()>>,
     /// What the next setup must do.
     pub(super) setup: Option<(Id, InitialStore)>,
-    /// Values and callbacks that have not been dropped.
+    /// Values, callbacks, work, `on_enter` closures and their guards that have not been dropped.
     pub(super) alive: usize,
     fuel: u32,
     depth: u32,

@@ -55,6 +55,27 @@ fn generator_runs_once_for_each_new_id() {
     assert_eq!(id_of(Request::new(())), numbered(2));
 }
 
+/// Else the last request would drop the application's closures, in its context and within its `on_response` callbacks.
+#[test]
+fn request_does_not_keep_the_closures_of_the_policy() {
+    let (generator, predicate) = (Arc::new(()), Arc::new(()));
+    let (kept, kept_too) = (Arc::clone(&generator), Arc::clone(&predicate));
+    let policy = RequestIdPolicy::new()
+        .generate(move |_| {
+            let _ = &kept;
+            RequestId::new_v4()
+        })
+        .accept_inbound_if(move |_| Arc::strong_count(&kept_too) == 0);
+    let mut store = Store::new();
+    let (mut request, ()) = Request::new(()).into_parts();
+    let id = policy.apply(&mut store, &mut request);
+    let counts = || (Arc::strong_count(&generator), Arc::strong_count(&predicate));
+    assert_eq!(counts(), (2, 2));
+    drop(policy);
+    assert_eq!(counts(), (1, 1));
+    assert_eq!(store.id(), Some(id));
+}
+
 #[tokio::test]
 async fn clones_of_policy_and_service_share_the_generator() {
     let ids = counting();
