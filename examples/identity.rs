@@ -1,9 +1,10 @@
 //! Run with `cargo run --example identity`.
 //!
 //! When to trust a header that carries the user id, and when to reject the request. A proxy has authenticated the user
-//! and sends the id in `x-user-id`. This is secure only if clients cannot bypass the proxy. Otherwise it fails in known
-//! ways: a client sends the header itself, sends it twice, or sends an alias of its name, which some servers treat as
-//! the same name.
+//! and sends the id in `x-user-id`. This is secure only if clients cannot bypass the proxy, and if the proxy removes
+//! that header and its aliases from their requests. An alias is a name that some servers treat as the same name.
+//! In case something else fails, this example rejects an alias, a second line, and a value that is not in the usual
+//! form.
 
 mod shared;
 

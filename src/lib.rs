@@ -97,8 +97,9 @@
 //!
 //! # Spawned tasks
 //!
-//! `tokio::spawn` does not propagate the context. [`RequestContext::current`] returns a handle to it. Choose the
-//! context of other work by how you start it:
+//! `tokio::spawn` does not propagate the context. [`RequestContext::current`] returns a handle to it. A handle
+//! dereferences to its [`Store`], so `handle.get` reads from the context of the handle. Choose the context of other
+//! work by how you start it:
 //!
 //! | For                                                      | In the current context | In a context that you hold | In no context |
 //! |----------------------------------------------------------|------------------------|----------------------------|---------------|
@@ -120,9 +121,9 @@
 //!
 //! A request ends when its response body completes, fails or is dropped. Without a response, it ends when the service
 //! returns an error, when its `call` panics, or when its future is dropped, also after a panic. The callbacks of
-//! [`on_end`](RequestContext::on_end) then run exactly once, in the context, with an [`End`] that says how it ended. The
-//! callbacks of [`on_response`](RequestContext::on_response) may change the status and headers of the response before
-//! they are sent. See [`recipes::lifecycle`].
+//! [`on_end`](RequestContext::on_end) then run exactly once, in the context, with an [`End`] that says how it ended.
+//! The callbacks of [`on_response`](RequestContext::on_response) may change the status and headers of the response
+//! before they are sent. See [`recipes::lifecycle`].
 //!
 //! [`Store::run`] gives background jobs a completion too, without a response. A job that is awaited inside a request
 //! inherits from that request. A job that is passed to `tokio::spawn` has no parent.

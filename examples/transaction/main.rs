@@ -82,7 +82,7 @@ async fn transfer(to: &str, amount: i64) -> Result<(), TransferError> {
         transactional_as(Propagation::RequiresNew, Journal.write(&format!("{from} tries to give {to} {amount}")))
             .await?;
         Accounts.add(to, amount).await?;
-        Accounts.add(&from, -amount).await?; // if this fails, the line above is rolled back
+        Accounts.add(&from, -amount).await?; // if this fails, the deposit above is rolled back
         Journal.write(&format!("{from} gave {to} {amount}")).await?;
         Ok(())
     })

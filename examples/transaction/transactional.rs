@@ -24,8 +24,8 @@
 //!
 //! # Modes
 //!
-//! [`transactional`] uses `Required`, [`transactional_as`] the given [`Propagation`]. The names are those of Spring and of
-//! the transactional plugin of nestjs-cls.
+//! [`transactional`] uses `Required`, [`transactional_as`] the given [`Propagation`]. The names are those of Spring and
+//! of the transactional plugin of nestjs-cls.
 //!
 //! | mode | inside a transaction | outside of one | if the work fails |
 //! |---|---|---|---|
@@ -61,7 +61,7 @@ use self::{begin::OpenTransaction, transaction::Transaction};
 pub(crate) struct Database {
     pool: SqlitePool,
     transaction: Option<Arc<Transaction>>,
-    /// Permits for transactions that are in no other: one less than the pool has connections, but at least one.
+    /// Permits for outermost transactions: one less than the pool has connections, but at least one.
     permits: Arc<Semaphore>,
     /// The permit of the outermost transaction. It is returned when that transaction and all in it have ended.
     permit: Weak<OwnedSemaphorePermit>,
@@ -78,13 +78,15 @@ pub(crate) enum Propagation {
     Required,
     /// Begins a transaction of its own. It and a transaction around it commit or roll back independently.
     ///
-    /// A transaction around it keeps its connection, so this takes a second one from the pool. If outer transactions
-    /// held all connections while they wait for their second one, none could continue. Spring's `REQUIRES_NEW` has the
-    /// same rule: the pool needs more connections than there are outer transactions. [`Database`] enforces it. At most
-    /// `connections - 1` outer transactions run at the same time, and the others wait before they take a connection.
+    /// A transaction around it keeps its connection, so this takes a second one from the pool. If outermost
+    /// transactions held all connections while they wait for their second one, none could continue. Spring's
+    /// `REQUIRES_NEW` has the same rule: the pool needs more connections than there are outermost transactions.
+    /// [`Database`] enforces it. At most `connections - 1` outermost transactions run at the same time, and the others
+    /// wait before they take a connection.
     ///
-    /// That is enough for one level. If work holds `n` connections at the same time, limit the outer transactions to
-    /// `(connections - 1) / (n - 1)`. For example, a `RequiresNew` in a `RequiresNew` in a transaction holds three.
+    /// That is enough for one level. If work holds `n` connections at the same time, limit the outermost transactions
+    /// to `(connections - 1) / (n - 1)`, in `Database::new`. For example, a `RequiresNew` in a `RequiresNew` in a
+    /// transaction holds three.
     RequiresNew,
     /// Sets a savepoint in the current transaction, or begins one. A failure only rolls back to the savepoint.
     ///
@@ -152,7 +154,7 @@ pub(crate) async fn connection() -> Result<Connection, TransactionError> {
 }
 
 impl Database {
-    /// Creates the database of an application. Call it once: all clones share the limit of outer transactions.
+    /// Creates the database of an application. Call it once: all clones share the limit of outermost transactions.
     pub(crate) fn new(pool: SqlitePool) -> Self {
         let connections = pool.options().get_max_connections() as usize;
         let permits = Arc::new(Semaphore::new(connections.saturating_sub(1).max(1)));

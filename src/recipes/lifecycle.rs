@@ -34,8 +34,8 @@
 //!   if the body's `is_end_stream` is true, and else `Cancelled`. Clients get an error from hyper, except over HTTP/1.1
 //!   when `is_end_stream` is true from the start: hyper then announces 0 bytes.
 //! * **A body that is longer** is `Failed` if a frame with excess bytes is polled. Over HTTP/1.1, hyper truncates the
-//!   frame that exceeds the length. If a frame ends exactly at the length, hyper polls no further frame, and the request
-//!   is `Completed`. Over HTTP/2, hyper sends the excess, and clients reject the response.
+//!   frame that exceeds the length. If a frame ends exactly at the length, hyper polls no further frame, and the
+//!   request is `Completed`. Over HTTP/2, hyper sends the excess, and clients reject the response.
 //! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged and
 //!   clients check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as
 //!   `size_hint` says, and panics in debug builds.

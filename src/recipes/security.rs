@@ -90,8 +90,8 @@
 //!   such as a tenant id.
 //!
 //! The request id is not taken from the request: [`inject`] writes the id that [`RequestContext::id`] returns. So at an
-//! edge, one propagator suffices. For each request it propagates the id that this service assigned, and for requests from
-//! known peers also the trace:
+//! edge, one propagator suffices. For each request it propagates the id that this service assigned, and for requests
+//! from known peers also the trace:
 //!
 //! ```
 //! # use http::{HeaderMap, Request};

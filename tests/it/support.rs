@@ -140,8 +140,8 @@ impl Connection {
     }
 }
 
-/// A second handle to the socket of a connection, to close it. The stream itself moves to the task of the connection, and
-/// to an upgrade.
+/// A second handle to the socket of a connection, to close it. The stream itself moves to the task of the connection,
+/// and to an upgrade.
 pub(crate) struct Socket(net::TcpStream);
 
 impl Socket {
