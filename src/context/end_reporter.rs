@@ -152,8 +152,8 @@ impl<T> EndReporter<T> {
             // Before the context is entered: `at_drop` may call the body's `is_end_stream`, which servers call outside
             // it.
             Some(inner) => catch_panic(|| (this.at_drop)(inner)).unwrap_or(End::Panicked),
-            // Not reached: code that drops the inner `T` before also reports the end, transfers the context or records
-            // a panic.
+            // Not reached: code that has already dropped the inner `T` has also reported the end, transferred the
+            // context or recorded a panic.
             None => End::Cancelled,
         };
         let (mut inner, _entered) = this.scoped.enter_in_drop();

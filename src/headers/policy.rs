@@ -62,7 +62,7 @@ use self::{config::PolicyConfig, echo::Echo};
 #[derive(Clone)]
 #[must_use = "a policy does nothing until it is applied in a setup"]
 pub struct RequestIdPolicy {
-    /// Shared, because axum clones a layer's service for each request, and because each echo refers to it.
+    /// Shared, because axum clones a layer's service for each request.
     config: Arc<PolicyConfig>,
 }
 

@@ -18,8 +18,8 @@ use crate::{
 
 /// The callbacks of one store, behind a lock of their own.
 ///
-/// [`clear`](Self::clear) drops callbacks that were never called. The drop of the store calls it in the right order, so
-/// `ManuallyDrop` keeps the compiler from dropping them again.
+/// [`clear`](Self::clear) drops callbacks that were never called. The drop of the store calls it in the right order.
+/// `ManuallyDrop` keeps the compiler from adding drop code that would find the lists empty.
 #[derive(Default)]
 pub(crate) struct Callbacks(Mutex<ManuallyDrop<Registered>>);
 

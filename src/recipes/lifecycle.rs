@@ -18,7 +18,8 @@
 //! | The body ended before its [length](#body-length) or exceeded it, or that length is invalid.      | `Failed`    |
 //! | The client disconnected before the headers or during the body: connection closed, stream reset, gRPC call cancelled. | `Cancelled` |
 //! | A timeout layer *outside* expired, or an outer layer replaced the body.                          | `Cancelled` |
-//! | The setup closure or an `on_response` callback panicked, or an `on_enter` closure when the layer entered the context, except for a drop or for `on_end` callbacks. | `Panicked` |
+//! | The setup closure or an `on_response` callback panicked.                                         | `Panicked`  |
+//! | An `on_enter` closure panicked when the layer entered the context. (If it was entered for a drop or for `on_end` callbacks, that panic does not change the end.) | `Panicked` |
 //! | The inner service panicked: its `call`, or its future when it was polled or dropped.             | `Panicked`  |
 //! | The body panicked: in a frame, `is_end_stream`, `size_hint` or its drop.                         | `Panicked`  |
 //!

@@ -65,7 +65,8 @@ impl SingleFlight {
             Ok(permit) => return Some(permit),
             Err(wait) => wait,
         };
-        // Records for `cycles` whether this wait is pending and holds a clone of its initializer's waker.
+        // Records for `cycles` whether this wait is pending, and whether it holds a clone of the counted waker of the
+        // initializer that polls it.
         let holder = WakerHolder(ptr::from_ref(&*released).addr());
         poll_fn(|cx| {
             holder.remove_record();
