@@ -42,8 +42,8 @@ impl RequestIdPolicy {
     /// first keeps the id that the first policy assigned, also on outgoing requests.
     ///
     /// A [`HeaderMap`](http::HeaderMap) is full at about 24,000 names. If that of a request or a response is full, the
-    /// id is not added to it. An id that the client sent is removed even then. The id in the store and on outgoing
-    /// requests is not affected.
+    /// id replaces an existing value of its header. Without one, the id is not added. The id in the store and on
+    /// outgoing requests is not affected.
     pub fn apply(&self, store: &mut Store, request: &mut Parts) -> RequestId {
         let config = &*self.config;
         let received = RequestId::from_headers(&request.headers, &config.header);
