@@ -104,10 +104,10 @@
 //! | For                                                      | In the current context | In a context that you hold | In no context |
 //! |----------------------------------------------------------|------------------------|----------------------------|---------------|
 //! | a new task                                               | [`spawn`](RequestContext::spawn) | `tokio::spawn(context.scope(…))` | `tokio::spawn` |
-//! | blocking work                                            | [`spawn_blocking`](RequestContext::spawn_blocking) | | `tokio::task::spawn_blocking` |
+//! | blocking work                                            | [`spawn_blocking`](RequestContext::spawn_blocking) | <code>spawn_blocking(move \|\| context.sync_scope(f))</code> | `tokio::task::spawn_blocking` |
 //! | a future (such as one for a `JoinSet`), body or stream   | [`carry`](RequestContext::carry) | [`scope`](RequestContext::scope) | [`exit`](RequestContext::exit) |
-//! | a closure for a thread or a thread pool                  | [`bind`](RequestContext::bind) | | |
-//! | a closure that is called here                            | | [`sync_scope`](RequestContext::sync_scope) | [`sync_exit`](RequestContext::sync_exit) |
+//! | a closure for a thread or a thread pool                  | [`bind`](RequestContext::bind) | <code>move \|\| context.sync_scope(f)</code> | the closure itself |
+//! | a closure that is called here                            | a call | [`sync_scope`](RequestContext::sync_scope) | [`sync_exit`](RequestContext::sync_exit) |
 //!
 //! Use [`exit`](RequestContext::exit) for work that several requests share, such as filling a cache, opening a pooled
 //! connection or polling a `Shared` future. Otherwise it runs in the context of whichever request polls it. An executor
@@ -119,11 +119,11 @@
 //!
 //! # Completion
 //!
-//! A request ends when its response body completes, fails or is dropped. Without a response, it ends when the service
-//! returns an error, when its `call` panics, or when its future is dropped, also after a panic. The callbacks of
-//! [`on_end`](RequestContext::on_end) then run exactly once, in the context, with an [`End`] that says how it ended.
-//! The callbacks of [`on_response`](RequestContext::on_response) may change the status and headers of the response
-//! before they are sent. See [`recipes::lifecycle`].
+//! A request ends when its response body completes, fails or is dropped. Without a response, it ends when the setup
+//! closure or the service's `call` panics, when the service returns an error, or when its future is dropped, also after
+//! a panic. The callbacks of [`on_end`](RequestContext::on_end) then run exactly once, in the context, with an [`End`]
+//! that says how it ended. The callbacks of [`on_response`](RequestContext::on_response) may change the status and
+//! headers of the response before they are sent. See [`recipes::lifecycle`].
 //!
 //! [`Store::run`] gives background jobs a completion too, without a response. A job that is awaited inside a request
 //! inherits from that request. A job that is passed to `tokio::spawn` has no parent.

@@ -82,7 +82,7 @@ async fn authenticate(sessions: State<Sessions>, request: Request, next: Next) -
     let header = single_header(request.headers(), AUTHORIZATION);
     yield_now().await; // stands for a database
     if let Some(user) = header.and_then(|line| sessions.get(line.strip_prefix("Bearer ")?)) {
-        RequestContext::set(*user)?; // on the next line, if the formatter reads the context
+        RequestContext::set(*user)?; // in the next log line, if the formatter reads the context
         span::record(*user);
     }
     Ok(next.run(request).await)

@@ -21,8 +21,8 @@ pub(crate) fn record(UserId(user): UserId) {
     }
 }
 
-/// Returns a subscriber that writes all spans of an event, and not only the current one. That may be a span inside the
-/// request's span, without its fields.
+/// Returns a subscriber that writes all spans of an event. The current span alone is not enough: it may be one inside
+/// the request's span, and does not have the fields of that span.
 pub(crate) fn subscriber<W>(writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

@@ -31,8 +31,8 @@ use crate::{app, task_local};
 const USERS: u32 = 1000;
 const PRINTED_USERS: [u32; 5] = [1, 2, 42, 500, 999];
 
-/// Over one HTTP/2 connection, a server accepts some 100 requests at the same time. A connection for each user would
-/// need more open files than many systems allow.
+/// Over one HTTP/2 connection, hyper's server accepts 200 requests at the same time, fewer than there are users. A
+/// connection for each user would need more open files than many systems allow.
 const CONNECTIONS: usize = 20;
 
 /// Makes all requests overlap: each waits after the user was set and before the handler reads it.

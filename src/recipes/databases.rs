@@ -45,9 +45,10 @@
 //!
 //!     let response = next.run(request).await;
 //!     let is_error = response.status().is_client_error() || response.status().is_server_error();
-//!     if let (false, Some(transaction)) = (is_error, current.lock().await.take()) {
+//!     let transaction = current.lock().await.take();
+//!     if let (false, Some(transaction)) = (is_error, transaction) {
 //!         transaction.commit().await?;
-//!     }
+//!     } // else the transaction is dropped, which rolls back
 //!     Ok(response)
 //! }
 //!

@@ -29,7 +29,8 @@ impl OpenTransaction {
     }
 
     pub(super) async fn savepoint(mut outer: ConnectionGuard) -> Result<Self, TransactionError> {
-        // When this is dropped here, the savepoint may exist. It is harmless: no statement rolls back to it.
+        // If this future is dropped during the await, the savepoint may exist. It is harmless: no statement rolls back
+        // to it.
         outer.execute("SAVEPOINT").await?;
         let savepoint = Savepoint { outer, is_committed: false };
         Ok(Self { base: Base::Savepoint(savepoint), has_dropped_savepoint: false })
@@ -39,7 +40,8 @@ impl OpenTransaction {
         match self.base {
             Base::Transaction(transaction) => Ok(transaction.commit().await?),
             Base::Savepoint(mut savepoint) => {
-                // When this is dropped during the await, the savepoint may be released, and a rollback to it would fail.
+                // If this future is dropped during the await, the savepoint may be released, and a rollback to it would
+                // fail.
                 savepoint.is_committed = true;
                 let released = savepoint.outer.execute("RELEASE").await;
                 savepoint.is_committed = released.is_ok();
