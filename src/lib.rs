@@ -104,9 +104,9 @@
 //! | For                                                      | In the current context | In a context that you hold | In no context |
 //! |----------------------------------------------------------|------------------------|----------------------------|---------------|
 //! | a new task                                               | [`spawn`](RequestContext::spawn) | `tokio::spawn(context.scope(…))` | `tokio::spawn` |
-//! | blocking work                                            | [`spawn_blocking`](RequestContext::spawn_blocking) | <code>spawn_blocking(move \|\| context.sync_scope(f))</code> | `tokio::task::spawn_blocking` |
+//! | blocking work                                            | [`spawn_blocking`](RequestContext::spawn_blocking) | `spawn_blocking(move \|\| context.sync_scope(f))` | `tokio::task::spawn_blocking` |
 //! | a future (such as one for a `JoinSet`), body or stream   | [`carry`](RequestContext::carry) | [`scope`](RequestContext::scope) | [`exit`](RequestContext::exit) |
-//! | a closure for a thread or a thread pool                  | [`bind`](RequestContext::bind) | <code>move \|\| context.sync_scope(f)</code> | the closure itself |
+//! | a closure for a thread or a thread pool                  | [`bind`](RequestContext::bind) | `move \|\| context.sync_scope(f)` | the closure itself |
 //! | a closure that is called here                            | a call | [`sync_scope`](RequestContext::sync_scope) | [`sync_exit`](RequestContext::sync_exit) |
 //!
 //! Use [`exit`](RequestContext::exit) for work that several requests share, such as filling a cache, opening a pooled
