@@ -1,9 +1,9 @@
-# Draws docs/cost.svg from the tables `in axum: the cost of each way to pass values to a handler` in BENCHMARKS.md.
+# Draws docs/cost.svg from the tables `in axum: each way to pass values` in BENCHMARKS.md.
 # `benches/renew cost` runs it.
 
 BEGIN {
     FS = " *[|] *"
-    group = "in axum: the cost of each way to pass values to a handler"
+    group = "in axum: each way to pass values"
 }
 
 $2 == group { unit = $3; next }

@@ -9,6 +9,8 @@ fn time(criterion: &mut Criterion) {
     for group in groups() {
         let mut benchmarks = criterion.benchmark_group(group.name);
         for row in group.rows {
+            let title = format!("{}/{}", group.name, row.name);
+            assert!(title.chars().count() <= 100, "criterion would cut off the end of {title:?}");
             benchmarks.bench_function(row.name, |bencher| {
                 bencher.iter_custom(|times| {
                     let start = Instant::now();

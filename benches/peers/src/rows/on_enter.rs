@@ -39,7 +39,7 @@ pub(crate) const GROUPS: &[Group] = &[
         rows: &[
             BARE,
             Row::new("Scoped, without on_enter", |n| scoped(Store::new(), n)),
-            Row::new("Scoped, without on_enter, while another context has one", |n| {
+            Row::new("Scoped, while another context has an on_enter", |n| {
                 Store::new().on_enter(|| ());
                 scoped(Store::new(), n);
             }),
@@ -92,7 +92,7 @@ pub(crate) const GROUPS: &[Group] = &[
         targets: &[],
     },
     Group {
-        name: "one poll of a future, in a span, an OpenTelemetry context and a Sentry hub",
+        name: "one poll of a future, in all three",
         baseline: true,
         rows: &[
             BARE,

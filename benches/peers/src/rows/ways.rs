@@ -80,7 +80,7 @@ pub const WAYS: [Way; 8] = [IDENTITY, NONE, EXTENSIONS, TASK_LOCAL, THREE, ON_EN
 pub(crate) const GROUPS: &[Group] = &[
     // `benches/cost.awk` finds this group by its name.
     Group {
-        name: "in axum: the cost of each way to pass values to a handler",
+        name: "in axum: each way to pass values",
         baseline: true,
         rows: &[
             Row::new(IDENTITY.name, |n| ask((IDENTITY.app)(), n)),
