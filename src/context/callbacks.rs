@@ -94,8 +94,8 @@ impl RequestContext {
         run.call()
     }
 
-    /// Ends this context, and runs its `on_end` callbacks in it if any may have been registered. The first call clears
-    /// the record of that, so a second call runs no callbacks.
+    /// Ends this context, and runs its `on_end` callbacks in it if any may have been registered. The first call takes
+    /// them, and later registrations are rejected, so a second call runs no callbacks.
     #[inline]
     pub(crate) fn end(&self, end: End) {
         if self.set_ended() {

@@ -49,9 +49,9 @@ pub(super) fn is_policy_header(store: &Store, header: &HeaderName) -> bool {
 
 /// Returns those of `names` that carry an id in a context, each with its id, or `None` if the id was removed.
 ///
-/// The nearest store to which a policy was applied decides the header of the context's own id: that of the last policy
-/// there. A child of that store may hold the id. If no policy was applied to any of the stores, the header is
-/// `x-request-id`.
+/// The context's own id is carried under the header of the last policy that was applied to the nearest store with a
+/// policy. The id itself may have been set in a child of that store. If no policy was applied to any of the stores, the
+/// header is `x-request-id`.
 pub(super) fn ids_by_header<'a>(
     context: &'a Store,
     names: &'a [HeaderName],

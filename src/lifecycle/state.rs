@@ -8,15 +8,15 @@ use crate::sync::{AtomicU8, const_fn};
 ///
 /// Both are in one atomic number, which changes without a lock. A registration calls
 /// [`mark_registered`](Self::mark_registered) while it holds the lock of the callbacks, and adds the callback before it
-/// releases the lock. An advance, [`close_response_callbacks`](Self::close_response_callbacks) or
-/// [`set_ended`](Self::set_ended), changes the number first. It takes the lock afterwards, if a callback may have been
-/// registered.
+/// releases the lock. [`close_response_callbacks`](Self::close_response_callbacks) and
+/// [`set_ended`](Self::set_ended) advance the stage without the lock. If they return that a callback may have been
+/// registered, their caller then takes the lock, and the callbacks.
 ///
-/// Invariant: a callback that was accepted is seen by the advance that it waits for. All read-modify-write operations
-/// on one atomic have a total order, and each reads the value of the one before it:
+/// Invariant: a callback that was accepted is found after the advance that it waits for. All read-modify-write
+/// operations on one atomic have a total order, and each reads the value of the one before it:
 ///
-/// * If the registration comes first, the advance reads its bit and takes the lock. The registration released that lock
-///   after it added the callback, so the advance finds the callback.
+/// * If the registration comes first, the advance reads its bit, and its caller takes the lock. The registration
+///   released that lock after it added the callback, so the caller finds the callback.
 /// * If the advance comes first, the registration reads the later stage and is rejected.
 ///
 /// With `AcqRel`, code that sees [`is_ended`](Self::is_ended), or whose registration is rejected, also sees all writes

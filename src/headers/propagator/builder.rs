@@ -76,7 +76,8 @@ impl HeaderPropagator {
     /// which it returns `false`.
     ///
     /// Base the decision on the request's extensions, where the server keeps facts about the peer. Headers come from
-    /// the client. The [request id](Self#request-ids) is propagated for all requests, since `extract` does not copy it.
+    /// the client. The [request id](Self#request-ids) is propagated for all requests, because `inject` takes it from
+    /// the context.
     ///
     /// ```
     /// # use tower_request_context::HeaderPropagator;

@@ -10,11 +10,11 @@
 //! blocked. One that only waits for such a cycle continues when the cycle panics.
 //!
 //! A wait that is polled with another waker holds no clone of the counted one. An executor inside the initializer (a
-//! `LocalSet`, a `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other work.
-//! That executor itself may hold a clone of the counted waker, which belongs to no wait. In both cases the initializer
-//! does not count as blocked. So an initializer that could continue never panics, and a cycle through such an executor
-//! is not detected. Code outside the initializer that may drop it, such as a timeout around `get_or_init`, does not
-//! count as a way to continue, and cannot be seen here.
+//! `LocalSet`, a `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other
+//! work. That executor itself may hold a clone of the counted waker, which belongs to no wait. In both cases the
+//! initializer does not count as blocked. So an initializer that could continue never panics, and a cycle through such
+//! an executor is not detected. Code outside the initializer that may drop it, such as a timeout around `get_or_init`,
+//! does not count as a way to continue, and cannot be seen here.
 
 use std::{
     cell::RefCell,
@@ -75,8 +75,9 @@ impl Permit {
                  initializer of another type; pass it the values that it needs instead",
                 self.0.slot.type_name,
             );
-            // The counted waker holds a clone of the caller's waker. If another initializer polls this one, that clone
-            // belongs to these waits too.
+            // The counted waker holds a clone of the caller's waker. If the caller is another initializer, its own
+            // counted waker counts that clone. This records in the caller's poll that the clone is held for these
+            // waits.
             waker.holder.record(waits, cx);
         }
         polled
