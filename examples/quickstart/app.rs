@@ -25,8 +25,9 @@ struct Shop(String);
 
 pub(crate) fn app(self_test: Router) -> Router {
     let context = RequestContextLayer::new(|store, request| {
-        // Trusted only because this is a demo: any client can send this header. Take an identity from a header only with
-        // proof of the sender, such as a signed token or a session that the server has issued.
+        // Trusted only because this is a demo: any client can send this header. Take an identity from a header only if a
+        // proxy that you control sets it and clients cannot bypass that proxy. Otherwise verify a token, or look up a
+        // session.
         if let Some(Ok(id)) = single_header(&request.headers, "x-user-id").map(str::parse) {
             store.insert(UserId(id));
         }
