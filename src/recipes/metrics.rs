@@ -73,9 +73,9 @@
 //!
 //! # Gauge of requests in flight
 //!
-//! A request is in flight until its body was sent or dropped. So increment the gauge in the setup closure, before code
-//! that may panic, and decrement it in `on_end`. With the crate `metrics`, use `gauge!("in_flight").increment(1.0)` and
-//! `decrement(1.0)`.
+//! A request is in flight until its body was sent or dropped. So increment the gauge in the setup closure, and
+//! decrement it in `on_end`. Register that callback right after the increment, so that no code between the two can
+//! panic. With the crate `metrics`, use `gauge!("in_flight").increment(1.0)` and `decrement(1.0)`.
 //!
 //! ```
 //! use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -36,8 +36,8 @@
 //!
 //! * `cargo clippy --fix` applies the entries with a `replacement`. [`RequestContext::spawn`] takes the same arguments
 //!   as `tokio::spawn`, and also works where no context is current.
-//! * `allow-invalid` keeps Clippy from warning about a path that does not exist, for example in a package of the
-//!   workspace that uses tokio without its feature `rt`.
+//! * `allow-invalid` keeps Clippy from warning about a path that does not exist, here in a package that uses
+//!   tokio-util without its feature `rt`. Add it to the entries of tokio if a package uses tokio without `rt`.
 //! * The lint cannot see whether a future was wrapped. Allow the wrapped ones, or put them in a function of your own:
 //!
 //! ```

@@ -63,8 +63,8 @@
 //! # Memory leak: a handle in its own store
 //!
 //! A [`RequestContext`] that is stored in its own context is a reference cycle, and its values are never freed. The
-//! same holds for a value that contains a handle: a future of [`carry`](crate::RequestContext::carry), or a closure of
-//! [`on_enter`](crate::Store::on_enter) that captures one. Store a [`WeakRequestContext`] instead:
+//! same holds for a value that contains such a handle, for example a future of
+//! [`carry`](crate::RequestContext::carry). Store a [`WeakRequestContext`] instead:
 //!
 //! ```
 //! # use std::sync::Arc;
