@@ -1,9 +1,9 @@
 //! Run with `cargo run --example nested_routers`.
 //!
-//! A router inside another one, twice. Under `/api`, the outer application opens a database connection for each request,
-//! and the inner application reuses it without receiving it as an argument. Under `/alone`, the outer application sets
-//! no context, so the inner one opens its own connection. The pages of the outer application have no context. A port of
-//! a Hono application inside an Astro site.
+//! A router inside another one, twice. Under `/api`, the outer application opens a database connection for each
+//! request, and the inner application reuses it without receiving it as an argument. Under `/alone`, the outer
+//! application sets no context, so the inner one opens its own connection. The pages of the outer application have no
+//! context. A port of a Hono application inside an Astro site.
 
 mod shared;
 

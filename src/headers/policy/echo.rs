@@ -32,7 +32,7 @@ impl Echo {
         }
     }
 
-    /// Writes to a full map, which has no entries to offer, not even for a header that it has.
+    /// Writes to a full map. `try_entry` fails on it, even for a header that is in it.
     #[cold]
     fn write_to_full(self, headers: &mut HeaderMap, name: &HeaderName, value: HeaderValue) {
         if matches!(self, Self::Replace) && headers.remove(name).is_some() {
