@@ -33,10 +33,10 @@ pub enum End {
     /// The setup closure, the inner service's `call` or future, the response body, the future of a run or an
     /// `on_response` callback panicked.
     ///
-    /// Or a closure of [`on_enter`](crate::Store::on_enter) panicked when the layer or the run entered the context. If it
-    /// was entered for a drop or for `on_end` callbacks, that panic does not change the end.
+    /// This includes a closure of [`on_enter`](crate::Store::on_enter) that panics when the layer or the run enters the
+    /// context. If the context is entered for a drop or for `on_end` callbacks, that panic does not change the end.
     ///
-    /// This includes panics in the `Drop` of the future and of the body, and in the body's `is_end_stream` and
+    /// It also includes panics in the `Drop` of the future and of the body, and in the body's `is_end_stream` and
     /// `size_hint`.
     Panicked,
 }

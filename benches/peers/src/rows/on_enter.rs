@@ -92,7 +92,7 @@ pub(crate) const GROUPS: &[Group] = &[
         targets: &[],
     },
     Group {
-        name: "one poll of a future, in all three",
+        name: "one poll of a future, in a span, OpenTelemetry and Sentry",
         baseline: true,
         rows: &[
             BARE,
