@@ -107,7 +107,7 @@
 //! | blocking work                                            | [`spawn_blocking`](RequestContext::spawn_blocking) | `spawn_blocking(move \|\| context.sync_scope(f))` | `tokio::task::spawn_blocking` |
 //! | a future (such as one for a `JoinSet`), body or stream   | [`carry`](RequestContext::carry) | [`scope`](RequestContext::scope) | [`exit`](RequestContext::exit) |
 //! | a closure for a thread or a thread pool                  | [`bind`](RequestContext::bind) | `move \|\| context.sync_scope(f)` | the closure itself |
-//! | a closure that is called here                            | a call | [`sync_scope`](RequestContext::sync_scope) | [`sync_exit`](RequestContext::sync_exit) |
+//! | a closure that is called here                            | `f()` | [`sync_scope`](RequestContext::sync_scope) | [`sync_exit`](RequestContext::sync_exit) |
 //!
 //! Use [`exit`](RequestContext::exit) for work that several requests share, such as filling a cache, opening a pooled
 //! connection or polling a `Shared` future. Otherwise it runs in the context of whichever request polls it. An executor

@@ -128,8 +128,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_row(f, ["", "", "service 3", "spawned", "streamed", "task_local!"])?;
-        write_row(f, ["user", "handler", "calls below", "task", "body", "handler, body"])?;
+        write_row(f, ["", "", "3 calls", "spawned", "streamed", "task_local!"])?;
+        write_row(f, ["user", "handler", "below", "task", "body", "handler, body"])?;
         for task_local in &self.task_local {
             let user = task_local.user.to_string();
             let seen = self.responses.iter().find(|seen| seen.user == task_local.user);

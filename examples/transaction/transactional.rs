@@ -8,7 +8,7 @@
 //! # How to use it
 //!
 //! The layer inserts a [`Database`]. [`transactional`] runs work in a child context with a transaction. [`connection`]
-//! returns the connection of that transaction, or without one a connection of the pool.
+//! returns the connection of that transaction. If there is no transaction, it returns a connection of the pool.
 //!
 //! * The transaction is committed when the work returns `Ok`, and `transactional` waits for the commit. It is rolled
 //!   back when the work returns `Err`, panics or is dropped, for example because the client disconnects. A commit that
@@ -18,9 +18,9 @@
 //! * A task that outlives the transaction in which it was spawned gets [`TransactionError::Finished`], never a
 //!   connection of the pool. To continue without the transaction, it uses `RequiresNew` or `NotSupported`.
 //! * `SQLite` has one writer at a time. Other writers wait for the busy timeout. A transaction that has read before it
-//!   writes fails immediately if another one has written since, so let a transaction write first. While a
-//!   transaction that has written is open, do not write with a second connection from the code inside it: it waits for
-//!   the first one until the busy timeout makes that an error.
+//!   writes fails immediately if another one has written since, so let a transaction write first. Code inside a
+//!   transaction that has written must not write with a second connection. That write waits for the transaction, and
+//!   fails after the busy timeout.
 //!
 //! # Modes
 //!
@@ -29,7 +29,7 @@
 //!
 //! | mode | inside a transaction | outside of one | if the work fails |
 //! |---|---|---|---|
-//! | `Required` | joins it | begins one | rolls back the transaction or savepoint that it joined |
+//! | `Required` | joins it | begins one | rolls back the transaction or savepoint that it joined, or the transaction that it began |
 //! | `RequiresNew` | begins another, on a second connection | begins one | rolls back only its own |
 //! | `Nested` | sets a savepoint | begins one | rolls back to the savepoint, or its own transaction |
 //! | `Mandatory` | joins it | error `NotActive` | rolls back the transaction or savepoint that it joined |
@@ -79,10 +79,10 @@ pub(crate) enum Propagation {
     /// Begins a transaction of its own. It and a transaction around it commit or roll back independently.
     ///
     /// A transaction around it keeps its connection, so this takes a second one from the pool. If outermost
-    /// transactions held all connections while they wait for their second one, none could continue. Spring's
-    /// `REQUIRES_NEW` has the same rule: the pool needs more connections than there are outermost transactions.
-    /// [`Database`] enforces it. At most `connections - 1` outermost transactions run at the same time, and the others
-    /// wait before they take a connection.
+    /// transactions held all connections while they wait for their second one, none could continue. So the pool needs
+    /// more connections than there are outermost transactions. Spring's `REQUIRES_NEW` has the same rule. [`Database`]
+    /// enforces it. At most `connections - 1` outermost transactions run at the same time, and the others wait before
+    /// they take a connection.
     ///
     /// That is enough for one level. If work holds `n` connections at the same time, limit the outermost transactions
     /// to `(connections - 1) / (n - 1)`, in `Database::new`. For example, a `RequiresNew` in a `RequiresNew` in a
@@ -144,7 +144,8 @@ where
     }
 }
 
-/// Returns a connection for the next statement: that of the current transaction, or without one, one of the pool.
+/// Returns the connection of the current transaction, for the next statement. If there is no transaction, returns a
+/// connection of the pool.
 pub(crate) async fn connection() -> Result<Connection, TransactionError> {
     let Database { pool, transaction, .. } = Database::current()?;
     match transaction {

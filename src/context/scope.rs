@@ -13,7 +13,7 @@
 //!   does while it is read.
 //! * **No destructor.** Each entry is followed by an exit, so there is nothing to drop at thread exit. A body in
 //!   another thread-local can therefore still be dropped in its context while the thread exits. The value of a tokio
-//!   `LocalKey` may be gone by then: a future is then dropped outside its scope, and `sync_scope` panics.
+//!   `LocalKey` may be gone by then. tokio then drops a future outside its scope, and `LocalKey::sync_scope` panics.
 //!
 //! No public guard exists that could be held across an await or dropped in the wrong order. The public API takes
 //! closures, futures and bodies. Its methods, such as `RequestContext::scope`, are in `enter.rs`.

@@ -49,9 +49,9 @@ pub(super) fn is_policy_header(store: &Store, header: &HeaderName) -> bool {
 
 /// Returns those of `names` that carry an id in a context, each with its id, or `None` if the id was removed.
 ///
-/// The context's own id is carried under the header of the last policy that was applied to the nearest store with a
-/// policy. The id itself may have been set in a child of that store. If no policy was applied to any of the stores, the
-/// header is `x-request-id`.
+/// The context's own id goes under the header of a policy. To find it, take the nearest store to which a policy was
+/// applied. If several were applied there, take the last one. If no policy was applied to any store, the header is
+/// `x-request-id`.
 pub(super) fn ids_by_header<'a>(
     context: &'a Store,
     names: &'a [HeaderName],
@@ -59,10 +59,10 @@ pub(super) fn ids_by_header<'a>(
     let mut ids: Vec<(&HeaderName, Option<HeaderValue>)> = Vec::new();
     // The last header of the nearest store with a policy gets the id of `context`. The last header of each further
     // store with a policy gets the id of that store.
-    let mut without_header = Some(context); // `None` once the id of `context` has a header
+    let mut context_without_header = Some(context); // `None` once its id has a header
     for store in context.ancestors() {
         let Some((last, earlier)) = recorded_headers(store) else { continue };
-        let last = (last, without_header.take().unwrap_or(store).id());
+        let last = (last, context_without_header.take().unwrap_or(store).id());
         let earlier = earlier.iter().map(|assigned| (&assigned.header, assigned.id.clone()));
         for (header, id) in iter::once(last).chain(earlier) {
             if names.contains(header) && ids.iter().all(|(known, _)| *known != header) {
@@ -70,7 +70,7 @@ pub(super) fn ids_by_header<'a>(
             }
         }
     }
-    if without_header.is_some() && names.contains(&REQUEST_ID) {
+    if context_without_header.is_some() && names.contains(&REQUEST_ID) {
         ids.extend(context.id().map(|id| (&REQUEST_ID, Some(id.into()))));
     }
     ids

@@ -46,15 +46,16 @@ use self::config::PropagatorConfig;
 ///
 /// If the list names the header of the [`RequestIdPolicy`](crate::RequestIdPolicy) that was applied,
 /// [`inject`](Self::inject) writes the id that [`RequestContext::id`](crate::RequestContext::id) returns under that
-/// header. A value that `extract` copied from that header is ignored. For the id it makes no difference in which
-/// order `apply` and `extract` are called, whether `extract` is called at all, and what [`trust_if`](Self::trust_if)
-/// returns.
+/// header. A value that `extract` copied from that header is ignored. For the id it makes no difference in which order
+/// `apply` and `extract` are called, whether `extract` is called at all, and what the predicate of
+/// [`trust_if`](Self::trust_if) returns.
 ///
 /// * An id that is set later, or in a child, is written under the same header.
 /// * If several policies were applied, each of their headers carries the id that its own policy assigned. An id that is
-///   set later is written under the header of the policy that was applied last. If several layers applied one, that is
-///   the last policy of the innermost of these layers.
-/// * An id that no policy assigned, such as the id of a job, is written under `x-request-id`.
+///   set later is written under the header of the policy that was applied last. If policies were applied by several
+///   layers, this is the last policy of the innermost of these layers.
+/// * If no policy was applied to the context or to one of its parents, the id is written under `x-request-id`. An
+///   example is the id of a job outside any request.
 /// * If no policy was applied for `x-request-id` and no id is written under it, `extract` and `inject` treat that
 ///   header like any other.
 ///

@@ -113,7 +113,7 @@ impl Callbacks {
     /// Never unwinds, because it is called in destructors.
     pub(crate) fn run_end_callbacks(&self, mut end: End) {
         let Registered { on_response, on_end } = mem::take(&mut **self.lock());
-        // `drop_each` calls `next`, and so a callback, and catches its panic.
+        // `drop_each` calls `next`, which calls one callback. It catches the panic of a callback.
         drop_each(in_order(on_end).map(|callback| callback.call(&mut end)));
         drop_each(in_order(on_response));
     }

@@ -6,14 +6,14 @@ use crate::sync::{AtomicU8, const_fn};
 
 /// The stage of one request, and which callbacks may have been registered.
 ///
-/// Both are in one atomic number, which changes without a lock. A registration calls
-/// [`mark_registered`](Self::mark_registered) while it holds the lock of the callbacks, and adds the callback before it
-/// releases the lock. [`close_response_callbacks`](Self::close_response_callbacks) and
-/// [`set_ended`](Self::set_ended) advance the stage without the lock. If they return that a callback may have been
-/// registered, their caller then takes the lock, and the callbacks.
+/// Both are in one atomic number. A registration calls [`mark_registered`](Self::mark_registered) while it holds the
+/// lock of the callbacks, and adds the callback before it releases the lock.
+/// [`close_response_callbacks`](Self::close_response_callbacks) and [`set_ended`](Self::set_ended) advance the stage
+/// without the lock. If they return that a callback may have been registered, their caller then takes the lock, and the
+/// callbacks.
 ///
-/// Invariant: a callback that was accepted is found after the advance that it waits for. All read-modify-write
-/// operations on one atomic have a total order, and each reads the value of the one before it:
+/// Invariant: the caller that takes the callbacks after an advance finds each callback that was accepted before it. All
+/// read-modify-write operations on one atomic have a total order, and each reads the value of the one before it:
 ///
 /// * If the registration comes first, the advance reads its bit, and its caller takes the lock. The registration
 ///   released that lock after it added the callback, so the caller finds the callback.

@@ -29,9 +29,10 @@ pin_project! {
     ///
     /// Frames, trailers, `size_hint` and `is_end_stream` pass unchanged. So do errors of the inner service's body. An
     /// error of a rejection's body is converted. After an error the body is complete and returns `None`. `size_hint`
-    /// and `is_end_stream` are called outside the context. This crate itself calls each at most once: `size_hint` when
-    /// the body is wrapped, unless the method, the status or a `Content-Length` determines the length of the body, and
-    /// `is_end_stream` when the body is dropped before its end, unless the bytes so far show how the request ended.
+    /// and `is_end_stream` are called outside the context. This crate itself calls each at most once:
+    ///
+    /// * `size_hint` when it wraps the body, unless the method, the status or a `Content-Length` determines the length.
+    /// * `is_end_stream` when the body is dropped early, unless the bytes so far show how the request ended.
     ///
     /// It is `Send`, `Sync` and `Unpin` if both wrapped bodies are, and `Default` if the inner service's body is. A
     /// default body has no context.

@@ -38,8 +38,8 @@ pin_project! {
     /// # }
     /// ```
     ///
-    /// The type parameters may change in any version. Name this type as the `Future` of the service, which is an
-    /// associated type of `Service`.
+    /// The type parameters may change in any version. Do not write them. Refer to this type as
+    /// `<S as Service<R>>::Future`, where `S` is the service and `R` the request.
     ///
     /// # Panics
     ///

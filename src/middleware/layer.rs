@@ -147,8 +147,8 @@ impl<F> RequestContextLayer<F> {
     /// Also inserts a [`WeakRequestContext`](crate::WeakRequestContext) into the request's extensions.
     ///
     /// Use it if middleware calls the inner service on another task, where the context is not current. `tower::buffer`
-    /// does so. There, a layer with [`Nesting::Inherit`] or [`Nesting::Reuse`] and the extractors of the feature `axum`
-    /// find the context through the handle. Other code can upgrade the handle and enter the context.
+    /// does so. There, the extractors of the feature `axum` find the context through the handle. So does a layer with
+    /// [`Nesting::Inherit`] or [`Nesting::Reuse`]. Other code can upgrade the handle and enter the context.
     ///
     /// ```
     /// # use tower_request_context::RequestContextLayer;

@@ -33,6 +33,6 @@ pub enum Nesting {
     Inherit,
     /// Skips the setup, and keeps the outer context. Use it if a layer is applied twice, or below middleware that calls
     /// the inner service on another task. A context that has ended is not reused. Without an outer context, the layer
-    /// runs its setup in a new context.
+    /// runs its setup and creates a new context.
     Reuse,
 }

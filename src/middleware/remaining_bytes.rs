@@ -42,7 +42,7 @@ impl RemainingBytes {
     /// The length is not known. The response is complete when the body returns `None`.
     pub(super) const UNKNOWN: Self = Self(u64::MAX - 1);
 
-    /// The body is shorter or longer than its length, or the `Content-Length` is not valid.
+    /// The body returned more or fewer bytes than were announced, or the `Content-Length` is not valid.
     const MISMATCH: Self = Self(u64::MAX - 2);
 
     const MAX_LENGTH: u64 = u64::MAX - 3;

@@ -70,9 +70,9 @@
 //!
 //! # grpc-timeout
 //!
-//! gRPC clients send the time that they wait in the header `grpc-timeout`, in at most 8 digits and a unit. tonic's
-//! server enforces it, but your handler cannot see what is left of it. Read the header in the setup closure. Limit it,
-//! since a client may send any value.
+//! The header `grpc-timeout` says how long a gRPC client will wait. It has at most 8 digits and a unit. tonic's server
+//! enforces it, but your handler cannot see what is left of it. Read the header in the setup closure. Limit it, since a
+//! client may send any value.
 //!
 //! ```
 //! # use std::time::Duration;

@@ -58,8 +58,9 @@
 //!
 //! Systems have failed in these ways:
 //!
-//! * **Aliases.** CGI-style servers treat `X_User_Id`, and some `X.User.Id`, as `X-User-Id`. A proxy that strips one of
-//!   them passes the others ([CVE-2026-54763], [CVE-2026-88011]). Reject a request that has an alias.
+//! * **Aliases.** CGI-style servers treat `X_User_Id` as `X-User-Id`, and some treat `X.User.Id` in the same way. A
+//!   proxy that strips one of them passes the others ([CVE-2026-54763], [CVE-2026-88011]). Reject a request that has an
+//!   alias.
 //! * **Duplicates.** Of two lines, one program reads the first and another the last. Find them with `get_all`, and
 //!   reject the request.
 //! * **Normalization.** A value that was trimmed, decoded or truncated is not the value that was verified. Reject it

@@ -16,8 +16,8 @@ impl Store {
     /// [`RequestContext::on_response`](crate::RequestContext::on_response).
     ///
     /// Callbacks run once, in the order of their registration, in the context. They may change the status and headers,
-    /// also if the setup closure rejects the request. If there is no response, callbacks are dropped without being
-    /// called when the request ends. The same applies to a store that does not become the context of a layer. If a
+    /// also if the setup closure rejects the request. If there is no response, the callbacks are not called. They are
+    /// dropped when the request ends. The same applies to a store that does not become the context of a layer. If a
     /// callback panics, the others still run. Then the panic propagates, and the request ends as [`End::Panicked`].
     ///
     /// ```

@@ -10,9 +10,10 @@ pub(crate) enum IdHeader {
     /// No policy was applied to the store.
     #[default]
     Unset,
-    /// `x-request-id`, the default. A variant of its own, because inserting a `PolicyHeaders` takes an allocation.
+    /// `x-request-id`, the default header of a policy. A variant of its own, because inserting a `PolicyHeaders` takes
+    /// an allocation.
     RequestId,
-    /// The header of the policy that was applied last. A `PolicyHeaders` (see `headers/policy_headers.rs`) contains it.
-    /// That is a value of the store.
+    /// The header of the policy that was applied last. The store holds it in a value of the type `PolicyHeaders` (see
+    /// `headers/policy_headers.rs`).
     Recorded,
 }

@@ -65,8 +65,8 @@ impl SingleFlight {
             Ok(permit) => return Some(permit),
             Err(wait) => wait,
         };
-        // Records for `cycles` whether this wait is pending, and whether it holds a clone of the counted waker of the
-        // initializer that polls it.
+        // The caller may itself be an initializer. So this records for `cycles` that the wait is pending, and whether
+        // it holds a clone of the waker with which that initializer is polled.
         let holder = WakerHolder(ptr::from_ref(&*released).addr());
         poll_fn(|cx| {
             holder.remove_record();

@@ -16,8 +16,8 @@ use super::{TransactionError, begin::OpenTransaction};
 
 /// A shared transaction or savepoint.
 pub(super) struct Transaction {
-    /// One permit, for the use of the connection. It is closed when the transaction ends. Then waiting and later
-    /// callers get an error.
+    /// A semaphore with one permit, for the use of the connection. The semaphore is closed when the transaction ends.
+    /// Then waiting and later callers get an error.
     permit: Semaphore,
     /// `None` while a guard holds it, and after the end. The lock is only held to move the value, never across an
     /// await.

@@ -35,8 +35,8 @@ impl RequestIdPolicy {
     ///
     /// An id that the request has is kept in two cases: it is [accepted](Self::accept_inbound), or an earlier policy or
     /// an outer layer assigned it. An id counts as assigned if it equals the id of the store or, if the store has none,
-    /// that of the current context. Any other id is replaced, and is neither echoed nor logged. An invalid id is never
-    /// corrected.
+    /// that of the current context. Any other id is replaced, and is neither echoed nor logged. An invalid id is
+    /// replaced as a whole, never repaired or truncated.
     ///
     /// If two policies with different headers are applied, the last one assigns the id of the store. The header of the
     /// first keeps the id that the first policy assigned, also on outgoing requests.

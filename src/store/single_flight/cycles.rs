@@ -1,13 +1,14 @@
 //! Detection of initializers that wait for themselves.
 //!
-//! An initializer that waits for its own value, directly or through the initializers of other values, never completes.
-//! [`Permit::run`] panics in that case. It panics only if nothing but such a wait can wake the initializer. One that
-//! also waits for something else, such as a timeout in a `select!`, may continue without the value.
+//! An initializer may wait for its own value, directly or through the initializers of other values. If nothing else can
+//! wake it, it never completes, so [`Permit::run`] panics. An initializer that also waits for something else, such as a
+//! timeout in a `select!`, may continue without the value. It does not panic.
 //!
 //! To find this out, an initializer in which a wait is pending is polled with a [`CountedWaker`], whose clones are
 //! counted. If each clone belongs to a wait for a slot, the initializer is *blocked on* those slots. An initializer
-//! waits for itself if it can be reached from itself through these waits, and all initializers that can be reached are
-//! blocked. One that only waits for such a cycle continues when the cycle panics.
+//! waits for itself if two conditions hold. These waits lead from it, through other initializers, back to it. And each
+//! initializer to which they lead is blocked. An initializer that only leads to such a cycle does not panic. It
+//! continues when the cycle panics.
 //!
 //! A wait that is polled with another waker holds no clone of the counted one. An executor inside the initializer (a
 //! `LocalSet`, a `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other
@@ -83,12 +84,13 @@ impl Permit {
         polled
     }
 
-    /// Returns whether every initializer that can be reached through these waits is blocked, and this is one of them.
+    /// Returns whether each initializer to which these waits lead is blocked, and whether this is one of them.
     ///
     /// Invariant: if several initializers complete a cycle at the same time, at least one of them finds it. Each
     /// publishes what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of
-    /// theirs. If A misses what B published, A looked before B published, so A also published before B. Around a whole
-    /// cycle that is impossible.
+    /// theirs. If A misses what B published, A looked before B published, so A published before B. Suppose that each
+    /// initializer in a cycle misses what the next one published. Then each published before the next one, and so
+    /// before itself, which is impossible.
     fn is_in_cycle(&self, waits: &[Wait]) -> bool {
         let mut reachable = waits.to_vec();
         let mut next = 0;
