@@ -67,7 +67,7 @@
 //! | use a database per tenant (multi-tenancy) | [`tenants`](tenants#a-database-per-tenant) |
 //! | use row-level security, `set_config` | [`tenants`](tenants#row-level-security) |
 //! | share a transaction between all repositories of a request | [`databases`] |
-//! | choose values: why `get` returns `None`, maps, the whole request, leaks | [`values`] |
+//! | choose values: maps, the whole request, leaks; why `get` returns `None` | [`values`] |
 //!
 //! # Security and tests
 //!

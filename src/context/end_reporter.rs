@@ -26,9 +26,9 @@ pin_project! {
         must_report: bool,
         // Whether the inner `T`, a hook, or an `on_response` callback has panicked. `std::thread::panicking` cannot
         // replace it: the panic may have been caught before the drop, and a drop during an unrelated panic is a
-        // cancellation. It is atomic because methods that take `&self` can panic too. It is read through `&mut` only.
-        // Safe Rust makes each shared borrow, and so each store, happen before a later exclusive borrow. So `Relaxed`
-        // suffices.
+        // cancellation. It is atomic because methods that take `&self` can panic too. It is set through shared borrows
+        // and read through exclusive ones. Safe Rust makes each shared borrow happen before a later exclusive borrow.
+        // So `Relaxed` suffices.
         panicked: AtomicBool,
         // Returns how the request ends if the inner `T` is dropped before it has ended. A function pointer, because
         // `Drop` cannot require `T: Body`.

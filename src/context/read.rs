@@ -7,8 +7,8 @@ use crate::ContextError;
 
 /// # Reading values
 ///
-/// Except for `expect`, each function here calls the method of [`Store`](crate::Store) with the same name on the
-/// current context.
+/// Except for `expect`, each function here does what the method of [`Store`](crate::Store) with the same name does, on
+/// the current context.
 impl RequestContext {
     /// Returns a clone of the value of type `T`, or `None` if there is no such value or no context is current.
     ///

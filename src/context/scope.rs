@@ -5,12 +5,12 @@
 //! [`Scoped`](super::Scoped) corresponds to its `TaskLocalFuture`. The thread-local here differs from tokio's in two
 //! ways. `benches/carrier.rs` compares their costs.
 //!
-//! * **Re-entrancy.** A reader borrows the context in place and counts no reference. Meanwhile it runs user code (a
-//!   value's `Clone`, a closure), which may enter a scope, or drop something that enters one, such as another request's
-//!   future. Entering a scope of tokio's `LocalKey` panics in that case. Here the entered context goes into a second
-//!   slot, the overlay, which readers check first. All scopes that are entered during the borrow are also left during
-//!   the borrow, so the overlay is empty when the borrow ends. So code always runs in its own context, whatever a value
-//!   does while it is read.
+//! * **Re-entrancy.** A reader borrows the context in place, without a change of its reference count. Meanwhile it runs
+//!   user code (a value's `Clone`, a closure), which may enter a scope, or drop something that enters one, such as
+//!   another request's future. Entering a scope of tokio's `LocalKey` panics in that case. Here the entered context
+//!   goes into a second slot, the overlay. Readers check it first, and clone the context in it. All scopes that are
+//!   entered during the borrow are also left during the borrow, so the overlay is empty when the borrow ends. So code
+//!   always runs in its own context, whatever a value does while it is read.
 //! * **No destructor.** Each entry is followed by an exit, so there is nothing to drop at thread exit. A body in
 //!   another thread-local can therefore still be dropped in its context while the thread exits. The value of a tokio
 //!   `LocalKey` may be gone by then. tokio then drops a future outside its scope, and `LocalKey::sync_scope` panics.

@@ -17,7 +17,7 @@ impl Store {
     ///
     /// Callbacks run once, in the order of their registration, in the context. They may change the status and headers,
     /// also if the setup closure rejects the request. If there is no response, the callbacks are not called. They are
-    /// dropped when the request ends. The same applies to a store that does not become the context of a layer. If a
+    /// dropped when the request ends. A store that does not become the context of a layer never calls them. If a
     /// callback panics, the others still run. Then the panic propagates, and the request ends as [`End::Panicked`].
     ///
     /// ```
@@ -39,8 +39,8 @@ impl Store {
 
     /// Registers a callback that is called once, when the request ends, with the [`End`] that says how it ended.
     ///
-    /// Use it in the setup closure, or before [`run`](Self::run), where registration cannot fail. Code below uses
-    /// [`RequestContext::on_end`](crate::RequestContext::on_end).
+    /// Use it in the setup closure, or before [`run`](Self::run), where registration cannot fail. Code that runs in the
+    /// context uses [`RequestContext::on_end`](crate::RequestContext::on_end).
     ///
     /// Callbacks run in the order of their registration, in the context, after the response body was dropped and before
     /// the values are dropped. They are synchronous and run while the server waits, so keep them short and spawn longer

@@ -177,9 +177,9 @@ impl Store {
     /// Drops the hooks of this store and its handle to those of its parent. Drops them one by one, since a list may be
     /// too long for recursion.
     ///
-    /// When a store is dropped, no handle to it is left, so no child has one. A child drops its hooks before its handle
-    /// to its parent. So nothing else holds this store's own hooks. Other handles exist only to inherited hooks. At the
-    /// first of these `get_mut` fails, and the loop stops.
+    /// When a store is dropped, no handle to it is left, so all its children have dropped theirs. A child drops its
+    /// hooks before its handle to its parent. So nothing else holds this store's own hooks. Other handles exist only to
+    /// inherited hooks. At the first of these `get_mut` fails, and the loop stops.
     pub(super) fn drop_hooks(&mut self) {
         let mut next = self.on_enter.take();
         while let Some(mut node) = next {

@@ -16,8 +16,8 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, const_fn};
 ///
 /// Invariant: if a write happens before a read of the same type, the read finds the bit set. The writer sets the bit,
 /// or reads it as set, before it writes. This access therefore happens before the reader's load. By the coherence of
-/// one atomic, the load then returns the same or a later set of bits, and no later set lacks one. Coherence holds for
-/// every ordering, so `Relaxed` suffices. The value itself is published by the lock.
+/// one atomic, the load then returns that set of bits or a later one. Bits are never cleared, so both contain the bit.
+/// Coherence holds for every ordering, so `Relaxed` suffices. The value itself is published by the lock.
 ///
 /// A read that is concurrent with the first write may miss the bit. It then returns what was there before the write.
 #[derive(Default)]

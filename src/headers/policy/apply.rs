@@ -54,7 +54,7 @@ impl RequestIdPolicy {
             .filter(|id| is_known(store, id))
             .or_else(|| self.inbound_id(request).ok().flatten());
         if has_header {
-            // Removed rather than replaced, because a full map rejects a header even if it replaces another.
+            // Removed first, because `try_insert` fails on a full map, even for a header that is in it.
             request.headers.remove(&*config.header);
         }
         let id = kept.unwrap_or_else(|| (config.generate)(request));

@@ -6,16 +6,15 @@
 //!
 //! To find this out, an initializer in which a wait is pending is polled with a [`CountedWaker`], whose clones are
 //! counted. If each clone belongs to a wait for a slot, the initializer is *blocked on* those slots. An initializer
-//! waits for itself if two conditions hold. These waits lead from it, through other initializers, back to it. And each
-//! initializer to which they lead is blocked. An initializer that only leads to such a cycle does not panic. It
-//! continues when the cycle panics.
+//! waits for itself if its waits lead back to it, directly or through other initializers, and if each initializer to
+//! which its waits lead is blocked. An initializer that is not itself in such a cycle, but waits for one, does not
+//! panic. It continues when an initializer in the cycle panics.
 //!
-//! A wait that is polled with another waker holds no clone of the counted one. An executor inside the initializer (a
-//! `LocalSet`, a `FuturesUnordered`, a `block_on`) has wakers of its own, and may poll the wait on behalf of other
-//! work. That executor itself may hold a clone of the counted waker, which belongs to no wait. In both cases the
-//! initializer does not count as blocked. So an initializer that could continue never panics, and a cycle through such
-//! an executor is not detected. Code outside the initializer that may drop it, such as a timeout around `get_or_init`,
-//! does not count as a way to continue, and cannot be seen here.
+//! An executor inside the initializer, such as a `LocalSet` or a `FuturesUnordered`, polls its futures with wakers of
+//! its own. It can wake the initializer only through a clone of the counted waker. That clone belongs to no wait, so
+//! the initializer does not count as blocked. An initializer that could continue therefore never panics, but a cycle
+//! through such an executor is not detected. Code outside the initializer cannot be seen here. A timeout around
+//! `get_or_init`, which may drop the initializer, does not count as a way to continue.
 
 use std::{
     cell::RefCell,
@@ -88,9 +87,9 @@ impl Permit {
     ///
     /// Invariant: if several initializers complete a cycle at the same time, at least one of them finds it. Each
     /// publishes what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of
-    /// theirs. If A misses what B published, A looked before B published, so A published before B. Suppose that each
-    /// initializer in a cycle misses what the next one published. Then each published before the next one, and so
-    /// before itself, which is impossible.
+    /// theirs. If A misses what B published, A looked before B published, so A published before B. Suppose that none
+    /// finds the cycle. Then each misses what some other one published, and so published before that one. Following
+    /// these steps leads back to an initializer that was visited before, which is impossible.
     fn is_in_cycle(&self, waits: &[Wait]) -> bool {
         let mut reachable = waits.to_vec();
         let mut next = 0;
@@ -131,9 +130,9 @@ impl CountedWaker {
     /// poll started.
     ///
     /// Invariant: if the count no longer includes a clone that has woken the initializer, `is_woken` is seen as set.
-    /// The clone stores `is_woken` and is dropped after that, and its drop decrements the count with `Release`. A count
-    /// without it was read from that decrement, or from a later change in its release sequence. The `Acquire` fence
-    /// makes that read synchronize with the decrement, so the load of `is_woken` sees the store.
+    /// The clone sets `is_woken` and is dropped after that. Its drop decrements the count with `Release`. A count that
+    /// does not include the clone was read from that decrement, or from a later change in its release sequence. The
+    /// `Acquire` fence makes that read synchronize with the decrement, so the load sees `is_woken` set.
     fn has_clones(&self, clones: usize) -> bool {
         let count = Arc::strong_count(&self.shared);
         atomic::fence(Ordering::Acquire);
@@ -200,7 +199,7 @@ impl InitializerPoll {
 /// The address of something that holds one clone of a counted waker: a pending wait, or the waker of a nested
 /// initializer.
 ///
-/// It counts only while it exists. A wait that is polled, and dropped later in the same poll, no longer holds a clone.
+/// Its drop removes its record. A wait that is polled, and dropped later in the same poll, no longer holds a clone.
 pub(super) struct WakerHolder(pub(super) usize);
 
 impl WakerHolder {
