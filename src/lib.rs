@@ -98,8 +98,8 @@
 //! # Spawned tasks
 //!
 //! `tokio::spawn` does not propagate the context. [`RequestContext::current`] returns a handle to it. A handle
-//! dereferences to its [`Store`], so `handle.get` reads from the context of the handle. Choose the context of other
-//! work by how you start it:
+//! dereferences to its [`Store`], so `handle.get` reads from the context of the handle. How you start a task, a thread,
+//! a future or a closure decides in which context it runs:
 //!
 //! | For                                                      | In the current context | In a context that you hold | In no context |
 //! |----------------------------------------------------------|------------------------|----------------------------|---------------|

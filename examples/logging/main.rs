@@ -1,9 +1,9 @@
 //! Run with `cargo run --example logging`.
 //!
 //! Structured logs in which each JSON line of a request has the fields `request_id`, `route` and `user`. These lines
-//! come from the handler, from three calls below it, from a spawned task, from the streamed body, from a `Drop` in a
-//! handler whose client has disconnected, from a `Drop` in the body, and from `on_end`. There are two ways, and the
-//! handlers are the same for both:
+//! come from the handler, from a function three calls below it, from a spawned task, from the streamed body, from a
+//! `Drop` in a handler whose client has disconnected, from a `Drop` in the body, and from `on_end`. There are two ways,
+//! and the handlers are the same for both:
 //!
 //! * **A span** (`span.rs`), which `Store::on_enter` keeps entered wherever the request's context is current. Use it if
 //!   you also want spans for traces, timings or filters. It works with every subscriber. A field that is set later must

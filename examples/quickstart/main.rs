@@ -1,7 +1,7 @@
 //! Run with `cargo run --example quickstart`.
 //!
 //! A request context that handler, service, spawned task and streamed body all read, with 1,000 overlapping requests
-//! that test it. The application is in `app.rs`, and the same with `tokio::task_local!` in `task_local.rs`.
+//! that test it. The application is in `app.rs`. `task_local.rs` has the same streamed body with `tokio::task_local!`.
 //! `self_test.rs` sends the requests and compares what each reader saw.
 //!
 //! The example then serves until Ctrl-C. `-- --once` stops it after the self-test. `PORT` chooses the port.

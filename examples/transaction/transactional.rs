@@ -31,7 +31,7 @@
 //! |---|---|---|---|
 //! | `Required` | joins it | begins one | rolls back the transaction or savepoint that it joined, or the transaction that it began |
 //! | `RequiresNew` | begins another, on a second connection | begins one | rolls back only its own |
-//! | `Nested` | sets a savepoint | begins one | rolls back to the savepoint, or its own transaction |
+//! | `Nested` | sets a savepoint | begins one | rolls back to the savepoint that it set, or rolls back the transaction that it began |
 //! | `Mandatory` | joins it | error `NotActive` | rolls back the transaction or savepoint that it joined |
 //! | `Supports` | joins it | runs without one | rolls back the transaction or savepoint that it joined, if any |
 //! | `NotSupported` | runs without one, on a second connection | runs without one | keeps what it has written |

@@ -47,8 +47,8 @@
 //!   several lines that differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject
 //!   such a response. Several lines with the same number count as one.
 //!
-//! Responses without content have no length, whatever their headers say: those to `HEAD`, 101, 204, 304 and a
-//! successful `CONNECT`.
+//! Some responses have no content, and so no length, whatever their headers say. These are responses to `HEAD` or to a
+//! successful `CONNECT`, and those with the status 101, 204 or 304.
 //!
 //! ## Limits of `End`
 //!

@@ -95,8 +95,12 @@ pub(crate) const GROUPS: &[Group] = &[
     },
 ];
 
+/// Sends `n` requests to an app.
+///
+/// `with_state` turns its handlers into routes once, as `axum::serve` does for each connection. A `Router` that is called
+/// without it does so for each request, and copies all layers.
 pub(crate) fn ask(app: Router, n: u64) {
-    drive::<_, Body, _>(app, n);
+    drive::<_, Body, _>(app.with_state(()), n);
 }
 
 pub(crate) fn route<H, T>(handler: H) -> Router
