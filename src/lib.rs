@@ -120,10 +120,11 @@
 //! # Completion
 //!
 //! A request ends when its response body completes, fails or is dropped. Without a response, it ends when the setup
-//! closure or the service's `call` panics, when the service returns an error, or when its future is dropped, also after
-//! a panic. The callbacks of [`on_end`](RequestContext::on_end) then run exactly once, in the context, with an [`End`]
-//! that says how it ended. The callbacks of [`on_response`](RequestContext::on_response) may change the status and
-//! headers of the response before they are sent. See [`recipes::lifecycle`].
+//! closure or the service's `call` panics, when the service returns an error, or when the service's future is dropped.
+//! If that future panics, the request ends when the future is dropped. At the end, the callbacks of
+//! [`on_end`](RequestContext::on_end) run exactly once, in the context, with an [`End`] that says how the request
+//! ended. The callbacks of [`on_response`](RequestContext::on_response) may change the status and headers of the
+//! response before they are sent. See [`recipes::lifecycle`].
 //!
 //! [`Store::run`] gives background jobs a completion too, without a response. A job that is awaited inside a request
 //! inherits from that request. A job that is passed to `tokio::spawn` has no parent.

@@ -55,7 +55,7 @@ struct CurrentSlots {
     overlay: Slot,
     /// The number of nested scopes in the overlay. Zero unless the base is borrowed.
     overlay_depth: Cell<usize>,
-    /// The guards that hooks returned, latest first.
+    /// The head of a linked list of the guards that hooks returned, latest first. Each guard holds the next one.
     guards: Cell<ManuallyDrop<Option<Box<dyn Guard>>>>,
     /// Whether a hook is running, or a guard that one returned is being dropped.
     in_hooks: Cell<bool>,

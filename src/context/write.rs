@@ -127,8 +127,8 @@ impl RequestContext {
 
 /// # Lazy values
 impl RequestContext {
-    /// Returns a clone of the value of type `T`. If there is none, awaits `f` and sets the value that it returns in the
-    /// current context.
+    /// Returns a clone of the value of type `T`. If there is none, awaits `f`, and sets in the current context the
+    /// value that `f` returns.
     ///
     /// One caller at a time runs its `f`. After one has completed, the others return its value, until it is removed.
     ///

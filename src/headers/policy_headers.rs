@@ -15,8 +15,8 @@ struct PolicyHeaders {
     earlier: Vec<AssignedId>,
 }
 
-/// A header, and the id that a policy assigned to it. The id is `None` if it was removed before the next policy was
-/// applied.
+/// A header of an earlier policy, and the id that the store held when the next policy was applied. The id is `None` if
+/// it had been removed.
 #[derive(Clone)]
 struct AssignedId {
     header: HeaderName,

@@ -51,9 +51,10 @@ use self::config::PropagatorConfig;
 /// [`trust_if`](Self::trust_if) returns.
 ///
 /// * An id that is set later, or in a child, is written under the same header.
-/// * If several policies were applied, each of their headers carries the id that its own policy assigned. An id that is
-///   set later is written under the header of the policy that was applied last. If policies were applied by several
-///   layers, this is the last policy of the innermost of these layers.
+/// * If several policies were applied to a store, the header of each carries the id that the store had when the next
+///   one was applied. This is the id that the policy assigned, unless it was replaced in between. An id that is set
+///   later is written under the header of the policy that was applied last. If policies were applied by several layers,
+///   this is the last policy of the innermost of these layers.
 /// * If no policy was applied to the context or to one of its parents, the id is written under `x-request-id`. An
 ///   example is the id of a job outside any request.
 /// * If no policy was applied for `x-request-id` and no id is written under it, `extract` and `inject` treat that

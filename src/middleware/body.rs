@@ -34,8 +34,8 @@ pin_project! {
     /// * `size_hint` when it wraps the body, unless the method, the status or a `Content-Length` determines the length.
     /// * `is_end_stream` when the body is dropped early, unless the bytes so far show how the request ended.
     ///
-    /// It is `Send`, `Sync` and `Unpin` if both wrapped bodies are, and `Default` if the inner service's body is. A
-    /// default body has no context.
+    /// It is `Send`, `Sync` and `Unpin` if the types `B` and `R` both are, and `Default` if `B` is. A default body has
+    /// no context.
     pub struct ResponseBody<B, R = B> {
         #[pin]
         reporter: EndReporter<TrackedBody<EitherBody<B, R>>>,

@@ -9,15 +9,17 @@ use std::{
 use super::type_key::TypeKey;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, const_fn};
 
-/// One bit for each type that was set after sharing. A read of a type whose bit is not set skips the lock.
+/// A filter of 64 bits. Setting or removing a value after sharing sets the bit of its type. A read of a type whose bit
+/// is not set skips the lock. Two types may have the same bit.
 ///
 /// A writer calls [`add`](Self::add) before it writes, and a reader calls [`has`](Self::has) before it looks for a
 /// value.
 ///
 /// Invariant: if a write happens before a read of the same type, the read finds the bit set. The writer sets the bit,
 /// or reads it as set, before it writes. This access therefore happens before the reader's load. By the coherence of
-/// one atomic, the load then returns that set of bits or a later one. Bits are never cleared, so both contain the bit.
-/// Coherence holds for every ordering, so `Relaxed` suffices. The value itself is published by the lock.
+/// one atomic, the load then returns the number that this access stored or read, or a later one. Bits are never
+/// cleared, so each of these numbers contains the bit. Coherence holds for every ordering, so `Relaxed` suffices. The
+/// value itself is published by the lock.
 ///
 /// A read that is concurrent with the first write may miss the bit. It then returns what was there before the write.
 #[derive(Default)]

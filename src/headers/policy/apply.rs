@@ -28,8 +28,8 @@ impl RequestIdPolicy {
     ///
     /// * in the store, where [`RequestContext::id`] finds it;
     /// * on the request, where it replaces all values of the header;
-    /// * on the response, unless [`echo`](Self::echo) is off, also on the response with which the setup rejects the
-    ///   request;
+    /// * on the response, also if the setup rejects the request, unless [`echo`](Self::echo) is off, or
+    ///   [`echo_if_absent`](Self::echo_if_absent) keeps a header that the response already has;
     /// * with the features `tower-http-06` and `tower-http-07`, in the request's extensions, as the `RequestId` of that
     ///   version of tower-http.
     ///
@@ -39,7 +39,7 @@ impl RequestIdPolicy {
     /// replaced as a whole, never repaired or truncated.
     ///
     /// If two policies with different headers are applied, the last one assigns the id of the store. The header of the
-    /// first keeps the id that the first policy assigned, also on outgoing requests.
+    /// first keeps its id, also on outgoing requests.
     ///
     /// A [`HeaderMap`](http::HeaderMap) is full at about 24,000 names. If that of a request or a response is full, the
     /// id replaces an existing value of its header. Without one, the id is not added. The id in the store and on

@@ -73,8 +73,8 @@ impl HeaderPropagator {
                 store.insert(id);
             }
         }
-        // Not copied as a header: a valid id might differ from the store's, and an invalid one may contain control
-        // sequences.
+        // `x-request-id` is not copied as a header. A valid id might differ from the store's, and an invalid one may
+        // contain control sequences.
         self.extract_if(store, headers, |store, name| *name != REQUEST_ID && !is_policy_header(store, name));
     }
 

@@ -7,8 +7,8 @@
 //! To find this out, an initializer in which a wait is pending is polled with a [`CountedWaker`], whose clones are
 //! counted. If each clone belongs to a wait for a slot, the initializer is *blocked on* those slots. An initializer
 //! waits for itself if its waits lead back to it, directly or through other initializers, and if each initializer to
-//! which its waits lead is blocked. An initializer that is not itself in such a cycle, but waits for one, does not
-//! panic. It continues when an initializer in the cycle panics.
+//! which its waits lead is blocked. An initializer outside of a cycle may wait for an initializer in it. The one
+//! outside does not panic. It continues when an initializer in the cycle panics.
 //!
 //! An executor inside the initializer, such as a `LocalSet` or a `FuturesUnordered`, polls its futures with wakers of
 //! its own. It can wake the initializer only through a clone of the counted waker. That clone belongs to no wait, so
@@ -83,7 +83,7 @@ impl Permit {
         polled
     }
 
-    /// Returns whether each initializer to which these waits lead is blocked, and whether this is one of them.
+    /// Returns `true` if each initializer to which these waits lead is blocked, and this initializer is one of them.
     ///
     /// Invariant: if several initializers complete a cycle at the same time, at least one of them finds it. Each
     /// publishes what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of
