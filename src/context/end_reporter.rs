@@ -179,8 +179,8 @@ impl<'a> PanicGuard<'a> {
     /// From now on, a panic also reports the end immediately: the inner `T` is complete, and only its drop can panic.
     /// The guard reports the end to the current context, so drop it before the `EnterGuard`.
     ///
-    /// Bodies and runs need this, because code that catches such a panic may keep them. A response future does not: its
-    /// response is lost with the panic, so callers drop it. Its drop then reports the end.
+    /// Bodies and runs need this, because code that catches such a panic may keep them. A response future does not need
+    /// this. Its response is lost with the panic, so callers drop the future, and that drop reports the end.
     #[inline]
     pub(crate) fn report_on_panic(&mut self) {
         self.reports_end = true;

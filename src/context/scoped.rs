@@ -34,9 +34,9 @@ pin_project! {
     /// ```
     ///
     /// The context is current during each poll, and while the `T` is dropped: after completion, on cancellation,
-    /// without a poll, or during a panic. After each, the context that was current before is current again. A future is
-    /// dropped as soon as it is ready. The `size_hint` of a body or stream and the `is_end_stream` of a body are called
-    /// outside the context.
+    /// without a poll, or during a panic. After each poll, and after the drop, the context that was current before is
+    /// current again. A future is dropped as soon as it is ready. The `size_hint` of a body or stream and the
+    /// `is_end_stream` of a body are called outside the context.
     ///
     /// # Panics
     ///

@@ -49,9 +49,8 @@ pub(super) fn is_policy_header(store: &Store, header: &HeaderName) -> bool {
 
 /// Returns those of `names` that carry an id in a context, each with its id, or `None` if the id was removed.
 ///
-/// The context's own id goes under the header of a policy. To find it, take the nearest store to which a policy was
-/// applied. If several were applied there, take the last one. If no policy was applied to any store, the header is
-/// `x-request-id`.
+/// The context's own id goes under one header. That is the header of the last policy that was applied to the nearest
+/// store with a policy. If no policy was applied to any store, it is `x-request-id`.
 pub(super) fn ids_by_header<'a>(
     context: &'a Store,
     names: &'a [HeaderName],

@@ -45,16 +45,16 @@ use self::config::PropagatorConfig;
 /// # Request ids
 ///
 /// If the list names the header of the [`RequestIdPolicy`](crate::RequestIdPolicy) that was applied,
-/// [`inject`](Self::inject) writes the id that [`RequestContext::id`](crate::RequestContext::id) returns under that
-/// header. A value that `extract` copied from that header is ignored. For the id it makes no difference in which order
-/// `apply` and `extract` are called, whether `extract` is called at all, and what the predicate of
-/// [`trust_if`](Self::trust_if) returns.
+/// [`inject`](Self::inject) writes the current id under that header. The current id is what
+/// [`RequestContext::id`](crate::RequestContext::id) returns. A value that `extract` copied from that header is
+/// ignored. For the id it makes no difference in which order `apply` and `extract` are called, whether `extract` is
+/// called at all, and what the predicate of [`trust_if`](Self::trust_if) returns.
 ///
 /// * An id that is set later, or in a child, is written under the same header.
-/// * If several policies were applied to a store, the header of each carries the id that the store had when the next
-///   one was applied. This is the id that the policy assigned, unless it was replaced in between. An id that is set
-///   later is written under the header of the policy that was applied last. If policies were applied by several layers,
-///   this is the last policy of the innermost of these layers.
+/// * If several policies were applied to a store, the header of the last policy carries the current id, also if that
+///   was set later. The header of an earlier policy carries the id that the store had when the next policy was applied.
+///   This is the id that the earlier policy assigned, unless it was replaced in between. If several layers applied
+///   policies, the current id is written under the header of the last policy of the innermost of these layers.
 /// * If no policy was applied to the context or to one of its parents, the id is written under `x-request-id`. An
 ///   example is the id of a job outside any request.
 /// * If no policy was applied for `x-request-id` and no id is written under it, `extract` and `inject` treat that

@@ -112,7 +112,7 @@ impl RemainingBytes {
     }
 }
 
-/// Parses a number of digits only. `str::parse` also accepts a leading `+`.
+/// Parses a number that consists of digits only. `str::parse` also accepts a leading `+`.
 fn parse(length: &HeaderValue) -> Option<u64> {
     let length = length.to_str().ok()?;
     if length.bytes().all(|byte| byte.is_ascii_digit()) { length.parse().ok() } else { None }

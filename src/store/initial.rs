@@ -37,8 +37,8 @@ impl InitialValues {
     }
 
     /// Does the same as [`get`](Self::get), but looks only at the first node with the key of the type. If that node
-    /// holds another type, the function returns `None`, even if a later node holds the value. It never continues the
-    /// search after that node, as `get` does. This saves instructions in most reads.
+    /// holds another type, the function returns `None`, even if a later node holds the value. `get` continues the
+    /// search after that node. This function does not, which saves instructions in most reads.
     #[inline]
     pub(super) fn get_fast<T: Send + Sync + 'static>(&self) -> Option<&T> {
         find(self.0.as_deref(), TypeKey::of::<T>())?.value.downcast_ref()

@@ -161,8 +161,8 @@ impl Store {
         *self.on_enter = Some(Arc::new(HookNode { earlier, hook: Box::new(Closure(enter, PhantomData)) }));
     }
 
-    /// Appends the hooks of a parent to the list of this store, which is not shared yet. They run first, since the list
-    /// is latest first.
+    /// Appends the hooks of a parent to the list of this store, which is not shared yet. Hooks run from the end of the
+    /// list to its start, so those of the parent run first.
     pub(super) fn inherit_hooks(&mut self, parent: &Self) {
         let Some(inherited) = &*parent.on_enter else { return };
         let mut own = &mut *self.on_enter;

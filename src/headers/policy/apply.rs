@@ -41,9 +41,9 @@ impl RequestIdPolicy {
     /// If two policies with different headers are applied, the last one assigns the id of the store. The header of the
     /// first keeps its id, also on outgoing requests.
     ///
-    /// A [`HeaderMap`](http::HeaderMap) is full at about 24,000 names. If that of a request or a response is full, the
-    /// id replaces an existing value of its header. Without one, the id is not added. The id in the store and on
-    /// outgoing requests is not affected.
+    /// A [`HeaderMap`](http::HeaderMap) is full at about 24,000 names. If the map of a request or of a response is
+    /// full, the id can only replace an existing value of its header. If the map has no value of that header, the id is
+    /// not added. The id in the store and on outgoing requests is not affected.
     pub fn apply(&self, store: &mut Store, request: &mut Parts) -> RequestId {
         let config = &*self.config;
         let received = RequestId::from_headers(&request.headers, &config.header);

@@ -196,15 +196,16 @@ impl InitializerPoll {
     }
 }
 
-/// The address of something that holds one clone of a counted waker: a pending wait, or the waker of a nested
-/// initializer.
+/// Identifies, by its address, something that holds one clone of a counted waker: a pending wait, or the waker of a
+/// nested initializer.
 ///
-/// Its drop removes its record. A wait that is polled, and dropped later in the same poll, no longer holds a clone.
+/// When a `WakerHolder` is dropped, the record with its address is removed. A wait that is polled, and dropped later in
+/// the same poll, no longer holds a clone.
 pub(super) struct WakerHolder(pub(super) usize);
 
 impl WakerHolder {
-    /// Records in the innermost poll that this waits, and that it holds a clone of the poll's waker, if `cx` has that
-    /// waker.
+    /// Records a pending wait in the innermost poll. If `cx` has the waker of that poll, also records that this holds a
+    /// clone of it.
     pub(super) fn record(&self, waits: Vec<Wait>, cx: &Context<'_>) {
         let _ = POLLS.try_with(|polls| {
             if let Some(poll) = polls.borrow_mut().last_mut() {
