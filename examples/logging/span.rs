@@ -13,8 +13,8 @@ pub(crate) fn enter(store: &mut Store, id: &RequestId, route: &str) {
     store.on_enter(move || span.clone().entered());
 }
 
-/// Records the user on the request's span. It need not be the current span, since a function may have its own. JSON
-/// replaces the field. Other formats append it, so declare it with `field::Empty` for those.
+/// Records the user on the request's span. The current span may be another one, that of a function. The JSON format
+/// replaces the value `anonymous`. Other formats print both values, so declare the field with `field::Empty` for those.
 pub(crate) fn record(UserId(user): UserId) {
     if let Some(span) = RequestContext::get::<Span>() {
         span.record("user", user.to_string());

@@ -31,6 +31,6 @@ async fn cat(State(backend): State<Backend>, Path(name): Path<String>) -> Result
 }
 
 async fn audit() -> StatusCode {
-    hop::print("second hop");
+    hop::print("audit");
     StatusCode::NO_CONTENT
 }

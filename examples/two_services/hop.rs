@@ -44,5 +44,5 @@ pub(crate) fn heading() -> String {
 }
 
 fn line(hop: &str, [id, tenant, state, trace]: [&str; 4]) -> String {
-    format!("{hop:<10}  {id:<36}  {tenant:<11}  {state:<10}  {trace}")
+    format!("{hop:<7}  {id:<36}  {tenant:<11}  {state:<10}  {trace}")
 }

@@ -42,8 +42,13 @@
 //! # Without the layer
 //!
 //! In a middleware of poem or actix-web, create a [`Store`], insert the values of the request, and run the rest of the
-//! request with [`Store::run`]. The context is then current while the future of the handler is polled and dropped. Two
-//! things differ from the layer: there is no `on_response`, and the request ends before its response body is streamed.
+//! request with [`Store::run`]. The context is then current while the future of the handler is polled and dropped. This
+//! differs from the layer:
+//!
+//! * There is no `on_response`.
+//! * The request ends when the handler returns, as `Completed` even if the handler returns an error.
+//! * The response body has no context.
+//! * A context that is current at the first poll is inherited.
 //!
 //! [`Store`]: crate::Store
 //! [`Store::run`]: crate::Store::run

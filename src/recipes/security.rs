@@ -87,8 +87,8 @@
 //!   else.
 //! * **To which services.** Injected headers go to the service that is called. If the client follows
 //!   [redirects](super::propagation#redirects-and-injected-credentials), they also go to the target of the redirect.
-//!   Use no propagator for clients of third parties, or one with `traceparent` alone. Do not send them internal headers
-//!   such as a tenant id.
+//!   For a client that calls third parties, use no propagator, or one that lists only `traceparent`. Do not send third
+//!   parties internal headers such as a tenant id.
 //!
 //! The request id is not taken from the request: [`inject`] writes the id that [`RequestContext::id`] returns. So at an
 //! edge, one propagator suffices. For each request it propagates the id that this service assigned, and for requests

@@ -1,10 +1,10 @@
 //! Spans of `tracing`, OpenTelemetry and Sentry that are current wherever the request's context is.
 //!
 //! Each of these libraries keeps something current on a thread: `tracing` a span, OpenTelemetry a `Context`, Sentry a
-//! `Hub`. Their own middleware enters it around the handler's future. In drops and in spawned tasks it is not current,
-//! and with some of them not in the response body either. A closure that is registered with [`Store::on_enter`] returns
-//! the library's own guard. The guard is then held wherever the context is current. Each library takes three to five
-//! lines in the setup closure.
+//! `Hub`. Their own middleware enters it around the handler's future. In drops and in spawned tasks it is not current.
+//! The middleware of some of these libraries does not cover the response body either. A closure that is registered with
+//! [`Store::on_enter`] returns the library's own guard. The guard is then held wherever the context is current. Each
+//! library takes three to five lines in the setup closure.
 //!
 //! # Spans (`tracing`)
 //!

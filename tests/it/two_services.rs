@@ -18,7 +18,7 @@ async fn each_hop_prints_the_same_headers_with_a_generated_id() {
     let output = TWO_SERVICES.once("0").await;
     let printed = stdout(&output);
     let lines: Vec<_> = printed.lines().collect();
-    let &[heading, _curl, gateway, backend, second_hop, "200 OK", echoed, "tom is asleep", ..] = lines.as_slice()
+    let &[heading, _curl, gateway, backend, audit, "200 OK", echoed, "tom is asleep", ..] = lines.as_slice()
     else {
         panic!("{printed}");
     };
@@ -26,7 +26,7 @@ async fn each_hop_prints_the_same_headers_with_a_generated_id() {
     let id = words(gateway, "gateway")[0];
     assert_eq!(id.len(), 36, "not the client's `made-up`: {id}");
     assert_eq!(echoed, format!("x-request-id: {id}"));
-    for (hop, line) in [("gateway", gateway), ("backend", backend), ("second hop", second_hop)] {
+    for (hop, line) in [("gateway", gateway), ("backend", backend), ("audit", audit)] {
         assert_eq!(words(line, hop), [id, "cats-and-co", "shop=42", TRACE]);
         assert_eq!(line.find(TRACE), heading.find("traceparent"), "columns are aligned");
     }
@@ -62,7 +62,7 @@ async fn its_curl_command_works_until_ctrl_c() {
         let response = guarded(client.request(request.body(Body::empty()).unwrap())).await.unwrap();
         let echoed = response.headers()["x-request-id"].to_str().unwrap().to_owned();
         assert_eq!(guarded(text(response)).await, "tom is asleep\n");
-        for hop in ["gateway", "backend", "second hop"] {
+        for hop in ["gateway", "backend", "audit"] {
             assert_eq!(words(&serving.next_line().await, hop), [&echoed, tenant, "shop=42", TRACE]);
         }
         ids.push(echoed);
