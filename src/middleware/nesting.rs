@@ -31,8 +31,9 @@ pub enum Nesting {
     /// the outer context. Values that are set in it are not visible in the outer context. The setup runs in the outer
     /// context. Without an outer context, the new context has no parent.
     Inherit,
-    /// Skips the setup, and keeps the outer context. Use it if a layer is applied twice, or below middleware that calls
-    /// the inner service on another task. A context that has ended is not reused. Without an outer context, the layer
-    /// runs its setup and creates a new context.
+    /// Skips the setup, and keeps the outer context. Use it if a layer is applied twice. Use it also below middleware
+    /// that calls the inner service on another task. There, it makes the context from the extensions current again. A
+    /// context that has ended is not reused. Without an outer context, the layer runs its setup and creates a new
+    /// context.
     Reuse,
 }

@@ -64,8 +64,8 @@ impl Store {
 
     /// Returns whether the request, or the [`Run`](crate::Run), that this store belongs to has ended.
     ///
-    /// In a [child](crate::RequestContext::child), this is the request of the nearest parent that has an end. If there
-    /// is none, this returns `false`.
+    /// In a [child](crate::RequestContext::child), this is the request or run of the nearest parent that has an end. If
+    /// there is none, this returns `false`.
     ///
     /// ```
     /// # use tower_request_context::{RequestContext, Store};

@@ -141,7 +141,7 @@ impl Store {
     /// closure, and the drop of a guard, may read the context and enter others. To prevent endless recursion, those
     /// entries run no closures.
     ///
-    /// All closures run at each entry, so keep them fast. An entry allocates once per guard, and for the list of
+    /// At each other entry all closures run, so keep them fast. An entry allocates once per guard, and for the list of
     /// closures.
     ///
     /// [`exit`](crate::RequestContext::exit) leaves the context and drops no guard. The contexts of other libraries

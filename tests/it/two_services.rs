@@ -18,8 +18,7 @@ async fn each_hop_prints_the_same_headers_with_a_generated_id() {
     let output = TWO_SERVICES.once("0").await;
     let printed = stdout(&output);
     let lines: Vec<_> = printed.lines().collect();
-    let &[heading, _curl, gateway, backend, audit, "200 OK", echoed, "tom is asleep", ..] = lines.as_slice()
-    else {
+    let &[heading, _curl, gateway, backend, audit, "200 OK", echoed, "tom is asleep", ..] = lines.as_slice() else {
         panic!("{printed}");
     };
     assert!(heading.starts_with("hop "), "{heading}");
