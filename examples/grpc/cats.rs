@@ -1,4 +1,4 @@
-//! The trait, server and client of the service. They stand for code that tonic-build generates.
+//! The trait, server and client of the service. They stand for code that tonic-prost-build generates.
 
 use std::{
     convert::Infallible,

@@ -4,7 +4,7 @@
 //! methods read it, and so does each message of a response stream, after the method has returned. Without this
 //! crate, the interceptor would have to insert an extension, and each method would have to pass it on.
 //!
-//! `cats.rs` is written by hand. It stands for the code that tonic-build generates from a `.proto` file.
+//! `cats.rs` is written by hand. It stands for the code that tonic-prost-build generates from a `.proto` file.
 
 mod cats;
 #[path = "../shared/mod.rs"]

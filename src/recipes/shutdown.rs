@@ -35,8 +35,8 @@
 //! ```
 //!
 //! The work runs in the request's context, and keeps its values alive. It also runs after a request that failed or was
-//! cancelled. If it should not, check the [`End`](crate::End) that `on_end` passes. To track a task that starts
-//! earlier, spawn `TASKS.track_future(work)`.
+//! cancelled. If it should not, check the [`End`](crate::End) that `on_end` passes. A task may also start while the
+//! request still runs. To track such a task, spawn `TASKS.track_future(work)`.
 //!
 //! # Graceful shutdown
 //!

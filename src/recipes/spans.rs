@@ -48,9 +48,9 @@
 //!
 //! **Use a global default subscriber** (`tracing_subscriber::fmt().init()`, `set_global_default`). The `Registry` of
 //! `tracing-subscriber` holds references to open spans, and releases them through the default subscriber of the current
-//! thread. This release happens when a child span is closed and, before 0.3.22, also at each exit of a span. A
-//! request is polled and dropped on many threads. On a thread with another default, or with none, the reference is not
-//! released, and the span is never closed.
+//! thread. It releases a reference when a child span is closed. Before tracing-subscriber 0.3.22, it also does so at
+//! each exit of a span. A request is polled and dropped on many threads. On a thread with another default, or with
+//! none, the reference is not released, and the span is never closed.
 //!
 //! ## `TraceLayer`
 //!

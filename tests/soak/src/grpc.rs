@@ -1,4 +1,4 @@
-//! The tonic server and its client, in place of the code that tonic-build would generate.
+//! The tonic server and its client, in place of the code that tonic-prost-build would generate.
 
 use std::{
     convert::Infallible,
