@@ -59,7 +59,7 @@ impl RequestContext {
         Self(Arc::new(store))
     }
 
-    /// Makes this context a child of another one. This must be the only handle to it.
+    /// Makes this context a child of another one. `self` must be the only handle to this context.
     pub(crate) fn set_parent(&mut self, parent: Option<Self>) {
         let store = Arc::get_mut(&mut self.0).expect("a context that was not entered yet has one handle");
         store.set_parent(parent);

@@ -51,8 +51,8 @@ use self::{config::PolicyConfig, echo::Echo};
 /// request gets a new id. An id that the client sent is replaced. This is right at the edge, where clients are not
 /// trusted. Behind a proxy or in a mesh, use [`accept_inbound`](Self::accept_inbound).
 ///
-/// A policy is cheap to clone: clones share its configuration. Its closures are called at most once per `apply`, as
-/// `dyn Fn`.
+/// A policy is cheap to clone: clones share its configuration. An `apply` calls each closure of the policy at most
+/// once. Each call is a dynamic call (`dyn Fn`).
 ///
 /// # Outgoing requests
 ///

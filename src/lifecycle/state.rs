@@ -15,8 +15,9 @@ use crate::sync::{AtomicU8, const_fn};
 /// Invariant: the caller that takes the callbacks after an advance finds each callback that was accepted before it. All
 /// read-modify-write operations on one atomic have a total order, and each reads the value of the one before it:
 ///
-/// * If the registration comes first, the advance reads its bit, and its caller takes the lock. The registration
-///   released that lock after it added the callback, so the caller finds the callback.
+/// * If the registration comes first, the advance reads the bit that the registration set. The caller of the advance
+///   then takes the lock. The registration released that lock after it added the callback, so the caller finds the
+///   callback.
 /// * If the advance comes first, the registration reads the later stage and is rejected.
 ///
 /// With `AcqRel`, code that sees [`is_ended`](Self::is_ended), or whose registration is rejected, also sees all writes

@@ -31,8 +31,8 @@ impl PropagatorConfig {
         }
     }
 
-    /// Returns the listed headers that have values and are within the limits, in the order of the list. `values_of`
-    /// returns the values of a header.
+    /// Returns the listed headers that have values and are within the limits. They are in the order of the list, except
+    /// that `tracestate` always comes after `traceparent`. `values_of` returns the values of a header.
     ///
     /// `tracestate` is returned only together with `traceparent`, and after it. So if copying the headers in this order
     /// stops early, the copy has no `tracestate` without its `traceparent`.

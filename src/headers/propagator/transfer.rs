@@ -129,8 +129,9 @@ impl HeaderPropagator {
             let source = |name: &HeaderName| {
                 // A `tracestate` is taken from the store that holds the `traceparent`, so that both are of one trace.
                 let key = if *name == TRACESTATE { &TRACEPARENT } else { name };
-                // A value that was extracted under the header of an id came from the client, or is a copy of the id.
-                // If that header is `traceparent`, the extracted `tracestate` is not used either.
+                // A value that was extracted under the header of an id came from the client, or is a copy of the id. A
+                // policy may use `traceparent` as the header of its id. Then the extracted `tracestate` belongs to
+                // another `traceparent`, and is not used either.
                 if id_for(name).is_some() || id_for(key).is_some() {
                     return None;
                 }

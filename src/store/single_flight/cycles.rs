@@ -86,10 +86,11 @@ impl Permit {
     /// Returns `true` if each initializer to which these waits lead is blocked, and this initializer is one of them.
     ///
     /// Invariant: if several initializers complete a cycle at the same time, at least one of them finds it. Each
-    /// publishes what it is blocked on, under the lock of its slot, before it looks at the others, under the locks of
-    /// theirs. If A misses what B published, A looked before B published, so A published before B. Suppose that none
-    /// finds the cycle. Then each misses what some other one published, and so published before that one. Following
-    /// these steps leads back to an initializer that was visited before, which is impossible.
+    /// publishes what it is blocked on, and only then looks at the others. Both are done under the lock of the slot
+    /// concerned. If A misses what B published, A looked before B published, so A published before B. Suppose that none
+    /// finds the cycle. Then each misses what some other one published, and so published before that one. Go from each
+    /// initializer to one that it misses. There are finitely many, so this returns to one that was visited before. That
+    /// one would have published before itself, which is impossible.
     fn is_in_cycle(&self, waits: &[Wait]) -> bool {
         let mut reachable = waits.to_vec();
         let mut next = 0;
