@@ -2,9 +2,9 @@
 //!
 //! When to trust a header that carries the user id, and when to reject the request. A proxy has authenticated the user
 //! and sends the id in `x-user-id`. This is secure only if clients cannot bypass the proxy, and if the proxy removes
-//! that header and its aliases from their requests. An alias is a name that some servers treat as the same name.
-//! In case something else fails, this example rejects an alias, a second line, and a value that is not in the usual
-//! form.
+//! that header and its aliases from their requests. An alias is a name that some servers treat as the same name. The
+//! proxy may fail to remove them. So this example rejects an alias, a second line, and a value that is not in the usual
+//! form. It also rejects the header from any peer but the proxy.
 
 mod shared;
 

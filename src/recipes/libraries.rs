@@ -57,10 +57,10 @@
 //! # A context without a layer
 //!
 //! [`inherit`] uses the current context only. That is enough in an `async` block, for example in axum's `from_fn`: the
-//! future is polled in the application's context. This also holds below a buffer: the worker only calls the
-//! service, and the caller polls the future. In `Service::call`, `inherit` is not enough. If your middleware makes a
-//! context there, and none is current, look in the request's extensions. Then replace the handle in the extensions for
-//! the layers below:
+//! future is polled in the application's context. This also holds below a buffer: the worker only calls the service,
+//! and the caller polls the future. In a `Service::call` below a buffer, `inherit` is not enough, because the worker
+//! makes the call and no context is current. If your middleware makes a context there, look in the request's
+//! extensions. Then replace the handle in the extensions for the layers below:
 //!
 //! ```
 //! # use {http::Response, std::task::{Context, Poll}};

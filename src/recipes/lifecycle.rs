@@ -41,8 +41,8 @@
 //!   clients check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as
 //!   `size_hint` says, and panics in debug builds.
 //! * **Trailers** do not count. A body that is dropped after its last byte is `Completed`, even if its trailers were
-//!   not polled. Over HTTP/2 this includes a client that disconnects between the last byte and the trailers, if the
-//!   body has an exact size.
+//!   not polled. Over HTTP/2, if the response has a length, this includes a client that disconnects between the last
+//!   byte and the trailers.
 //! * **An invalid `Content-Length`** is `Failed`: a value that is not one number in digits, such as `+5` or `5, 5`, or
 //!   several lines that differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject
 //!   such a response. Several lines with the same number count as one.
