@@ -15,7 +15,8 @@ use http::StatusCode;
 /// assert!(matches!(context.try_get::<u8>(), Err(ContextError::Missing { type_name: "u8", .. })));
 /// ```
 ///
-/// The message names the type, the likely causes and their fixes. It is meant for logs. Do not send it to clients.
+/// The message names the likely causes and their fixes, and if a value is missing, its type. It is meant for logs. Do
+/// not send it to clients.
 ///
 /// # As a response
 ///

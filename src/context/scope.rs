@@ -16,7 +16,7 @@
 //!   `LocalKey` may be gone by then. tokio then drops a future outside its scope, and `LocalKey::sync_scope` panics.
 //!
 //! No public guard exists that could be held across an await or dropped in the wrong order. The public API takes
-//! closures, futures and bodies. Its methods, such as `RequestContext::scope`, are in `enter.rs`.
+//! closures, futures and bodies. Its methods are in `enter.rs`, `spawn.rs` and `run.rs`.
 
 use std::{
     cell::{Cell, RefCell},
@@ -200,7 +200,8 @@ impl CurrentSlots {
     }
 
     /// Uses the same slot as `swap_in`: the base is borrowed here exactly if it was borrowed there. A borrow that
-    /// starts inside the scope also ends inside it, and a borrow from before the scope ends after it.
+    /// starts inside the scope also ends inside it. A borrow that is older than the scope also ends later than the
+    /// scope.
     #[inline]
     fn swap_out(&self, context: &mut Option<RequestContext>) {
         if !self.swap_base(context) {

@@ -57,8 +57,8 @@ use self::config::PropagatorConfig;
 ///   policies, the current id is written under the header of the last policy of the innermost of these layers.
 /// * If no policy was applied to the context or to one of its parents, the id is written under `x-request-id`. An
 ///   example is the id of a job outside any request.
-/// * If no policy was applied for `x-request-id` and no id is written under it, `extract` and `inject` treat that
-///   header like any other.
+/// * If no policy uses `x-request-id` and no id is written under it, `extract` copies the value that the client sent,
+///   and `inject` writes that value.
 ///
 /// # Limits
 ///

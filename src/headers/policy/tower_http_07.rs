@@ -19,9 +19,9 @@ impl RequestIdPolicy {
     /// assert_eq!(policy.apply(&mut Store::new(), &mut request).as_str().len(), 36);
     /// ```
     ///
-    /// The generator is cloned for each request, while tower-http clones it only with the service. So a counter in it
-    /// must be shared, as an `Arc` of an atomic. The policy's header has been removed from the request that it gets,
-    /// and the body is `()`. If it returns no id or an invalid id, the request gets a
+    /// The generator is cloned for each id that it creates, while tower-http clones it only with the service. So a
+    /// counter in it must be shared, as an `Arc` of an atomic. The policy's header has been removed from the request
+    /// that it gets, and the body is `()`. If it returns no id or an invalid id, the request gets a
     /// [`RequestId::new_v4`](crate::RequestId::new_v4).
     pub fn generate_with_tower_http_07<M>(mut self, generator: M) -> Self
     where

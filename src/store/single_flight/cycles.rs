@@ -130,10 +130,11 @@ impl CountedWaker {
     /// Returns whether exactly this many clones of the waker are left, and none has woken the initializer since this
     /// poll started.
     ///
-    /// Invariant: if the count no longer includes a clone that has woken the initializer, `is_woken` is seen as set.
-    /// The clone sets `is_woken` and is dropped after that. Its drop decrements the count with `Release`. A count that
-    /// does not include the clone was read from that decrement, or from a later change in its release sequence. The
-    /// `Acquire` fence makes that read synchronize with the decrement, so the load sees `is_woken` set.
+    /// Invariant: if a clone has woken the initializer since this poll started, and the count no longer includes that
+    /// clone, `is_woken` is seen as set. The clone sets `is_woken` and is dropped after that. Its drop decrements the
+    /// count with `Release`. A count that does not include the clone was read from that decrement, or from a later
+    /// change in its release sequence. The `Acquire` fence makes that read synchronize with the decrement, so the load
+    /// sees `is_woken` set.
     fn has_clones(&self, clones: usize) -> bool {
         let count = Arc::strong_count(&self.shared);
         atomic::fence(Ordering::Acquire);
@@ -162,7 +163,7 @@ thread_local! {
 struct InitializerPoll {
     /// Identifies the [`CountedWaker`] of the poll, if it has one: no other waker has the same data.
     waker: Option<*const ()>,
-    /// Whether any wait inside is pending.
+    /// Whether any wait inside was pending. It stays `true` if that wait is dropped later in the same poll.
     has_waits: bool,
     /// One entry for each holder of a clone of that waker: the address in its [`WakerHolder`], and what it waits for.
     holders: Vec<(usize, Vec<Wait>)>,
