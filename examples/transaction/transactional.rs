@@ -73,16 +73,17 @@ pub(crate) struct Database {
 pub(crate) enum Propagation {
     /// Joins the current transaction, or begins one.
     ///
-    /// As in Spring, work that joins and fails makes the whole transaction roll back, even if its caller ignores the
-    /// error. The commit then returns [`TransactionError::RolledBack`].
+    /// As in Spring, if work that joined fails, the transaction or savepoint that it joined is rolled back, even if its
+    /// caller ignores the error. The commit then returns [`TransactionError::RolledBack`].
     Required,
     /// Begins a transaction of its own. It and a transaction around it commit or roll back independently.
     ///
     /// A transaction around it keeps its connection, so this takes a second one from the pool. If outermost
     /// transactions held all connections while they wait for their second one, none could continue. So the pool needs
     /// more connections than there are outermost transactions. Spring's `REQUIRES_NEW` has the same rule. [`Database`]
-    /// enforces it. At most `connections - 1` outermost transactions run at the same time, and the others wait before
-    /// they take a connection.
+    /// enforces it. At most `connections - 1` outermost transactions run at the same time, but always at least one. The
+    /// others wait before they take a connection. With a pool of one connection, `RequiresNew` inside a transaction
+    /// fails when the pool's timeout expires.
     ///
     /// That is enough for one level. If work holds `n` connections at the same time, limit the outermost transactions
     /// to `(connections - 1) / (n - 1)`, in `Database::new`. For example, a `RequiresNew` in a `RequiresNew` in a

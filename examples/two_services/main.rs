@@ -1,8 +1,8 @@
 //! Run with `cargo run --example two_services`.
 //!
-//! Request id, trace and tenant propagated through two services. A gateway (axum) sends a gRPC request to a backend
-//! (tonic), which sends a request back to the gateway: three hops over real sockets. No function receives the headers
-//! as an argument. Each hop prints the headers that it propagates.
+//! Request id, trace and tenant propagated through two services. A client sends a request to a gateway (axum). The
+//! gateway sends a gRPC request to a backend (tonic), which sends a request back to the gateway. These are three hops
+//! over real sockets. No function receives the headers as an argument. Each hop prints the headers that it propagates.
 
 mod backend;
 mod gateway;

@@ -45,7 +45,8 @@ impl Transaction {
         Ok(guard)
     }
 
-    /// Runs work in this transaction. Unless the work succeeds, the whole transaction must be rolled back.
+    /// Runs work in this transaction or savepoint. Unless the work succeeds, this transaction or savepoint must be
+    /// rolled back.
     pub(super) async fn join<T, E>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E>
     where
         E: From<TransactionError>,
