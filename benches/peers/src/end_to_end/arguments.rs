@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn new(arguments: &[String]) -> Result<Self, Box<dyn Error>> {
-        let mut parsed = Self { rounds: 20, seconds: 2, markdown: false, ways: Vec::new() };
+        let mut parsed = Self { rounds: 20, seconds: 1, markdown: false, ways: Vec::new() };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             let number = |text: Option<&String>| {
