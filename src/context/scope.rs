@@ -210,7 +210,7 @@ impl CurrentSlots {
         }
     }
 
-    /// Returns whether the context was swapped. It was not if the base is borrowed.
+    /// Returns whether the context was swapped. If the base is borrowed, nothing is swapped.
     #[inline]
     fn swap_base(&self, context: &mut Option<RequestContext>) -> bool {
         match self.base.try_borrow_mut() {

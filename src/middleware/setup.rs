@@ -34,7 +34,7 @@ use self::sealed::{NoRejection, Rejected};
     message = "the setup of a `RequestContextLayer` returned `{Self}`",
     label = "this setup returns `{Self}`, not `()` or `Result<(), http::Response<_>>`",
     note = "a setup returns `()`, or `Result<(), http::Response<_>>` to reject requests",
-    note = "is a `;` missing after its last expression, such as `store.insert(value)`, which returns the value replaced?",
+    note = "is a `;` missing at its end? `store.insert(value)` returns the previous value, not `()`",
     note = "is `Ok(())` missing at its end, or is there a value in the `Ok`?",
     note = "a bare `StatusCode` is not a response: return `Err(response)`, in axum `Err(status.into_response())`",
     note = "a setup cannot be async: await in async middleware below this layer, and set the value from there"

@@ -71,8 +71,8 @@ fn an_id_has_1_to_128_bytes() {
 
 #[test]
 fn errors_name_the_problem_and_not_the_value() {
-    let characters =
-        "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte N (from 0) is none of them";
+    let characters = "byte N of the id, counted from 0, is not allowed: a request id consists of ASCII letters, \
+                      digits and `-._~+/=:;`";
     let rejected = [
         (String::new(), "a request id must not be empty", 0),
         ("$".repeat(129), "a request id has at most 128 bytes, not 129", 0),
