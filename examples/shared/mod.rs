@@ -30,8 +30,8 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, select, signal, sync::Notify, time::sleep, try_join};
 
-/// How long requests may still run after Ctrl-C. A graceful shutdown waits until all clients have closed their
-/// connections, and some never do: an event stream has no end, and a request may never be sent in full.
+/// How long requests may still run after Ctrl-C. A graceful shutdown closes idle connections, and waits for requests in
+/// progress. Some never end: an event stream has no end, and a request may never be sent in full.
 const GRACE_PERIOD: Duration = Duration::from_secs(3);
 
 /// The error of `main`, which the standard library prints with `Debug`.
@@ -89,10 +89,10 @@ impl Demo {
         let server = tokio::spawn(server.into_future());
         requests(&mut client).await?;
         if !once {
-            // Handles Ctrl-C before it prints that the user may press it.
+            // Installs the handler for Ctrl-C before it prints that the user may press it.
             try_join!(signal::ctrl_c(), async { print(client.serving_message()) })?;
         }
-        drop(client); // closes its connections, which the server waits for
+        drop(client); // closes its idle connections
         stop.notify_one();
         select! {
             result = server => Ok(result?.map_err(Into::into)?),

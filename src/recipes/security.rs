@@ -65,7 +65,7 @@
 //!   reject the request.
 //! * **Normalization.** A value that was trimmed, decoded or truncated is not the value that was verified. Reject it
 //!   instead.
-//! * **Fallbacks.** A missing identity is `None`, never a default user or tenant.
+//! * **Fallbacks.** A request without an identity got a default user or tenant. A missing identity must stay `None`.
 //!
 //! The example `identity` rejects aliases, duplicates and values that are not in the usual form. It treats a missing
 //! header as no user. Tests send it each of these requests. The example also marks the header as
