@@ -79,8 +79,8 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
     })
 }
 
-/// Makes `context` the current one until the guard is dropped. With `None`, no context is current. Meanwhile `context`
-/// holds the outer context.
+/// Swaps `*context` with the current context until the guard is dropped. If it was `None`, no context is current. Until
+/// then, the variable holds the outer context.
 ///
 /// Runs the hooks that were registered with [`Store::on_enter`](crate::Store::on_enter). If one panics, the context is
 /// left, and the panic propagates.

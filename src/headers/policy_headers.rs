@@ -47,8 +47,8 @@ pub(super) fn is_policy_header(store: &Store, header: &HeaderName) -> bool {
         .is_some_and(|(last, earlier)| last == header || earlier.iter().any(|assigned| assigned.header == *header))
 }
 
-/// Returns those of `names` that are headers of an id in a context, each with that id. The id is `None` if it was
-/// removed.
+/// Returns those of `names` under which an id is propagated from a context, each with its id. The id is `None` if it
+/// was removed.
 ///
 /// The context's own id goes under one header. That is the header of the last policy that was applied to the nearest
 /// store with a policy. If no policy was applied to any store, it is `x-request-id`.

@@ -57,8 +57,8 @@ use self::config::PropagatorConfig;
 ///   policies, the current id is written under the header of the last policy of the innermost of these layers.
 /// * If no policy was applied to the context or to one of its parents, the id is written under `x-request-id`. An
 ///   example is the id of a job outside any request.
-/// * If no policy uses `x-request-id` and no id is written under it, `extract` copies the value that the client sent,
-///   and `inject` writes that value.
+/// * If no policy uses `x-request-id`, `extract` copies the value that the client sent. `inject` writes that value,
+///   unless it writes an id under this header.
 ///
 /// # Limits
 ///
@@ -91,8 +91,8 @@ use self::config::PropagatorConfig;
 /// the request id.
 ///
 /// Injected values are marked [sensitive](http::HeaderValue::set_sensitive), which keeps them out of `Debug` output and
-/// of HTTP/2's compression tables. The exceptions are `traceparent`, `tracestate`, `x-request-id` and the request id,
-/// which keep the mark that they have.
+/// of HTTP/2's compression tables. The exceptions are `traceparent`, `tracestate` and `x-request-id`, which keep the
+/// mark that they have. A request id is never marked.
 ///
 /// `Debug` of a propagator shows the names of the headers.
 ///

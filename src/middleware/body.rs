@@ -17,7 +17,9 @@ pin_project! {
     /// Response body for [`RequestContextService`](crate::RequestContextService).
     ///
     /// Wraps the inner service's body, or the body of a rejection. That body is polled and dropped in the request's
-    /// context. When it ends or is dropped, the request ends: see [`End`](crate::End).
+    /// context. When it ends or is dropped, the request ends: see [`End`](crate::End). If
+    /// [`Nesting::Reuse`](crate::Nesting::Reuse) kept an outer context, the body of the layer that created that context
+    /// ends the request.
     ///
     /// ```
     /// use http_body::Body;

@@ -107,7 +107,7 @@ where
     }
 }
 
-/// Wraps the body of a response. From now on the body reports the end, and not the future.
+/// Wraps the body of a response. From now on the body reports the end, if the future had to.
 #[inline]
 fn wrap_body<B, I, R, T>(
     response: Response<B>,

@@ -102,7 +102,7 @@ impl Drop for SetupGuard<'_> {
     }
 }
 
-// The service prints its configuration as its layer, so this has the name of the layer.
+// The layer and the service both print this, under the name of the layer.
 impl<F> fmt::Debug for LayerConfig<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestContextLayer")

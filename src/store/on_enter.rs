@@ -141,8 +141,8 @@ impl Store {
     /// closure, and the drop of a guard, may read the context and enter others. To prevent endless recursion, those
     /// entries run no closures.
     ///
-    /// Every other entry runs all closures, so keep them fast. An entry allocates once per guard, and for the list of
-    /// closures.
+    /// All remaining entries run all closures, so keep the closures fast. An entry allocates once per guard, and for
+    /// the list of closures.
     ///
     /// [`exit`](crate::RequestContext::exit) leaves the context and drops no guard. The contexts of other libraries
     /// stay current.
