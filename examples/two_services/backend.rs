@@ -27,9 +27,9 @@ use tower_request_context::RequestIdPolicy;
 
 use crate::hop;
 
-/// The number of requests that the gateway may cancel before this server has accepted them. It cancels one for each
-/// client that disconnects, and all of them share a connection. By default, h2 treats more than 20 as an attack and
-/// closes the connection. A public server should keep the 20.
+/// The number of requests that the gateway may cancel before this server has accepted them. The gateway cancels one
+/// request for each client that disconnects. All its requests share one connection. By default, h2 treats more than 20
+/// as an attack and closes the connection. A public server should keep the 20.
 const MAX_CANCELLED: usize = 1000;
 
 type Injecting<S> = MapRequest<S, fn(http::Request<Body>) -> http::Request<Body>>;

@@ -90,9 +90,9 @@
 //!   For a client that calls third parties, use no propagator, or one that lists only `traceparent`. Do not send third
 //!   parties internal headers such as a tenant id.
 //!
-//! The request id is not taken from the request: [`inject`] writes the id that [`RequestContext::id`] returns. So at an
-//! edge, one propagator suffices. For each request it propagates the id that this service assigned, and for requests
-//! from known peers also the trace:
+//! After `RequestIdPolicy::apply`, the propagator ignores the id in the request's header. [`inject`] writes the id that
+//! [`RequestContext::id`] returns. So at an edge, one propagator suffices. For each request it propagates the id that
+//! this service assigned, and for requests from known peers also the trace:
 //!
 //! ```
 //! # use http::{HeaderMap, Request};
