@@ -3,7 +3,7 @@
 //! A context is a shared [`Store`], and a store holds the context of its parent. So this module and
 //! [`store`](crate::store) use each other.
 
-// The blank lines keep rustfmt from sorting these modules: rustdoc lists methods in their order.
+// rustdoc lists methods in the order of these modules. The blank lines keep rustfmt from sorting the modules.
 mod read;
 
 mod write;

@@ -68,7 +68,7 @@ impl fmt::Display for ContextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoContext => f.write_str(
-                "no request context is current: this code runs on a route without `RequestContextLayer` (put the layer \
+                "no request context is current; possible causes: this code runs on a route without `RequestContextLayer` (put the layer \
                  around the route), in middleware outside the layer (add the layer outside it: axum's last `.layer` \
                  and `ServiceBuilder`'s first are outermost), in a bare `tokio::spawn` or thread (use \
                  `RequestContext::spawn` or `RequestContext::carry`), in a call that `tower::buffer` or a framework \
@@ -78,10 +78,10 @@ impl fmt::Display for ContextError {
             ),
             Self::Missing { type_name } => write!(
                 f,
-                "no `{type_name}` in the request context: the setup of `RequestContextLayer` did not insert it and \
-                 nothing has set it since (insert it in the setup, or set it before it is read), it was inserted as \
-                 another type, such as an `Option` or `Arc` of it (read that type), it was removed, or an inner layer \
-                 started from its own store (use `Nesting::Inherit`)",
+                "no `{type_name}` in the request context; possible causes: the setup of `RequestContextLayer` did not \
+                 insert it and nothing has set it since (insert it in the setup, or set it before it is read); or it \
+                 was inserted as another type, such as an `Option` or `Arc` of it (read that type); or it was removed; \
+                 or an inner layer started from its own store (use `Nesting::Inherit`)",
             ),
         }
     }

@@ -189,7 +189,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-// The blank lines keep rustfmt from sorting these modules: rustdoc lists methods in their order.
+// rustdoc lists methods in the order of these modules. The blank lines keep rustfmt from sorting the modules.
 mod middleware;
 
 mod store;

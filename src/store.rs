@@ -3,7 +3,7 @@
 //! A store holds the context of its parent, and a context is a shared store. So this module and
 //! [`context`](crate::context) use each other.
 
-// The blank lines keep rustfmt from sorting these modules: rustdoc lists methods in their order.
+// rustdoc lists methods in the order of these modules. The blank lines keep rustfmt from sorting the modules.
 mod new;
 
 mod insert;

@@ -99,7 +99,7 @@ impl Demo {
             () = sleep(GRACE_PERIOD) => {
                 Ok(print(format_args!("Stopped with connections still open after {GRACE_PERIOD:?}."))?)
             }
-            _ = signal::ctrl_c() => Err("interrupted again before all requests were complete".into()),
+            _ = signal::ctrl_c() => Err("interrupted before all requests were complete".into()),
         }
     }
 }

@@ -115,8 +115,8 @@ impl<T> EndReporter<T> {
         }
     }
 
-    /// Transfers the context from a future that is ready to the body of its response. From now on the body reports the
-    /// end, if the future had to.
+    /// Transfers the context from a future that is ready to the body of its response. If the future had to report the
+    /// end of the request, the body reports it from now on.
     #[inline]
     pub(crate) fn transfer_to<U>(self: Pin<&mut Self>, next: U, at_drop: fn(&U) -> End) -> EndReporter<U> {
         let this = self.project();

@@ -79,8 +79,8 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
     })
 }
 
-/// Swaps `*context` with the current context until the guard is dropped. If it was `None`, no context is current. Until
-/// then, the variable holds the outer context.
+/// Swaps `*context` with the current context until the guard is dropped. Meanwhile the variable holds the outer
+/// context. If `*context` was `None`, no context is current meanwhile.
 ///
 /// Runs the hooks that were registered with [`Store::on_enter`](crate::Store::on_enter). If one panics, the context is
 /// left, and the panic propagates.

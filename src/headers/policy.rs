@@ -1,6 +1,6 @@
 //! The policy that assigns an id to each request.
 
-// The blank lines keep rustfmt from sorting these modules: rustdoc lists methods in their order.
+// rustdoc lists methods in the order of these modules. The blank lines keep rustfmt from sorting the modules.
 mod builder;
 
 #[cfg(feature = "tower-http-06")]

@@ -1,6 +1,6 @@
 //! The propagator, which copies headers of a request to its outgoing requests.
 
-// The blank lines keep rustfmt from sorting these modules: rustdoc lists methods in their order.
+// rustdoc lists methods in the order of these modules. The blank lines keep rustfmt from sorting the modules.
 mod builder;
 
 mod transfer;
@@ -58,7 +58,7 @@ use self::config::PropagatorConfig;
 /// * If no policy was applied to the context or to one of its parents, the id is written under `x-request-id`. An
 ///   example is the id of a job outside any request.
 /// * If no policy uses `x-request-id`, `extract` copies the value that the client sent. `inject` writes that value,
-///   unless it writes an id under this header.
+///   unless the rule above puts an id under `x-request-id`.
 ///
 /// # Limits
 ///

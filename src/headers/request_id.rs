@@ -50,8 +50,8 @@ static IS_ALLOWED: [bool; 256] = {
 ///
 /// # Random bits
 ///
-/// The random bits of new ids come from the operating system. That takes a system call for each id, which is most of
-/// the time that a [`RequestIdPolicy`](crate::RequestIdPolicy) takes.
+/// The random bits of new ids come from the operating system. That takes a system call for each id. A
+/// [`RequestIdPolicy`](crate::RequestIdPolicy) spends most of its time in this call.
 ///
 /// With the feature `fast-rng`, they come from a cryptographically secure generator in the process, the `ThreadRng` of
 /// the crate `rand`. Each thread has its own, which gets new bits from the operating system after each 64 KiB. Consider

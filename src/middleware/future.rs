@@ -107,7 +107,7 @@ where
     }
 }
 
-/// Wraps the body of a response. From now on the body reports the end, if the future had to.
+/// Wraps the body of a response. If the future had to report the end of the request, the body reports it from now on.
 #[inline]
 fn wrap_body<B, I, R, T>(
     response: Response<B>,

@@ -101,7 +101,8 @@ impl HookNode {
 
 /// # Tracing spans and other ambient contexts
 impl Store {
-    /// Runs `enter` each time the context is entered, and drops the guard that it returns when that entry is left.
+    /// Runs `enter` each time the context is entered. The guard that `enter` returns is dropped when that entry is
+    /// left.
     ///
     /// Use it for contexts that other libraries keep current with a guard: a span of `tracing`, a `Context` of
     /// OpenTelemetry, a `Hub` of Sentry. They are then current wherever the request's context is: in the inner service,
@@ -137,12 +138,12 @@ impl Store {
     ///
     /// The closures run in the order of their registration, after the context has become current. Their guards are
     /// dropped in reverse order, before the context is left. A [child](crate::RequestContext::child), or a layer that
-    /// inherits, runs the closures of its parents first. Entering a context that is already current runs no closures. A
-    /// closure, and the drop of a guard, may read the context and enter others. To prevent endless recursion, those
-    /// entries run no closures.
+    /// inherits, runs the closures of its parents first. A closure, and the drop of a guard, may read the context and
+    /// enter others.
     ///
-    /// All remaining entries run all closures, so keep the closures fast. An entry allocates once per guard, and for
-    /// the list of closures.
+    /// Each entry runs all closures, so keep them fast. There are two exceptions. An entry of the context that is
+    /// already current runs none. To prevent endless recursion, an entry by a closure, or by the drop of a guard, runs
+    /// none either. An entry allocates once per guard, and for the list of closures.
     ///
     /// [`exit`](crate::RequestContext::exit) leaves the context and drops no guard. The contexts of other libraries
     /// stay current.

@@ -216,8 +216,8 @@ impl Entries {
         }
     }
 
-    /// Makes room for one more entry without an allocation: moves all entries to `spare` if that is larger. Returns
-    /// whether there is room.
+    /// Makes room for one more entry without an allocation. If the vector is full, moves all entries to `spare`, if
+    /// that is larger. Returns whether there is room.
     fn reserve_one(&mut self, spare: &mut Vec<Entry>) -> bool {
         let length = self.0.len();
         if length == self.0.capacity() && length < spare.capacity() {

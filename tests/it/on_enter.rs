@@ -288,14 +288,25 @@ fn panic_in_a_closure_ends_the_request() {
     assert_eq!(panics_from(3), ["body dropped: user 1", "end Cancelled: user 1"], "drop");
 }
 
-/// The entry for the `on_response` callbacks: the response and the callbacks are dropped in the context.
+/// The entry for the `on_response` callbacks: the response and the callbacks are dropped in the context. A panic in the
+/// drop of one callback goes no further.
 #[test]
 fn panic_in_a_closure_drops_the_response_in_its_context() {
+    struct PanicsInDrop;
+
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic_any("in the drop of a callback");
+        }
+    }
+
     let (recorder, mut reports) = recorder();
     let switch = Arc::new(AtomicBool::new(false));
     let (panics, callbacks) = (Arc::clone(&switch), recorder.clone());
     let layer = RequestContextLayer::new(move |opened: &mut Store, _: &mut _| {
         *opened = panicking(&panics);
+        let panics_in_drop = PanicsInDrop;
+        opened.on_response(move |_| drop(panics_in_drop));
         let held = callbacks.drop_of("callback dropped");
         opened.on_response(move |_| drop(held));
         opened.on_end(callbacks.end_of("end"));

@@ -61,7 +61,8 @@ impl OpenTransaction {
     }
 
     /// Executes a command for the savepoint directly inside this transaction or savepoint. The name of that savepoint
-    /// contains its depth, which starts at 0. If several have the same name, the database uses the latest.
+    /// contains the depth of this transaction or savepoint. A transaction has depth 0. If several have the same name,
+    /// the database uses the latest.
     async fn execute(&mut self, command: &str) -> Result<(), TransactionError> {
         let sql = AssertSqlSafe(format!("{command} savepoint_{}", self.depth()));
         raw_sql(sql).execute(self.connection_mut()).await?;

@@ -87,7 +87,7 @@ impl HeaderPropagator {
         if names.is_empty() {
             return;
         }
-        // Takes out those of an earlier call.
+        // Takes out the headers that an earlier call extracted.
         let mut extracted = store.insert(Extracted::default()).unwrap_or_default();
         // The `tracestate` of an earlier call belongs to another trace, unless the `traceparent` is the same.
         let is_other_trace =
