@@ -49,8 +49,8 @@ fn verdict(input: &[u8]) -> Result<(), Rejection> {
         (_, Some(position)) => rejection(
             format!("InvalidCharacter {{ position: {position} }}"),
             format!(
-                "a request id consists of ASCII letters, digits and `-._~+/=:;`, and its byte {position} (from 0) is none \
-                 of them"
+                "byte {position} of the id, counted from 0, is not allowed: a request id consists of ASCII letters, digits \
+                 and `-._~+/=:;`"
             ),
         ),
         (_, None) => Ok(()),

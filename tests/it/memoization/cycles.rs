@@ -325,6 +325,43 @@ fn cancelled_wait_is_not_part_of_a_cycle() {
     assert_ready_eq!(word.poll(), 7);
 }
 
+#[test]
+fn chain_of_three_waits_is_allowed() {
+    let store = Store::new();
+    let (complete_bit, bit_completed) = oneshot::channel();
+    let mut bit = task::spawn(store.get_or_init(async || bit_completed.await.expect("the sender is used below")));
+    let mut byte = task::spawn(store.get_or_init(async || u8::from(store.get_or_init(async || false).await)));
+    let mut word = task::spawn(store.get_or_init(async || u16::from(store.get_or_init(async || 2_u8).await)));
+    assert_pending!(bit.poll());
+    assert_pending!(byte.poll());
+    assert_pending!(word.poll());
+    complete_bit.send(true).unwrap();
+    assert_ready_eq!(bit.poll(), true);
+    assert_ready_eq!(byte.poll(), 1);
+    assert_ready_eq!(word.poll(), 1);
+}
+
+/// `byte` waits for an initializer of `word` that has failed, and has not been polled since. The next initializer of
+/// `word` waits for `byte`.
+#[test]
+fn wait_for_an_earlier_initializer_is_not_part_of_a_cycle() {
+    let store = Store::new();
+    let (fail, failed) = oneshot::channel::<()>();
+    let mut failing = task::spawn(store.get_or_try_init(async || {
+        failed.await.expect("the sender is used below");
+        Err::<u16, _>("no")
+    }));
+    assert_pending!(failing.poll());
+    let mut byte = task::spawn(store.get_or_init(async || low_byte(store.get_or_init(async || 1_u16).await)));
+    assert_pending!(byte.poll());
+    fail.send(()).unwrap();
+    assert_ready_eq!(failing.poll(), Err("no"));
+    let mut word = task::spawn(store.get_or_init(async || u16::from(store.get_or_init(async || 2_u8).await)));
+    assert_pending!(word.poll());
+    drop(byte);
+    assert_ready_eq!(word.poll(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn reports_three_tasks_that_await_each_other() {
     for _ in 0..100 {
