@@ -129,17 +129,17 @@ async fn panic_reaches_the_callbacks_and_the_task() {
     assert_eq!(reports.so_far(), ["run Panicked: user 1", "value dropped: nobody"]);
 }
 
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("in a drop");
+    }
+}
+
 /// The output is lost, so an `on_end` callback that commits on `Completed` must not see `Completed`.
 #[test]
 fn panic_in_the_drop_is_reported_as_panicked() {
-    struct PanicsInDrop;
-
-    impl Drop for PanicsInDrop {
-        fn drop(&mut self) {
-            panic!("in a drop");
-        }
-    }
-
     for is_ready in [true, false] {
         let (recorder, mut reports) = recorder();
         let held = PanicsInDrop;
@@ -158,6 +158,26 @@ fn panic_in_the_drop_is_reported_as_panicked() {
         assert_eq!(*outcome.unwrap_err().downcast::<&str>().unwrap(), "in a drop");
         assert_eq!(reports.so_far(), ["run Panicked: user 1", "value dropped: nobody"]);
     }
+}
+
+/// Code that catches the panic may keep the run.
+#[test]
+fn panic_in_the_drop_is_reported_before_the_run_is_dropped() {
+    let (recorder, mut reports) = recorder();
+    let held = PanicsInDrop;
+    let mut work = Box::pin(run(
+        1,
+        &recorder,
+        poll_fn(move |_| {
+            let _held = &held;
+            Poll::Ready(())
+        }),
+    ));
+    let outcome = catch_unwind(AssertUnwindSafe(|| work.as_mut().now_or_never()));
+    assert_eq!(*outcome.unwrap_err().downcast::<&str>().unwrap(), "in a drop");
+    assert_eq!(reports.so_far(), ["run Panicked: user 1"]);
+    drop(work);
+    assert_eq!(reports.so_far(), ["value dropped: nobody"]);
 }
 
 #[tokio::test]

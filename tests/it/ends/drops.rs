@@ -12,7 +12,7 @@ use std::{
 use futures_util::{FutureExt, stream};
 use http::{Request, Response, response::Parts};
 use http_body::{Body, Frame};
-use http_body_util::{Empty, StreamBody};
+use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper::body::Bytes;
 use tower::{Layer, Service, service_fn};
 use tower_request_context::{RequestContext, RequestContextLayer};
@@ -85,6 +85,23 @@ fn panic_in_the_drop_of_a_value_replaced_in_a_body_drop() {
     }));
     let handler = async { Ok(Response::new(body)) };
     assert_eq!(reports_of_panic(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
+}
+
+/// Code that catches the panic may keep the body.
+#[test]
+fn panic_in_the_drop_of_a_body_at_its_end_is_reported_immediately() {
+    let (recorder, mut reports) = recorder();
+    let held = PanicsInDrop;
+    let body = StreamBody::new(stream::poll_fn(move |_| -> Poll<Frames> {
+        let _held = &held;
+        Poll::Ready(None)
+    }));
+    let handler = async { Ok(Response::new(body)) };
+    let mut response = register(&recorder, handler).now_or_never().expect("the request is ready").unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| response.frame().now_or_never())).is_err());
+    assert_eq!(reports.so_far(), ["end Panicked: user 1"]);
+    drop(response);
+    assert!(reports.is_empty());
 }
 
 #[test]
