@@ -15,8 +15,8 @@ use http::StatusCode;
 /// assert!(matches!(context.try_get::<u8>(), Err(ContextError::Missing { type_name: "u8", .. })));
 /// ```
 ///
-/// The message names the likely causes and their fixes, and if a value is missing, its type. It is meant for logs. Do
-/// not send it to clients.
+/// The message lists possible causes and their fixes, and if a value is missing, names its type. It is meant for logs.
+/// Do not send it to clients.
 ///
 /// # As a response
 ///
@@ -104,8 +104,8 @@ impl From<ContextError> for StatusCode {
 /// assert_eq!(RequestContext::on_end(|_| {}), Err(CallbackError::NoContext));
 /// ```
 ///
-/// The message names the likely cause and its fix. It is meant for logs. Do not send it to clients. The error converts
-/// into a response, and is logged, as a [`ContextError`](ContextError#as-a-response) is.
+/// The message lists possible causes and their fixes. It is meant for logs. Do not send it to clients. The error
+/// converts into a response, and is logged, as a [`ContextError`](ContextError#as-a-response) is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallbackError {

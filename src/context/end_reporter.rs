@@ -90,8 +90,8 @@ impl<T> EndReporter<T> {
         }
     }
 
-    /// Runs the `on_response` callbacks on a response that is ready. Changes it in place, so that a response without
-    /// callbacks is not moved.
+    /// Runs the `on_response` callbacks on a response that is ready. Takes `polled` by reference, so that a response
+    /// without callbacks is not moved.
     #[inline]
     pub(crate) fn run_response_callbacks<B, E>(self: Pin<&mut Self>, polled: &mut Poll<Result<Response<B>, E>>) {
         let has_response = matches!(polled, Poll::Ready(Ok(_)));

@@ -21,7 +21,7 @@ impl RequestContext {
         scope::with_current(|context| Some(context?.clone()))
     }
 
-    /// Returns the current context, or an error that names the likely cause.
+    /// Returns the current context, or an error whose message lists possible causes.
     ///
     /// ```
     /// # use tower_request_context::{ContextError, RequestContext};

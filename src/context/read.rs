@@ -27,7 +27,7 @@ impl RequestContext {
         Self::with(T::clone)
     }
 
-    /// Returns a clone of the value of type `T`, or an error that names the likely cause.
+    /// Returns a clone of the value of type `T`, or an error whose message lists possible causes.
     ///
     /// ```
     /// # use tower_request_context::{ContextError, RequestContext, Store};
@@ -57,9 +57,9 @@ impl RequestContext {
     ///
     /// # Panics
     ///
-    /// Panics if no context is current, or if it holds no value of type `T`. The message names the type, the likely
-    /// causes and their fixes. It lists up to 16 types that the context holds, and points out similar ones, such as an
-    /// `Option` or `Arc` of the missing type. It contains no values.
+    /// Panics if no context is current, or if it holds no value of type `T`. The message names the type, and lists
+    /// possible causes and their fixes. It lists up to 16 types that the context holds, and points out similar ones,
+    /// such as an `Option` or `Arc` of the missing type. It contains no values.
     #[must_use]
     #[track_caller]
     pub fn expect<T>() -> T

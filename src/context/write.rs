@@ -32,7 +32,7 @@ impl RequestContext {
         })
     }
 
-    /// Sets a value in the current context unless it or a parent holds one. Returns whether it was set.
+    /// Sets a value in the current context unless a read finds one, there or in a parent. Returns whether it was set.
     ///
     /// ```
     /// # use tower_request_context::{ContextError, RequestContext, Store};

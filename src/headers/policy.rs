@@ -48,7 +48,7 @@ use self::{config::PolicyConfig, echo::Echo};
 /// ```
 ///
 /// Call [`apply`](Self::apply) in the setup closure of a layer. By default the header is `x-request-id`, and each
-/// request gets a new id. An id that the client sent is replaced. This is right at the edge, where clients are not
+/// request gets a new id. An id that the client sent is replaced. This is correct at the edge, where clients are not
 /// trusted. Behind a proxy or in a mesh, use [`accept_inbound`](Self::accept_inbound).
 ///
 /// A policy is cheap to clone: clones share its configuration. An `apply` calls each closure of the policy at most

@@ -70,8 +70,8 @@ use self::config::PropagatorConfig;
 /// * `baggage` is also left out above the limits of its specification, 8192 bytes and 64 members.
 ///
 /// No header is truncated. The limits are checked before anything is copied, at each `extract` and again at each
-/// `inject`. At `inject`, a request id counts like any other header. At an `extract` that runs before `apply`, the
-/// value that the client sent under the header of the id counts.
+/// `inject`. At `inject`, a request id counts like any other header. If `extract` runs before `apply`, it counts the
+/// value that the client sent under the header of the id.
 ///
 /// A [`HeaderMap`](http::HeaderMap) is full at about 24,000 names. A header is injected with all its values or not at
 /// all, and `inject` stops at the first header that does not fit.

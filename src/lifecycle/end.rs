@@ -24,8 +24,8 @@ pub enum End {
     ///
     /// The server may still have to send the response, and the client may never receive it.
     Completed,
-    /// The inner service or the response body returned an error, or the length of the body did not match the response:
-    /// see [`recipes::lifecycle`](crate::recipes::lifecycle#body-length).
+    /// The inner service or the response body returned an error. Or the body was longer or shorter than announced, or
+    /// the `Content-Length` was invalid: see [`recipes::lifecycle`](crate::recipes::lifecycle#body-length).
     Failed,
     /// The future or the body was dropped before it completed. This happens if the client disconnects, and if an outer
     /// layer such as a timeout drops it.

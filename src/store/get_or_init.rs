@@ -9,8 +9,8 @@ impl Store {
     /// Returns a clone of the value of type `T`. If there is none, awaits `f` and sets the value that it returns.
     ///
     /// One caller at a time runs its `f`, and the others wait for the value. If that `f` is cancelled or panics,
-    /// another caller runs its own. If a value is [`set`](Self::set) while `f` runs, that one wins. What `f`
-    /// returns is set in this store, not in a parent. If a parent holds a value, it is returned and `f` does not run.
+    /// another caller runs its own. If a value is [`set`](Self::set) while `f` runs, that one wins. What `f` returns is
+    /// set in this store, not in a parent. If a read finds a value in a parent, it is returned and `f` does not run.
     ///
     /// ```
     /// # use tower_request_context::Store;

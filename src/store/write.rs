@@ -28,7 +28,7 @@ impl Store {
         self.lazy.get_or_alloc_for_writes().shared.set(value, maybe_written);
     }
 
-    /// Sets a value unless this store or a parent holds one. Returns whether it was set.
+    /// Sets a value unless a read finds one, here or in a parent. Returns whether it was set.
     ///
     /// ```
     /// # use tower_request_context::Store;

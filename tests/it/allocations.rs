@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     future::{pending, ready},
     iter,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
 };
@@ -82,6 +83,18 @@ fn get_or_init_of_a_present_value_allocates_nothing() {
     let cx = &mut Context::from_waker(Waker::noop());
     let again = allocations(|| assert_eq!(pin!(context.get_or_init(async || 8_u8)).poll(cx), Poll::Ready(7)));
     assert_eq!(again, 0);
+}
+
+#[test]
+fn panicking_initializers_leave_no_memory_allocated() {
+    let context = RequestContext::new(Store::new());
+    let initialize = || {
+        let initializer = async || -> u8 { resume_unwind(Box::new("in an initializer")) };
+        assert!(catch_unwind(AssertUnwindSafe(|| block_on(context.get_or_init(initializer)))).is_err());
+    };
+    initialize(); // the first call allocates what the store and the thread keep
+    let later = measure(|| (0..100).for_each(|_| initialize()));
+    assert_eq!((later.count_current, later.bytes_current), (0, 0));
 }
 
 #[test]

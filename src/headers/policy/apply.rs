@@ -74,8 +74,8 @@ impl RequestIdPolicy {
     /// Returns the id that [`apply`](Self::apply) would accept from a request, or `None` if it has no id or is not
     /// trusted.
     ///
-    /// [`apply`](Self::apply) replaces an invalid id. Call this method before it to reject the request instead. This
-    /// ignores the id of an outer layer, which `apply` keeps.
+    /// [`apply`](Self::apply) replaces an invalid id. To reject the request instead, call `inbound_id` before `apply`.
+    /// `inbound_id` does not check whether an outer layer or an earlier policy assigned the id. `apply` does.
     ///
     /// ```
     /// # use axum::response::IntoResponse;

@@ -67,14 +67,14 @@ async fn reports_a_cycle_through_another_type() {
 
 #[tokio::test]
 async fn reports_a_cycle_in_a_join() {
-    let work = RequestContext::get_or_init(async || {
-        let (word, byte) = join!(
-            RequestContext::get_or_init(async || 1_u16),
-            RequestContext::get_or_init(unexpected_initializer::<u8>)
-        );
-        byte + low_byte(word)
-    });
+    let own = || RequestContext::get_or_init(unexpected_initializer::<u8>);
+    let other = || RequestContext::get_or_init(async || 1_u16);
+    let work = RequestContext::get_or_init(async || join!(other(), own()).1);
     assert_reported(work, 1_u8).await;
+    // At the first poll, since nothing wakes the initializer afterwards.
+    let work = RequestContext::new(Store::new()).scope(RequestContext::get_or_init(async || join!(own(), other()).0));
+    let panic = AssertUnwindSafe(work).catch_unwind().now_or_never().expect("the cycle was not reported").err();
+    assert_reports::<u8>(panic.unwrap().downcast_ref::<String>().unwrap());
 }
 
 #[tokio::test]
