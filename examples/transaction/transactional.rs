@@ -13,8 +13,9 @@
 //! * The transaction is committed when the work returns `Ok`, and `transactional` waits for the commit. It is rolled
 //!   back when the work returns `Err`, panics or is dropped, for example because the client disconnects. A commit that
 //!   is dropped before it completes may end either way.
-//! * Statements of one transaction run one by one. A [`Connection`] makes all others wait, and also the commit, so drop
-//!   it after each statement. Code that holds one and requests a second one waits forever.
+//! * Statements of one transaction run one by one. While code holds a [`Connection`], the other statements of the
+//!   transaction and its commit wait. So drop it after each statement. Code that holds one and requests a second one
+//!   waits forever.
 //! * A task that outlives the transaction in which it was spawned gets [`TransactionError::Finished`], never a
 //!   connection of the pool. To continue without the transaction, it uses `RequiresNew` or `NotSupported`.
 //! * `SQLite` has one writer at a time. Other writers wait for the busy timeout. A transaction that has read before it
@@ -85,9 +86,9 @@ pub(crate) enum Propagation {
     /// others wait before they take a connection. With a pool of one connection, `RequiresNew` inside a transaction
     /// fails when the pool's timeout expires.
     ///
-    /// That is enough for one level. If work holds `n` connections at the same time, limit the outermost transactions
-    /// to `(connections - 1) / (n - 1)`, in `Database::new`. For example, a `RequiresNew` in a `RequiresNew` in a
-    /// transaction holds three.
+    /// The limit `connections - 1` is enough if no `RequiresNew` is inside another one. If work holds `n` connections
+    /// at the same time, limit the outermost transactions to `(connections - 1) / (n - 1)`, in `Database::new`. For
+    /// example, a `RequiresNew` in a `RequiresNew` in a transaction holds three.
     RequiresNew,
     /// Sets a savepoint in the current transaction, or begins one. A failure only rolls back to the savepoint.
     ///

@@ -60,9 +60,9 @@ impl OpenTransaction {
         Ok(())
     }
 
-    /// Executes a command for the savepoint directly inside this transaction or savepoint. The name of that savepoint
-    /// contains the depth of this transaction or savepoint. A transaction has depth 0. If several have the same name,
-    /// the database uses the latest.
+    /// Executes a command, such as `RELEASE`, for the next inner savepoint. `self` is the transaction or savepoint
+    /// around it. The inner savepoint is named after the depth of `self`. A transaction has depth 0. If several have
+    /// the same name, the database uses the latest.
     async fn execute(&mut self, command: &str) -> Result<(), TransactionError> {
         let sql = AssertSqlSafe(format!("{command} savepoint_{}", self.depth()));
         raw_sql(sql).execute(self.connection_mut()).await?;
