@@ -24,7 +24,7 @@ pub(super) fn panic(error: ContextError, requested: &str) -> ! {
     }
 }
 
-/// Returns a hint for each type that differs from the requested one only in wrappers, or has the same name.
+/// Returns a hint for each type whose [`unwrapped`] name equals the unwrapped name of the requested type.
 fn hints(requested: &str, present: &[&str]) -> String {
     let similar = present.iter().filter(|name| unwrapped(name) == unwrapped(requested));
     similar.map(|name| hint(requested, name)).collect()

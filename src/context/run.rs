@@ -68,7 +68,8 @@ impl<T: Future> Future for Run<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut future = this.future;
-        // Not in `new`: the code that polls the job decides whether it is part of a request.
+        // The parent is set at the first poll, not in `new`. The code that polls the job decides whether it is part of
+        // a request.
         if !mem::replace(this.was_polled, true) {
             future.as_mut().inherit();
         }

@@ -40,7 +40,7 @@ pub(crate) trait Hook: Send + Sync {
     fn run(&self) -> Box<dyn Guard>;
 }
 
-/// A closure with the type that it returns, which the impl of [`Hook`] has to name.
+/// A closure as a [`Hook`]. `G` is the type that the closure returns, which the impl of [`Hook`] has to name.
 struct Closure<F, G>(F, PhantomData<fn() -> G>);
 
 impl<F, G> Hook for Closure<F, G>
