@@ -1,7 +1,7 @@
 //! Run with `cargo run --example cats`.
 //!
 //! A service that reads the user without a parameter, and its unit test. A port of the recipe for `AsyncLocalStorage`
-//! in the documentation of `NestJS`, which nestjs-cls also has: the layer inserts the user, and a service far below
+//! in the documentation of `NestJS`. nestjs-cls has the same recipe. The layer inserts the user. A service far below
 //! reads it and queries its repository. In the unit test, one line replaces the request.
 
 mod shared;

@@ -10,7 +10,7 @@
 //! | What happened                                                                                    | [`End`]     |
 //! |--------------------------------------------------------------------------------------------------|-------------|
 //! | The body returned `None`, or returned its trailers.                                              | `Completed` |
-//! | The body was dropped early, and nothing was left to send. It is empty, or all the bytes of its [length](#body-length) were handed to the server, or its length is unknown and its `is_end_stream` is true, or the request is a `HEAD`, or the status is 204 or 304. | `Completed` |
+//! | The body was dropped early, and nothing was left to send: the body is empty, or all the bytes of its [length](#body-length) were handed to the server, or its length is unknown and its `is_end_stream` is true, or the request is a `HEAD`, or the status is 204 or 304. | `Completed` |
 //! | The setup closure rejected the request, and its response was sent.                               | `Completed` |
 //! | The connection was upgraded (101, `CONNECT`). The socket may live on after the request has ended. | `Completed` |
 //! | The response is a 500, has a gRPC error status, or comes from a timeout or catch-panic layer *inside* the context's layer. | `Completed` |
@@ -32,8 +32,9 @@
 //! returning its total size from `size_hint`.
 //!
 //! * **A body that is shorter** is `Failed` if it returns `None` or sends trailers too early. An early drop is `Failed`
-//!   if the body's `is_end_stream` is true, and else `Cancelled`. Clients get an error from hyper, except over HTTP/1.1
-//!   when `is_end_stream` is true from the start: hyper then announces 0 bytes.
+//!   if the body's `is_end_stream` is true, and else `Cancelled`. hyper's server breaks off the response, which clients
+//!   see as an error. There is one exception: over HTTP/1.1, if `is_end_stream` is true from the start, hyper announces
+//!   0 bytes.
 //! * **A body that is longer** is `Failed` if a frame with excess bytes is polled. Over HTTP/1.1, hyper truncates the
 //!   frame that exceeds the length. If a frame ends exactly at the length, hyper polls no further frame, and the
 //!   request is `Completed`. Over HTTP/2, hyper sends the excess, and clients reject the response.

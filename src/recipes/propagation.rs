@@ -1,9 +1,9 @@
 //! Outgoing requests: propagate headers and the context, with hyper, tonic, reqwest and other clients.
 //!
-//! Inject headers in a layer of the client, where the caller's context is current: outside any `Buffer`, whose worker
-//! has no context, and below a layer that [follows redirects](#redirects-and-injected-credentials). The order relative
-//! to a retry does not matter. Headers that the caller has set are not replaced, and without a current context nothing
-//! is injected. A bare `tokio::spawn` loses the context: use [`RequestContext::spawn`].
+//! Inject headers in a layer of the client. Put it outside any `Buffer`, because the worker of a buffer has no context.
+//! Put it inside a layer that [follows redirects](#redirects-and-injected-credentials). The order relative to a retry
+//! does not matter. Headers that the caller has set are not replaced, and without a current context nothing is
+//! injected. A bare `tokio::spawn` loses the context: use [`RequestContext::spawn`].
 //!
 //! The clients below share one list of names, `PROPAGATION`. The server's setup closure extracts these headers with the
 //! same propagator, from requests that you [trust](super::security). The example `two_services` shows a request at each

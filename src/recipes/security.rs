@@ -91,8 +91,8 @@
 //!   parties internal headers such as a tenant id.
 //!
 //! After `RequestIdPolicy::apply`, the propagator ignores the id in the request's header. [`inject`] writes the id that
-//! [`RequestContext::id`] returns. So at an edge, one propagator suffices. For each request it propagates the id that
-//! this service assigned, and for requests from known peers also the trace:
+//! [`RequestContext::id`] returns. [`trust_if`] does not affect the id. So at an edge, one propagator is enough. For
+//! each request it propagates the id that this service assigned, and for requests from known peers also the trace:
 //!
 //! ```
 //! # use http::{HeaderMap, Request};
