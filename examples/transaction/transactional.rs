@@ -20,8 +20,8 @@
 //!   connection of the pool. To continue without the transaction, it uses `RequiresNew` or `NotSupported`.
 //! * `SQLite` has one writer at a time. Other writers wait for the busy timeout. A transaction that has read before it
 //!   writes fails immediately if another one has written since, so let a transaction write first. Code inside a
-//!   transaction that has written must not write with a second connection. That write waits for the transaction, and
-//!   fails after the busy timeout.
+//!   transaction that has written must not write with a second connection. Such a write would wait for the transaction,
+//!   and fail after the busy timeout.
 //!
 //! # Modes
 //!
@@ -86,9 +86,9 @@ pub(crate) enum Propagation {
     /// others wait before they take a connection. With a pool of one connection, `RequiresNew` inside a transaction
     /// fails when the pool's timeout expires.
     ///
-    /// The limit `connections - 1` is enough if no `RequiresNew` is inside another one. If work holds `n` connections
-    /// at the same time, limit the outermost transactions to `(connections - 1) / (n - 1)`, in `Database::new`. For
-    /// example, a `RequiresNew` in a `RequiresNew` in a transaction holds three.
+    /// The limit `connections - 1` is enough if work holds at most two connections at the same time. If it holds `n`,
+    /// limit the outermost transactions to `(connections - 1) / (n - 1)`, in `Database::new`. For example, a
+    /// `RequiresNew` in a `RequiresNew` in a transaction holds three.
     RequiresNew,
     /// Sets a savepoint in the current transaction, or begins one. A failure only rolls back to the savepoint.
     ///

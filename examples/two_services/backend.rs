@@ -1,4 +1,5 @@
-//! The backend, a gRPC service with one method, and its client. Both stand for the code that tonic-prost-build generates.
+//! The backend, a gRPC service with one method, and its client. Both stand for the code that tonic-prost-build
+//! generates.
 
 use std::{
     convert::Infallible,

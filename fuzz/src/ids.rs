@@ -49,8 +49,8 @@ fn verdict(input: &[u8]) -> Result<(), Rejection> {
         (_, Some(position)) => rejection(
             format!("InvalidCharacter {{ position: {position} }}"),
             format!(
-                "byte {position} of the id, counted from 0, is not allowed: a request id consists of ASCII letters, digits \
-                 and `-._~+/=:;`"
+                "byte {position} of the id, counted from 0, is not allowed: a request id consists of ASCII letters, \
+                 digits and `-._~+/=:;`"
             ),
         ),
         (_, None) => Ok(()),

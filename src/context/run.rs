@@ -24,9 +24,9 @@ impl Store {
     /// ```
     ///
     /// The context ends with the future. It ends as [`Completed`](End::Completed) when the future is ready, whatever
-    /// the output is. If the future is dropped before that, it ends as [`Cancelled`](End::Cancelled). If the future
-    /// panics, also in its drop, it ends as [`Panicked`](End::Panicked). If the job runs inside a request, the
-    /// completion of that request is not affected.
+    /// the output is. If the future is dropped before that, the context ends as [`Cancelled`](End::Cancelled). If the
+    /// future panics, also in its drop, the context ends as [`Panicked`](End::Panicked). If the job runs inside a
+    /// request, the completion of that request is not affected.
     ///
     /// The context becomes a child of the one that is current when the returned future is *first polled*. So a job that
     /// is awaited in a request inherits from the request. A job that is passed to `tokio::spawn`, or wrapped in

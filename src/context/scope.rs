@@ -79,8 +79,8 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
     })
 }
 
-/// Swaps `*context` with the current context until the guard is dropped. Meanwhile the variable holds the outer
-/// context. If `*context` was `None`, no context is current meanwhile.
+/// Makes `*context` the current context until the guard is dropped. If it is `None`, no context is current. Until the
+/// guard is dropped, the variable holds what its slot held before.
 ///
 /// Runs the hooks that were registered with [`Store::on_enter`](crate::Store::on_enter). If one panics, the context is
 /// left, and the panic propagates.

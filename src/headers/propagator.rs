@@ -54,11 +54,12 @@ use self::config::PropagatorConfig;
 /// * If several policies were applied to a store, the header of the last policy carries the current id, also if that
 ///   was set later. The header of an earlier policy carries the id that the store had when the next policy was applied.
 ///   This is the id that the earlier policy assigned, unless it was replaced in between. If several layers applied
-///   policies, the current id is written under the header of the last policy of the innermost of these layers.
+///   policies, the current id is written under the header of the last policy of the innermost of these layers. The
+///   header of an outer layer's policy carries the id of the context of that layer.
 /// * If no policy was applied to the context or to one of its parents, the id is written under `x-request-id`. An
 ///   example is the id of a job outside any request.
-/// * If no policy uses `x-request-id`, `extract` copies the value that the client sent. `inject` writes that value,
-///   unless the rule above puts an id under `x-request-id`.
+/// * If no policy uses `x-request-id`, `extract` copies its value like that of any other header. `inject` writes that
+///   value, unless the rule above puts an id under `x-request-id`.
 ///
 /// # Limits
 ///

@@ -286,8 +286,8 @@ impl fmt::Display for RequestIdError {
             Self::TooLong { length } => write!(f, "a request id has at most {MAX_LENGTH} bytes, not {length}"),
             Self::InvalidCharacter { position } => write!(
                 f,
-                "byte {position} of the id, counted from 0, is not allowed: a request id consists of ASCII letters, digits \
-                 and `-._~+/=:;`",
+                "byte {position} of the id, counted from 0, is not allowed: a request id consists of ASCII letters, \
+                 digits and `-._~+/=:;`",
             ),
         }
     }

@@ -9,7 +9,7 @@
 //!
 //! | What happened                                                                                    | [`End`]     |
 //! |--------------------------------------------------------------------------------------------------|-------------|
-//! | The body returned `None`, or returned its trailers.                                              | `Completed` |
+//! | The body returned `None` or its trailers, and its [length](#body-length) matched or is unknown.  | `Completed` |
 //! | The body was dropped early, and nothing was left to send: the body is empty, or all the bytes of its [length](#body-length) were handed to the server, or its length is unknown and its `is_end_stream` is true, or the request is a `HEAD`, or the status is 204 or 304. | `Completed` |
 //! | The setup closure rejected the request, and its response was sent.                               | `Completed` |
 //! | The connection was upgraded (101, `CONNECT`). The socket may live on after the request has ended. | `Completed` |

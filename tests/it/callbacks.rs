@@ -138,10 +138,11 @@ fn callbacks_leave_the_response_unchanged() {
 #[test]
 fn changed_status_and_headers_decide_the_end() {
     type Edit = fn(&mut http::response::Parts);
-    let edits: [(Edit, _); 3] = [
+    let edits: [(Edit, _); 4] = [
         (|_| {}, "end Cancelled: user 1"),
         (|parts| parts.status = StatusCode::NO_CONTENT, "end Completed: user 1"),
         (|parts| drop(parts.headers.insert(CONTENT_LENGTH, 4.into())), "end Completed: user 1"),
+        (|parts| drop(parts.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("+8"))), "end Failed: user 1"),
     ];
     for (edit, expected) in edits {
         let (recorder, mut reports) = recorder();

@@ -39,7 +39,7 @@ impl RequestIdPolicy {
     /// replaced as a whole, never repaired or truncated.
     ///
     /// If two policies with different headers are applied, the last one assigns the id of the store. The header of the
-    /// first keeps its id, also on outgoing requests.
+    /// first keeps the id that the store had before, also on outgoing requests.
     ///
     /// A [`HeaderMap`](http::HeaderMap) is full at about 24,000 names. If the map of a request or of a response is
     /// full, the id can only replace an existing value of its header. If the map has no value of that header, the id is

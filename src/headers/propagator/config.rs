@@ -34,8 +34,8 @@ impl PropagatorConfig {
     /// Returns the listed headers that have values and are within the limits. They are in the order of the list, except
     /// that `tracestate` always comes after `traceparent`. `values_of` returns the values of a header.
     ///
-    /// `tracestate` is returned only together with `traceparent`, and after it. So if copying the headers in this order
-    /// stops early, the copy has no `tracestate` without its `traceparent`.
+    /// `tracestate` is returned only together with `traceparent`. So if copying the headers in this order stops early,
+    /// the copy has no `tracestate` without its `traceparent`.
     pub(super) fn select_within_limits<'a, V>(&'a self, values_of: impl Fn(&'a HeaderName) -> V) -> Vec<&'a HeaderName>
     where
         V: Iterator<Item = &'a HeaderValue>,

@@ -1,5 +1,5 @@
-//! Panics in code that a request runs indirectly, which are reported as `Panicked`: the `Drop` of a replaced value, and
-//! its waker.
+//! Panics in code that a request runs indirectly, which are reported as `Panicked`: the `Drop` of a replaced value or
+//! of the body, and its waker.
 
 use std::{
     convert::Infallible,

@@ -1,9 +1,9 @@
 //! Every example, under 64 clients that cancel requests at any point.
 //!
-//! Each request has a connection of its own and is sent in parts. Most clients stop after some number of polls, unless
-//! the response is complete before: while they connect, within the headers or the body of the request, before the
-//! response or within its body. `cargo test` sends some hundred requests to each example. The full run takes ten
-//! seconds for each and prints a line:
+//! Each request has a connection of its own and is sent in parts. Most clients stop after some number of polls: while
+//! they connect, within the headers or the body of the request, before the response or within its body. Some responses
+//! are complete before that. `cargo test` sends some hundred requests to each example. The full run takes ten seconds
+//! for each and prints a line:
 //!
 //! ```text
 //! EXAMPLES_SECONDS=10 cargo test examples::load -- --nocapture
