@@ -111,7 +111,8 @@ impl From<ContextError> for StatusCode {
 pub enum CallbackError {
     /// No context is current where the function was called.
     NoContext,
-    /// The status and headers of the response are final: they were sent, or the `on_response` callbacks are running.
+    /// The status and headers of the response are final: the layer has returned the response, or its `on_response`
+    /// callbacks are running.
     HeadersSent,
     /// The request, or the [`Run`](crate::Run), has already ended.
     Ended,

@@ -52,7 +52,7 @@ impl RequestContext {
     ///
     /// ```should_panic
     /// # use tower_request_context::RequestContext;
-    /// RequestContext::expect::<u8>(); // cannot read `u8`: no request context is current; possible causes: …
+    /// RequestContext::expect::<u8>(); // cannot read `u8`: no request context is current; …
     /// ```
     ///
     /// # Panics

@@ -79,8 +79,9 @@ pub(crate) fn with_current<R>(f: impl FnOnce(Option<&RequestContext>) -> R) -> R
     })
 }
 
-/// Makes `*context` the current context until the guard is dropped. If it is `None`, no context is current. Until the
-/// guard is dropped, the variable holds what its slot held before.
+/// Makes `*context` the current context until the guard is dropped. If it is `None`, no context is current. The context
+/// is swapped into the base slot, or into the overlay if the base is borrowed. Until the guard is dropped, the variable
+/// holds the previous content of that slot.
 ///
 /// Runs the hooks that were registered with [`Store::on_enter`](crate::Store::on_enter). If one panics, the context is
 /// left, and the panic propagates.

@@ -43,7 +43,7 @@ pin_project! {
     /// Panics if a future is polled after completion.
     #[must_use = "futures, streams and bodies do nothing unless they are polled"]
     pub struct Scoped<T> {
-        // Holds the outer context while `inner` is polled or dropped.
+        // While `inner` is polled or dropped, holds what `scope::enter` swapped out.
         context: Option<RequestContext>,
         // `None` after it was dropped, which happens in the context.
         #[pin]

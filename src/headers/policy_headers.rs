@@ -50,8 +50,8 @@ pub(super) fn is_policy_header(store: &Store, header: &HeaderName) -> bool {
 /// Returns those of `names` under which an id is propagated from a context, each with its id. The id is `None` if it
 /// was removed.
 ///
-/// The context's own id goes under one header. That is the header of the last policy that was applied to the nearest
-/// store with a policy. If no policy was applied to any store, it is `x-request-id`.
+/// The context's own id goes under one header. To find it, look for the nearest store to which a policy was applied.
+/// The header is that of the last policy applied to this store. Without such a store, it is `x-request-id`.
 pub(super) fn ids_by_header<'a>(
     context: &'a Store,
     names: &'a [HeaderName],

@@ -53,9 +53,11 @@ use self::config::PropagatorConfig;
 /// * An id that is set later, or in a child, is written under the same header.
 /// * If several policies were applied to a store, the header of the last policy carries the current id, also if that
 ///   was set later. The header of an earlier policy carries the id that the store had when the next policy was applied.
-///   This is the id that the earlier policy assigned, unless it was replaced in between. If several layers applied
-///   policies, the current id is written under the header of the last policy of the innermost of these layers. The
-///   header of an outer layer's policy carries the id of the context of that layer.
+///   This is the id that the earlier policy assigned, unless it was replaced in between. With
+///   [`Nesting::Inherit`](crate::Nesting::Inherit), an inner and an outer layer may both apply policies. The current id
+///   is then written under the header of the inner layer's last policy, and the header of the outer layer's last policy
+///   carries the id of the outer context. With `Nesting::Override`, the header of the outer policy is propagated like
+///   any other header.
 /// * If no policy was applied to the context or to one of its parents, the id is written under `x-request-id`. An
 ///   example is the id of a job outside any request.
 /// * If no policy uses `x-request-id`, `extract` copies its value like that of any other header. `inject` writes that

@@ -12,10 +12,10 @@
 //!
 //! An executor inside the initializer, such as a `LocalSet` or a `FuturesUnordered`, polls its futures with wakers of
 //! its own. It can wake the initializer only through a clone of the counted waker. That clone belongs to no wait, so
-//! the initializer does not count as blocked. A wait that is polled with another waker is not recorded. A `block_on`
-//! blocks the poll itself, so its waits are not recorded either. An initializer that could continue therefore never
-//! panics, but a cycle through an executor is not detected. Code outside the initializer cannot be seen here. A timeout
-//! around `get_or_init`, which may drop the initializer, does not count as a way to continue.
+//! the initializer does not count as blocked. A wait that is polled with another waker, such as that of a `block_on`,
+//! does not count as a holder of the counted waker. An initializer that could continue therefore never panics, but a
+//! cycle through an executor is not detected. Code outside the initializer cannot be seen here. A timeout around
+//! `get_or_init`, which may drop the initializer, does not count as a way to continue.
 
 use std::{
     cell::RefCell,
