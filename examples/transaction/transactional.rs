@@ -18,10 +18,10 @@
 //!   waits forever.
 //! * A task that outlives the transaction in which it was spawned gets [`TransactionError::Finished`], never a
 //!   connection of the pool. To continue without the transaction, it uses `RequiresNew` or `NotSupported`.
-//! * `SQLite` has one writer at a time. Other writers wait for the busy timeout. A transaction that has read before it
-//!   writes fails immediately if another one has written since, so let a transaction write first. Code inside a
-//!   transaction that has written must not write with a second connection. Such a write would wait for the transaction,
-//!   and fail after the busy timeout.
+//! * `SQLite` has one writer at a time. Another writer waits until the first has finished, and fails if the busy
+//!   timeout expires before that. A transaction that has read before it writes fails immediately if another one has
+//!   written since, so let a transaction write first. Code inside a transaction that has written must not write with a
+//!   second connection. Such a write would wait for the transaction, and fail after the busy timeout.
 //!
 //! # Modes
 //!

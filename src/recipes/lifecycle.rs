@@ -32,9 +32,10 @@
 //! returning its total size from `size_hint`.
 //!
 //! * **A body that is shorter** is `Failed` if it returns `None` or sends trailers too early. An early drop is `Failed`
-//!   if the body's `is_end_stream` is true, and else `Cancelled`. hyper's server breaks off the response, which clients
-//!   see as an error. There is one exception: over HTTP/1.1, if `is_end_stream` is true from the start, hyper announces
-//!   0 bytes.
+//!   if the body's `is_end_stream` is true, and else `Cancelled`. Over HTTP/1.1, hyper breaks off the response. Over
+//!   HTTP/2, it ends the stream normally, and the client finds that bytes are missing. In one case clients see no
+//!   error: over HTTP/1.1, if `is_end_stream` is true from the start, hyper sends `Content-Length: 0`. The request is
+//!   still `Failed`.
 //! * **A body that is longer** is `Failed` if a frame with excess bytes is polled. Over HTTP/1.1, hyper truncates the
 //!   frame that exceeds the length. If a frame ends exactly at the length, hyper polls no further frame, and the
 //!   request is `Completed`. Over HTTP/2, hyper sends the excess, and clients reject the response.
@@ -46,7 +47,8 @@
 //!   byte and the trailers.
 //! * **An invalid `Content-Length`** is `Failed`: a value that is not one number in digits, such as `+5` or `5, 5`, or
 //!   several lines that differ. Over HTTP/1.1, hyper sends such a response only if `size_hint` is exact. Clients reject
-//!   such a response. Several lines with the same number count as one.
+//!   most such responses, but hyper's HTTP/1.1 client accepts a list of equal numbers. Several lines with the same
+//!   number count as one.
 //!
 //! Some responses have no content, and so no length, whatever their headers say. These are responses to `HEAD` or to a
 //! successful `CONNECT`, and those with the status 101, 204 or 304.

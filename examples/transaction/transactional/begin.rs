@@ -73,7 +73,7 @@ impl OpenTransaction {
         self.outer().map_or(0, |outer| 1 + outer.depth())
     }
 
-    /// Returns the transaction around this, if this is a savepoint.
+    /// Returns the transaction or savepoint around this, if this is a savepoint.
     pub(super) fn outer(&self) -> Option<&ConnectionGuard> {
         match &self.base {
             Base::Transaction(_) => None,
