@@ -89,7 +89,7 @@ fn panic_in_the_drop_of_a_value_replaced_in_a_body_drop() {
 
 /// Code that catches the panic may keep the body.
 #[test]
-fn panic_in_the_drop_of_a_body_at_its_end_is_reported_immediately() {
+fn panic_in_the_drop_of_a_body_is_reported_while_it_is_kept() {
     let (recorder, mut reports) = recorder();
     let held = PanicsInDrop;
     let body = StreamBody::new(stream::poll_fn(move |_| -> Poll<Frames> {
