@@ -70,11 +70,12 @@ impl fmt::Display for ContextError {
             Self::NoContext => f.write_str(
                 "no request context is current; possible causes: this code runs on a route without \
                  `RequestContextLayer` (put the layer around the route), in middleware outside the layer (add the \
-                 layer outside it: axum's last `.layer` and `ServiceBuilder`'s first are outermost), in a bare `tokio::spawn` or thread (use \
-                 `RequestContext::spawn` or `RequestContext::carry`), in a call that `tower::buffer` or a framework \
-                 adapter makes on another task (use `RequestContextLayer::insert_extension`), outside any request (use \
-                 `Store::run`), in the setup closure (use its `store`), or with a second, incompatible version of \
-                 tower-request-context (see `cargo tree -d`)",
+                 layer outside it: axum's last `.layer` and `ServiceBuilder`'s first are outermost), in a bare \
+                 `tokio::spawn` or thread (use `RequestContext::spawn` or `RequestContext::carry`), in a call that \
+                 `tower::buffer` or a framework adapter makes on another task (use \
+                 `RequestContextLayer::insert_extension`), outside any request (use `Store::run`), in the setup \
+                 closure (use its `store`), or with a second, incompatible version of tower-request-context (see \
+                 `cargo tree -d`)",
             ),
             Self::Missing { type_name } => write!(
                 f,
