@@ -39,9 +39,9 @@
 //! * **A body that is longer** is `Failed` if a frame with excess bytes is polled. Over HTTP/1.1, hyper truncates the
 //!   frame that exceeds the length. If a frame ends exactly at the length, hyper polls no further frame, and the
 //!   request is `Completed`. Over HTTP/2, hyper sends the excess, and clients reject the response.
-//! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged and
-//!   clients check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1, it sends as many bytes as
-//!   `size_hint` says, and panics in debug builds.
+//! * **If `Content-Length` and `size_hint` differ**, the `Content-Length` counts, since hyper sends it unchanged,
+//!   except in the case above, and clients check it. Over HTTP/2, hyper compares neither with the body. Over HTTP/1.1,
+//!   it sends as many bytes as `size_hint` says, and panics in debug builds.
 //! * **Trailers** do not count. A body that is dropped after its last byte is `Completed`, even if its trailers were
 //!   not polled. Over HTTP/2, if the response has a length, this includes a client that disconnects between the last
 //!   byte and the trailers.

@@ -2,8 +2,8 @@
 //!
 //! # Forbid bare spawns (`clippy.toml`)
 //!
-//! Clippy's lint [`disallowed_methods`] warns about each bare spawn. The lint is on by default. It also finds calls
-//! through a `use` or another name. Put this at the end of the `clippy.toml` of your project:
+//! Clippy's lint [`disallowed_methods`] warns about each call of a function that you list. The lint is on by default.
+//! It also finds calls through a `use` or another name. Put this at the end of the `clippy.toml` of your project:
 //!
 //! ```toml
 //! [[disallowed-methods]]

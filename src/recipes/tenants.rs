@@ -32,7 +32,7 @@
 //!
 //! fn host(request: &Parts) -> Option<Authority> {
 //!     if let Some(authority) = request.uri.authority() {
-//!         return Some(authority.clone()); // HTTP/2
+//!         return Some(authority.clone()); // HTTP/2, and HTTP/1.1 in absolute form
 //!     }
 //!     let mut lines = request.headers.get_all(HOST).iter();
 //!     let line = lines.next().filter(|_| lines.next().is_none())?;
