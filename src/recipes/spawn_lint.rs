@@ -65,8 +65,8 @@
 //! tokio can call a hook for each task that is spawned, also by libraries. The hook runs where the task is spawned. If
 //! a context is current in the hook, a request spawns the task. The function `spawn` below leaves the context first, so
 //! its tasks are not reported. Use it for all your spawns. Each report is then a spawn that you missed, or one by a
-//! library. [`RequestContext::spawn`] is reported too, since it spawns in the current context. Replace it with that
-//! function, also as the `replacement` in `clippy.toml`:
+//! library. [`RequestContext::spawn`] is reported too, since it spawns in the current context. Replace it with the
+//! function `spawn` below, also as the `replacement` in `clippy.toml`:
 //!
 //! ```
 //! # use tower_request_context::{RequestContext, Store};

@@ -129,12 +129,21 @@ async fn panic_reaches_the_callbacks_and_the_task() {
     assert_eq!(reports.so_far(), ["run Panicked: user 1", "value dropped: nobody"]);
 }
 
-struct PanicsInDrop;
+/// Returns a future that panics in its drop. It is ready at its first poll, or never.
+fn panicking_in_drop(is_ready: bool) -> impl Future<Output = ()> {
+    struct PanicsInDrop;
 
-impl Drop for PanicsInDrop {
-    fn drop(&mut self) {
-        panic!("in a drop");
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic!("in a drop");
+        }
     }
+
+    let held = PanicsInDrop;
+    poll_fn(move |_| {
+        let _held = &held;
+        if is_ready { Poll::Ready(()) } else { Poll::Pending }
+    })
 }
 
 /// The output is lost, so an `on_end` callback that commits on `Completed` must not see `Completed`.
@@ -142,15 +151,7 @@ impl Drop for PanicsInDrop {
 fn panic_in_the_drop_is_reported_as_panicked() {
     for is_ready in [true, false] {
         let (recorder, mut reports) = recorder();
-        let held = PanicsInDrop;
-        let mut work = Box::pin(run(
-            1,
-            &recorder,
-            poll_fn(move |_| {
-                let _held = &held;
-                if is_ready { Poll::Ready(()) } else { Poll::Pending }
-            }),
-        ));
+        let mut work = Box::pin(run(1, &recorder, panicking_in_drop(is_ready)));
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             assert!(work.as_mut().now_or_never().is_none());
             drop(work);
@@ -164,15 +165,7 @@ fn panic_in_the_drop_is_reported_as_panicked() {
 #[test]
 fn panic_in_the_drop_is_reported_before_the_run_is_dropped() {
     let (recorder, mut reports) = recorder();
-    let held = PanicsInDrop;
-    let mut work = Box::pin(run(
-        1,
-        &recorder,
-        poll_fn(move |_| {
-            let _held = &held;
-            Poll::Ready(())
-        }),
-    ));
+    let mut work = Box::pin(run(1, &recorder, panicking_in_drop(true)));
     let outcome = catch_unwind(AssertUnwindSafe(|| work.as_mut().now_or_never()));
     assert_eq!(*outcome.unwrap_err().downcast::<&str>().unwrap(), "in a drop");
     assert_eq!(reports.so_far(), ["run Panicked: user 1"]);

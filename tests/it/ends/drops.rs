@@ -78,12 +78,7 @@ fn panic_in_the_drop_of_a_value_replaced_in_a_body_drop() {
         }
     }
 
-    let replaces = Replaces;
-    let body = StreamBody::new(stream::poll_fn(move |_| -> Poll<Frames> {
-        let _held = &replaces;
-        Poll::Ready(None)
-    }));
-    let handler = async { Ok(Response::new(body)) };
+    let handler = async { Ok(Response::new(empty_body_holding(Replaces))) };
     assert_eq!(reports_of_panic(|recorder| handle(&recorder, handler)).so_far(), ["end Panicked: user 1"]);
 }
 
@@ -91,12 +86,7 @@ fn panic_in_the_drop_of_a_value_replaced_in_a_body_drop() {
 #[test]
 fn panic_in_the_drop_of_a_body_is_reported_while_it_is_kept() {
     let (recorder, mut reports) = recorder();
-    let held = PanicsInDrop;
-    let body = StreamBody::new(stream::poll_fn(move |_| -> Poll<Frames> {
-        let _held = &held;
-        Poll::Ready(None)
-    }));
-    let handler = async { Ok(Response::new(body)) };
+    let handler = async { Ok(Response::new(empty_body_holding(PanicsInDrop))) };
     let mut response = register(&recorder, handler).now_or_never().expect("the request is ready").unwrap();
     assert!(catch_unwind(AssertUnwindSafe(|| response.frame().now_or_never())).is_err());
     assert_eq!(reports.so_far(), ["end Panicked: user 1"]);
@@ -154,6 +144,14 @@ impl Drop for PanicsInDrop {
 fn replace_value() {
     RequestContext::set(PanicsInDrop).unwrap();
     RequestContext::set(PanicsInDrop).unwrap();
+}
+
+/// Returns an empty body that drops `held` when it is dropped.
+fn empty_body_holding<T>(held: T) -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
+    StreamBody::new(stream::poll_fn(move |_| -> Poll<Frames> {
+        let _held = &held;
+        Poll::Ready(None)
+    }))
 }
 
 /// Asserts that the request panics, and returns its reports.
